@@ -1,0 +1,64 @@
+/** \file
+ * One engine process: its loop, what it was given, and the services its modules share. Single-threaded.
+ */
+#ifndef EGRESS_APPLIANCE_ENGINE_H
+#define EGRESS_APPLIANCE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "appliance/ipc.h"
+#include "appliance/roles.h"
+#include "dns/lease.h"
+#include "lib/audit.h"
+#include "lib/policy.h"
+
+#define ENGINE_SCRATCH KIB(64)
+
+struct tls_ctx; /* flow/tls.h */
+struct upstream_pool; /* http/upstream.h */
+struct inspector; /* inspect/inspect.h */
+struct flow;
+
+struct engine {
+    uv_loop_t loop;
+    const struct engine_config *config;
+    const struct policy *policy;
+    struct audit *audit;
+    const struct lease_table *leases;
+    struct tls_ctx *tls;
+    struct upstream_pool *pool;
+    struct inspector *inspector;
+    struct flow *flows; /* all open connections of agents */
+    uint64_t n_flows;
+    bool draining;
+    uint8_t scratch[64 * 1024]; /* valid within one callback only */
+};
+
+/** Coarse timers: a wheel driven by one uv_timer, 100 ms a tick; arming and cancelling are O(1). */
+struct engine_timer {
+    struct engine_timer *next, **prev;
+    uint64_t due; /* loop milliseconds */
+    void (*fn)(struct engine_timer *t);
+};
+void engine_timer_set(struct engine *e, struct engine_timer *t, uint32_t ms, void (*fn)(struct engine_timer *t));
+void engine_timer_clear(struct engine_timer *t);
+/** Loop time in milliseconds, and CLOCK_MONOTONIC seconds for leases. */
+uint64_t engine_now_ms(const struct engine *e);
+uint64_t engine_now_s(const struct engine *e);
+
+/** Runs `fn(arg)` after the present callback has returned, before the loop waits again. */
+void engine_defer(struct engine *e, void (*fn)(void *arg), void *arg);
+
+/** A leaf for `host` with the engine's one leaf key: from the cache, or by the signer. `done` may run before this
+ * returns; der == NULL: refused. `cancel` with the returned token (0: done already). */
+typedef void engine_leaf_fn(void *arg, const uint8_t *der, size_t len);
+uint32_t engine_leaf(struct engine *e, const char *host, engine_leaf_fn *done, void *arg);
+
+/** Asks our resolver (which asks upstream only for names a route allows). Same calling rule. */
+typedef void engine_resolve_fn(void *arg, const struct ipc_resolved *r);
+uint32_t engine_resolve(struct engine *e, const char *host, engine_resolve_fn *done, void *arg);
+void engine_cancel(struct engine *e, uint32_t token);
+
+#endif

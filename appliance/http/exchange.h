@@ -1,0 +1,118 @@
+/** \file
+ * One HTTP request and its response, whatever protocol carries them on either side.
+ *
+ *     agent -- h1 or h2 codec (front) -- exchange -- h1 or h2 codec (back) -- upstream
+ *
+ * The codecs turn octets into heads, data and trailers and back; the exchange judges the head, strips and injects
+ * credentials, runs inspection over data in both directions, picks the upstream, and writes the audit line. It touches
+ * no socket and parses no octets. Back-pressure is end to end: data handed over is taken whole (at most ENGINE_SCRATCH
+ * octets a call), and ops->data returning 1 pauses the other side until exchange_drained().
+ *
+ * States of each direction: HEAD -> BODY -> DONE, or -> ABORTED from anywhere. Calls that do not fit the state are
+ * programming errors (assert). After ops->release a stream never hears of the exchange again, nor may it call it.
+ */
+#ifndef EGRESS_APPLIANCE_HTTP_EXCHANGE_H
+#define EGRESS_APPLIANCE_HTTP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/arena.h"
+#include "lib/policy.h"
+
+struct engine;
+struct exchange;
+struct flow;
+
+enum http_upgrade { UPGRADE_NONE, UPGRADE_WEBSOCKET };
+
+/** A head in parsed form. Names are lower case. Not among `fields`: host, connection and what it names, keep-alive,
+ * proxy-connection, te (but for "trailers"), transfer-encoding, upgrade, content-length, expect: the codecs own
+ * framing and make it anew from the members below. */
+struct http_head {
+    /* request */
+    const char *method;
+    const char *scheme; /* "https" or "http", as the connection is */
+    const char *authority; /* as received; judged by the exchange */
+    const char *target; /* origin form as received; canonical when it leaves the exchange */
+    bool expect_continue;
+    /* response */
+    uint16_t status; /* 0 in a request */
+    /* both */
+    struct field *fields;
+    size_t n_fields;
+    int64_t content_length; /* -1: not known beforehand */
+    bool te_trailers;
+    enum http_upgrade upgrade;
+};
+
+/** Why a direction ended early. */
+enum http_abort {
+    ABORT_PEER, /* the peer closed or reset */
+    ABORT_PROTOCOL, /* the peer's octets are not HTTP */
+    ABORT_TIMEOUT,
+    ABORT_POLICY, /* we cut it */
+    ABORT_RETRY, /* back only: a reused connection died before any octet of the response: safe if the request is */
+};
+
+/** What a codec offers for one stream. The exchange calls these. */
+struct http_stream;
+struct http_stream_ops {
+    /** Front: response head, 1xx included (status < 200: more follow, `fin` false). Back: request head. 0, 1, -errno. */
+    int (*head)(struct http_stream *s, const struct http_head *h, bool fin);
+    /** 0 = go on, 1 = taken, but pause, -errno = dead. n may be 0 with fin. */
+    int (*data)(struct http_stream *s, const uint8_t *p, size_t n, bool fin);
+    int (*trailers)(struct http_stream *s, const struct field *f, size_t n); /* implies fin */
+    /** Stop or go on delivering data of this side's peer. */
+    void (*read_pause)(struct http_stream *s, bool paused);
+    /** Cut: front after a response head: no final chunk, RST_STREAM. Back: close or RST_STREAM. */
+    void (*abort)(struct http_stream *s, enum http_abort why);
+    /** The exchange is done with the stream. Front: the connection may serve its next request. */
+    void (*release)(struct http_stream *s);
+};
+struct http_stream {
+    const struct http_stream_ops *ops;
+    struct exchange *x; /* NULL once released */
+};
+
+/** What a front connection says of itself; outlives its exchanges. */
+struct http_front {
+    struct engine *engine;
+    struct flow *flow; /* identity for the audit log */
+    const char *host; /* canonical: SNI, or NULL for plaintext */
+    uint16_t port;
+    bool tls;
+    const struct route *route; /* of `host`; NULL: denied, every request gets the answer `deny` */
+    enum reason deny;
+    uint8_t alpn_h2; /* the agent speaks h2 */
+};
+
+/** Front codec: a request head has come. `arena` is the exchange's from here on and holds `h`. NULL: no memory. The
+ * exchange may answer at once (deny) from inside this call. `fin`: there is no body. */
+struct exchange *exchange_begin(
+    struct http_front *f, struct http_stream *front, struct arena *arena, struct http_head *h, bool fin);
+/** Front codec: a request that cannot be parsed; answers `why` (malformed, limit...) where an answer is possible and
+ * audits it. The codec closes after it. `method`, `target` may be NULL. */
+void exchange_reject(
+    struct http_front *f, struct http_stream *front, enum reason why, const char *method, const char *target);
+
+/* Front codec, request side. */
+void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool fin);
+void exchange_request_trailers(struct exchange *x, const struct field *f, size_t n);
+void exchange_request_abort(struct exchange *x, enum http_abort why);
+
+/* Back codec, response side. `h` and its strings need to live only during the call. */
+void exchange_response_head(struct exchange *x, struct http_head *h, bool fin);
+void exchange_response_data(struct exchange *x, const uint8_t *p, size_t n, bool fin);
+void exchange_response_trailers(struct exchange *x, const struct field *f, size_t n);
+void exchange_response_abort(struct exchange *x, enum http_abort why);
+
+/* Either codec: it can take data again after it returned 1. */
+void exchange_drained(struct exchange *x, struct http_stream *s);
+
+/* Upstream: what upstream_open() came to. */
+void exchange_upstream_ready(struct exchange *x, struct http_stream *back);
+void exchange_upstream_failed(struct exchange *x, enum reason why, const char *detail);
+
+#endif

@@ -1,0 +1,41 @@
+/** \file
+ * Upstream connections: resolve by our resolver, check addresses at dial time, connect (happy eyeballs), verify TLS,
+ * pool and reuse by (host, port, TLS or plain).
+ *
+ * The address an agent dialled is used where our resolver leased it to this very host; otherwise the resolver is asked.
+ */
+#ifndef EGRESS_APPLIANCE_HTTP_UPSTREAM_H
+#define EGRESS_APPLIANCE_HTTP_UPSTREAM_H
+
+#include "appliance/http/codec.h"
+
+struct upstream_key {
+    const char *host; /* canonical; one route's */
+    uint16_t port;
+    bool tls;
+    const struct route *route; /* allow_private and the rest */
+    const struct addr *dialled; /* the agent's choice, NULL: none; only a preference among leased addresses */
+};
+
+struct upstream_pool *upstream_pool_new(struct engine *e);
+void upstream_pool_free(struct upstream_pool *p);
+
+/** A stream for `x`: from the pool, or over a new connection; answers by exchange_upstream_ready() or _failed(), maybe
+ * before it returns. `h2_ok`: the request can be carried by h2. */
+void upstream_open(struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, bool h2_ok);
+/** The exchange no longer wants it. */
+void upstream_cancel(struct upstream_pool *p, struct exchange *x);
+
+/** ALPN mirroring: what does this upstream speak? `done(arg, REASON_NONE, h2)` from memory or after a verified
+ * handshake (the connection goes to the pool); else a reason. May run before this returns. */
+typedef void upstream_alpn_fn(void *arg, enum reason why, bool h2, const char *detail);
+void upstream_alpn(
+    struct upstream_pool *p, const struct upstream_key *k, bool offer_h2, upstream_alpn_fn *done, void *arg);
+void upstream_alpn_cancel(struct upstream_pool *p, void *arg);
+
+/** A raw verified-by-policy TCP connection (splice, tcp routes): connected descriptor, or -errno and the reason. */
+typedef void upstream_dial_fn(void *arg, int fd, enum reason why, const struct endpoint *peer);
+void upstream_dial(struct engine *e, const struct upstream_key *k, upstream_dial_fn *done, void *arg);
+void upstream_dial_cancel(struct engine *e, void *arg);
+
+#endif

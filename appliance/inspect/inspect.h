@@ -1,0 +1,57 @@
+/** \file
+ * Two-way inspection as a filter over a stream: octets in, octets that may go on out, and a finding at most.
+ *
+ * The filter holds back just so much that no octet of a match leaves: what it has released so far is always a prefix of
+ * its input that holds no octet of a blocked match. Text inside base64, hex, escapes and compressed bodies is looked at
+ * beside the raw octets; the octets that go on are the raw ones. Pure but for memory: no sockets, no clock.
+ */
+#ifndef EGRESS_APPLIANCE_INSPECT_INSPECT_H
+#define EGRESS_APPLIANCE_INSPECT_INSPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/policy.h"
+
+struct inspector; /* databases; built once, before the engines fork */
+struct inspect; /* one stream */
+
+enum inspect_direction { INSPECT_OUTBOUND, INSPECT_INBOUND };
+
+struct finding {
+    const char *detector; /* "token_patterns:github_pat"; never the secret itself */
+    const char *where; /* "path", "query", "header:NAME", "body", "message", "host" */
+    uint64_t offset; /* in the (decoded) text of `where` */
+};
+
+/** NULL and a message on failure. `secrets` are watched for outbound (known_secrets) and redacted inbound. */
+struct inspector *inspector_new(const struct policy *p, const struct secrets *s, char *err, size_t errlen);
+void inspector_free(struct inspector *i);
+/** Scratch space of one process; call once after fork. 0 or -ENOMEM. */
+int inspector_thread_init(struct inspector *i);
+
+/** A whole short text (path, query, a header value, a host). True: a finding. */
+bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
+    const char *text, size_t len, struct finding *out);
+
+/** A body. `detectors`: DETECT_ bits; content type and encoding as in the head (NULL: none). NULL: nothing to look at
+ * (pass the body as it is) or, with errno set, no memory. `redact`: rewrite known secrets in place (inbound; same
+ * length, so framing stays). */
+struct inspect *inspect_open(struct inspector *i, unsigned detectors, enum inspect_direction dir, bool redact,
+    const char *content_type, const char *content_encoding);
+/** Spans to send on, in order; they point into `in` or into the filter and live until the next call. */
+struct inspect_out {
+    struct {
+        const uint8_t *p;
+        size_t n;
+    } span[4];
+    unsigned n_spans;
+    bool found; /* `finding` is set: send the spans, then cut (block) or go on (audit) */
+    struct finding finding;
+};
+/** 0, -ENOMEM, or -EMSGSIZE where a nested encoding cannot be followed within its bounds (treated as a finding). */
+int inspect_feed(struct inspect *s, const uint8_t *in, size_t n, bool fin, struct inspect_out *out);
+void inspect_close(struct inspect *s);
+
+#endif

@@ -1,0 +1,64 @@
+/** \file
+ * What the monitor hands to each role when it forks it. Every descriptor is open already; a role prepares (may still
+ * open files), sandboxes itself, says IPC_READY on `control`, and serves until IPC_DRAIN or the monitor is gone.
+ * The run functions return the exit status of the process.
+ */
+#ifndef EGRESS_APPLIANCE_ROLES_H
+#define EGRESS_APPLIANCE_ROLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/policy.h"
+
+/** Unassigned on Debian, Alpine and Fedora; in systemd's dynamic range, so nobody logs in as them. */
+#define UID_SIGNER 65521
+#define UID_RESOLVER 65522
+#define UID_ENGINE 65523
+
+#define ENGINES_MAX 64
+#define QUEUE_NUMBER 7
+
+struct signer_config {
+    int control;
+    const char *ca_dir; /* holds ca.crt and ca.key; made here where they are missing */
+    const int *engines; /* one socket an engine slot; slots outlive engines */
+    size_t n_engines;
+};
+
+struct resolver_config {
+    int control, audit_fd;
+    const struct policy *policy;
+    const struct secrets *secrets;
+    int udp4, udp6, tcp4, tcp6; /* port 53, IP_TRANSPARENT, IP_RECVORIGDSTADDR; -1 where there is none */
+    const int *engines; /* one socket an engine slot */
+    size_t n_engines;
+    void *lease_mem; /* writable */
+    size_t lease_len;
+    const char *const *upstreams; /* --dns-upstream; empty: the policy's, else /etc/resolv.conf's */
+    size_t n_upstreams;
+    struct addr self4, self6; /* the sidecar's address on the agent network: what `explain` answers with */
+    bool ipv6; /* the uplink has IPv6 */
+};
+
+struct engine_config {
+    unsigned index;
+    int control, audit_fd, signer, resolver;
+    const struct policy *policy;
+    const struct secrets *secrets;
+    int listen4, listen6; /* TPROXY listeners, or REDIRECT ones where `redirect` is set; -1 for none */
+    bool redirect; /* original destination by SO_ORIGINAL_DST, not by getsockname() */
+    int nfqueue; /* NETLINK_NETFILTER socket bound to QUEUE_NUMBER + index; -1 for none */
+    const void *lease_mem; /* read-only */
+    size_t lease_len;
+    const char *const *upstream_ca; /* PEM files, beside the system's */
+    size_t n_upstream_ca;
+    struct addr self4, self6;
+    bool ipv6;
+};
+
+int signer_run(const struct signer_config *c);
+int resolver_run(const struct resolver_config *c);
+int engine_run(const struct engine_config *c);
+
+#endif
