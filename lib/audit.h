@@ -1,12 +1,17 @@
 /** \file
  * Writing STATE_DIR/audit.jsonl: one JSON object a line, a hash chain for each writer.
  *
- * A process opens one `struct audit` on a descriptor it was given (O_APPEND). Lines are collected and written once a
- * turn of the event loop by audit_flush(), whole lines only, under an OFD lock (so that a short write can be taken
- * back). While lines cannot be written audit_ok() is false and the caller denies everything.
+ * A process opens one `struct audit` on a descriptor it was given (O_APPEND). Lines are collected and written
+ * once a turn of the event loop by audit_flush(), whole lines only, under a POSIX record lock (so that a
+ * short write can be taken back; record locks belong to the process, so roles may share an inherited
+ * descriptor). While lines cannot be written audit_ok() is false and the caller denies everything. Past
+ * AUDIT_PENDING_MAX further lines are only counted; the count is the first line once writing works again
+ * (event "lost").
  *
- * Chain: "w" names the writer (unique for each process that ever writes), "seq" counts its lines from 1, "prev" is the
- * SHA-256 in hex of its line before, without the newline; 64 zeros at first.
+ * System calls after audit_open(): fcntl, write, lseek, ftruncate, clock_gettime, getrandom.
+ *
+ * Chain: "w" names the writer (unique for each process that ever writes), "seq" counts its lines from 1,
+ * "prev" is the SHA-256 in hex of its line before, without the newline; 64 zeros at first.
  */
 #ifndef EGRESS_LIB_AUDIT_H
 #define EGRESS_LIB_AUDIT_H
@@ -16,19 +21,25 @@
 #include <stdint.h>
 
 #include "lib/addr.h"
+#include "lib/base.h"
 #include "lib/reason.h"
+
+/** Bytes of lines that may wait for a full disk. */
+#define AUDIT_PENDING_MAX MIB(1)
 
 struct audit;
 
 enum verdict { VERDICT_ALLOW, VERDICT_DENY, VERDICT_AUDIT };
 
-/** Takes `fd`. `role` is "engine", "resolver"...; the writer's name is role, index and random octets. NULL: no memory. */
+/** Takes `fd`. `role` is "engine", "resolver"...; the writer's name is role, index and random octets. NULL:
+ * no memory. */
 struct audit *audit_open(int fd, const char *role, unsigned index);
 void audit_close(struct audit *a);
 /** A file that replaces the present one (rotation); pending lines go to the new one. Takes `fd`. */
 void audit_replace_fd(struct audit *a, int fd);
 
-/** False while lines wait that could not be written. Tries again first, so it may be asked before each decision. */
+/** False while lines wait that could not be written. Tries again first, so it may be asked before each
+ * decision. */
 bool audit_ok(struct audit *a);
 /** Writes what waits. 0 or -errno. */
 int audit_flush(struct audit *a);

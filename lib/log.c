@@ -42,12 +42,12 @@ static void emit(const char *fmt, va_list ap, const char *tail)
     (void)!write(STDERR_FILENO, line, used);
 }
 
-#define EMIT(tail)                                                                                               \
-    do {                                                                                                         \
-        va_list ap;                                                                                              \
-        va_start(ap, fmt);                                                                                       \
-        emit(fmt, ap, tail);                                                                                     \
-        va_end(ap);                                                                                              \
+#define EMIT(tail) \
+    do { \
+        va_list ap; \
+        va_start(ap, fmt); \
+        emit(fmt, ap, tail); \
+        va_end(ap); \
     } while (0)
 
 void log_warn(const char *fmt, ...)

@@ -1,0 +1,21 @@
+# Tests. Each unit test is a binary of its own that links what it needs from the archives.
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+ARCHIVES  = $(BUILD)/libappliance.a $(BUILD)/libhostctl.a $(BUILD)/libegress.a
+ALL_LIBS  = $(shell pkg-config --libs $(PKGS_EGRESSD) jansson) -lm -lpthread
+
+$(BUILD)/tests/%: tests/unit/%.c $(ARCHIVES)
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo "  TEST    $@")
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) $(ARCHIVES) $(ALL_LIBS) -lcriterion -o $@
+
+# Built with clang by `make fuzz-build`, whose objects are instrumented as a whole.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) -fsanitize=fuzzer $(ARCHIVES) $(ALL_LIBS) -o $@
+
+.PHONY: unit-tests fuzz-bins
+unit-tests: $(UNIT_BIN)
+fuzz-bins: $(FUZZ_BIN)
