@@ -15,18 +15,22 @@
 enum host_kind {
     HOST_BAD,  /* not a host: refuse it */
     HOST_NAME, /* `out` holds the canonical name */
-    HOST_IP,   /* an address literal in any notation a resolver would take: dotted, hex, octal, short, [v6] */
+    HOST_IP,   /* an address literal in any notation a resolver would take: dotted, hex, octal, short, v6, [v6] */
 };
 
-/** Pure. `ip` may be NULL; it is set for HOST_IP, and `out` then holds the address's canonical text. */
+/** Pure. `ip` may be NULL; it is set for HOST_IP, and `out` then holds the address's canonical text (no brackets).
+ * One trailing dot is dropped. What ends in a numeric label (decimal, or 0x and hex) is HOST_IP where inet_aton() or the
+ * WHATWG URL parser read an address, else HOST_BAD; never HOST_NAME. Canonical text is a fixed point. */
 enum host_kind host_canon(const char *in, size_t len, char out[static HOSTNAME_MAX + 1], struct addr *ip);
 
-/** "host[:port]" as in Host and :authority (RFC 9110 7.2; no userinfo). `*port` is 0 where none is given. */
+/** "host[:port]" as in Host and :authority (RFC 9110 7.2; no userinfo; IPv6 only in brackets). `*port` is 0 where none
+ * is given; a port of 0 or with leading zeros is HOST_BAD. */
 enum host_kind host_port_canon(
     const char *in, size_t len, char out[static HOSTNAME_MAX + 1], struct addr *ip, uint16_t *port);
 
-/** Single-label names and the special-use ones (RFC 6761, 6762, 7686, 9476: local, localhost, onion, alt, internal,
- * invalid, test is NOT among them ...) that must never be asked upstream nor minted. */
+/** Single-label names and those under special-use top levels (RFC 6761, 6762, 7686, 8375, 9476 and ICANN's private-use
+ * one): alt, arpa, internal, invalid, local, localhost, onion; `test` and `example` are NOT among them. Such a name is
+ * never minted for; whether it is asked upstream is a matter of a route that names it. `canonical` as by host_canon(). */
 bool host_is_special(const char *canonical);
 
 #endif
