@@ -1,11 +1,16 @@
 /** \file
- * Messages between egressd's processes: SOCK_SEQPACKET socket pairs, one fixed-size struct a message, descriptors by
- * SCM_RIGHTS. The size is checked before anything is read from a message; an unknown type or a wrong size is the end of
- * the peer. Nothing here is text that a network peer wrote but host names, which both ends bring to canonical form.
+ * Messages between egressd's processes: SOCK_SEQPACKET socket pairs, one fixed-size struct a message,
+ * descriptors by SCM_RIGHTS. The size is checked before anything is read from a message; an unknown type or a
+ * wrong size is the end of the peer. Nothing here is text that a network peer wrote but host names, which
+ * both ends bring to canonical form.
  *
  *   monitor <-> signer, resolver, engine     control, verdicts, descriptors
  *   engine  <-> signer                       one pair an engine: leaf certificates
  *   engine  <-> resolver                     one pair an engine: look-ups on the engine's own behalf
+ *
+ * The monitor keeps both ends of the pairs between children, so that they outlive either. An engine starts
+ * its ids at a random number: an answer that was meant for a dead predecessor then matches nothing it has
+ * asked.
  */
 #ifndef EGRESS_APPLIANCE_IPC_H
 #define EGRESS_APPLIANCE_IPC_H
@@ -74,14 +79,16 @@ struct ipc_msg {
     };
 };
 
-/** Octets a message of this type has on the wire; 0 for an unknown type. */
+/** Octets a message of this type has on the wire, padding left out; 0 for an unknown type. */
 size_t ipc_size(uint32_t type);
-/** Checks a received datagram: known type, exact size, every length and string inside within its bounds. Pure.
- * 0 or -EBADMSG. */
+/** Checks a received datagram: known type, exact size, every length and string inside within its bounds.
+ * Pure. 0 or -EBADMSG. */
 int ipc_check(const void *buf, size_t len, struct ipc_msg *out);
-/** 0 or -errno (-EAGAIN: the peer is slow). `fd` is -1 for none; it is not closed. */
+/** Never blocks. 0 or -errno (-EAGAIN: the peer is slow; -EPIPE: it is gone). `fd` is -1 for none; it is not
+ * closed. Zero the message before filling it: all of its arrays are sent. */
 int ipc_send(int sock, const struct ipc_msg *m, int fd);
-/** 1 = a message; 0 = the peer is gone; -EAGAIN; -EBADMSG. `*fd` gets a descriptor or -1; NULL: none expected. */
+/** Never blocks. 1 = a message; 0 = the peer is gone; -EAGAIN; -EBADMSG. `*fd` gets the descriptor of an
+ * IPC_AUDIT_FD, else -1; NULL: none expected. */
 int ipc_recv(int sock, struct ipc_msg *out, int *fd);
 
 #endif
