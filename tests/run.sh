@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Runs every test and ends in one line: N passed, N failed, N skipped.
+#
+#   tests/run.sh [SUITE...]     static unit fuzz platform demo e2e (default: all)
+#
+# In CI a skip is a failure: what cannot run there would never be seen.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+BUILD=${BUILD:-$PWD/build}
+export BUILD
+PASSED=0 FAILED=0 SKIPPED=0
+LOG=$(mktemp -d)
+trap 'rm -rf "$LOG"' EXIT
+suites=${*:-static unit fuzz platform demo e2e}
+
+pass() { PASSED=$((PASSED + 1)); [ -n "${QUIET:-}" ] || echo "ok $1"; }
+fail() { FAILED=$((FAILED + 1)); echo "not ok $1"; }
+skipped() {
+    if [ -n "${CI:-}" ]; then fail "$1 (skipped in CI: $2)"; else SKIPPED=$((SKIPPED + 1)); echo "skip $1: $2"; fi
+}
+
+# one NAME COMMAND...   a test that is one command; its output is shown where it fails
+one() {
+    local name=$1
+    shift
+    if "$@" >"$LOG/out" 2>&1; then pass "$name"; else fail "$name"; tail -n 60 "$LOG/out"; fi
+}
+
+# lines NAME COMMAND...   a script that prints ok, not ok and skip lines; silence is a failure
+lines() {
+    local name=$1 status line n=0 start=$SECONDS
+    shift
+    timeout "${TEST_TIMEOUT:-600}" "$@" >"$LOG/out" 2>"$LOG/err"
+    status=$?
+    while IFS= read -r line; do
+        case $line in
+        "ok "*) pass "$name: ${line#ok }"; n=$((n + 1)) ;;
+        "not ok "*) fail "$name: ${line#not ok }"; n=$((n + 1)) ;;
+        "skip "*) skipped "$name: $(cut -d: -f1 <<<"${line#skip }")" "${line#*: }"; n=$((n + 1)) ;;
+        *) echo "    $line" ;;
+        esac
+    done <"$LOG/out"
+    if [ $status -ne 0 ] || [ $n -eq 0 ]; then
+        fail "$name: status $status after $n cases"
+        tail -n 30 "$LOG/err"
+    fi
+    echo "  # $name: $n cases in $((SECONDS - start)) s"
+}
+
+submake() { make --no-print-directory -j2 "$@"; }
+
+suite_static() {
+    one "layers" bash tests/layers.sh
+    one "format" make format-check
+    one "cppcheck" make cppcheck
+    one "clang-tidy" bash tests/tidy.sh
+    one "man pages" bash tests/manpages.sh
+    one "builds with clang" submake BUILD="$BUILD/clang" CC=clang all
+}
+
+suite_unit() {
+    local san=$BUILD/san t
+    if ! submake BUILD="$san" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT="-O1 -g" unit-tests \
+        >"$LOG/out" 2>&1; then
+        fail "unit tests build"
+        tail -n 40 "$LOG/out"
+        return
+    fi
+    for t in "$san"/tests/test_*; do
+        [ -x "$t" ] && [ -f "tests/unit/$(basename "$t").c" ] || continue
+        local status tested failed
+        timeout 300 "$t" >"$LOG/out" 2>&1
+        status=$?
+        read -r tested failed <<<"$(sed -n 's/.*Tested: [^0-9]*\([0-9]*\).*Passing: [^0-9]*[0-9]*.*Failing: [^0-9]*\([0-9]*\).*/\1 \2/p' "$LOG/out" | tail -1)"
+        if [ $status -eq 0 ] && [ "${tested:-0}" -gt 0 ]; then
+            PASSED=$((PASSED + tested))
+            echo "ok $(basename "$t"): $tested cases"
+        else
+            fail "$(basename "$t"): status $status, ${failed:-?} of ${tested:-?} failing"
+            tail -n 40 "$LOG/out"
+        fi
+    done
+}
+
+suite_fuzz() { lines fuzz bash tests/fuzz.sh; }
+
+suite_platform() {
+    local t
+    for t in tests/platform/*.sh; do [ -e "$t" ] && lines "$(basename "$t" .sh)" bash "$t"; done
+}
+
+suite_demo() { one "make demo" bash examples/demo.sh; }
+
+suite_e2e() {
+    local t
+    for t in tests/e2e/*.sh; do
+        [ "$t" = tests/e2e/lib.sh ] || lines "$(basename "$t" .sh)" bash "$t"
+    done
+}
+
+for suite in $suites; do
+    echo "# $suite"
+    "suite_$suite"
+done
+echo
+echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+[ $FAILED -eq 0 ]
