@@ -3,13 +3,25 @@
  *
  *     agent -- h1 or h2 codec (front) -- exchange -- h1 or h2 codec (back) -- upstream
  *
- * The codecs turn octets into heads, data and trailers and back; the exchange judges the head, strips and injects
- * credentials, runs inspection over data in both directions, picks the upstream, and writes the audit line. It touches
- * no socket and parses no octets. Back-pressure is end to end: data handed over is taken whole (at most ENGINE_SCRATCH
- * octets a call), and ops->data returning 1 pauses the other side until exchange_drained().
+ * The codecs turn octets into heads, data and trailers and back; the exchange judges the head, strips and
+ * injects credentials, runs inspection over data in both directions, picks the upstream, and writes the audit
+ * line. It touches no socket and parses no octets. Back-pressure is end to end: data handed over is taken
+ * whole (at most ENGINE_SCRATCH octets a call), and ops->data returning 1 pauses the other side until
+ * exchange_drained().
  *
- * States of each direction: HEAD -> BODY -> DONE, or -> ABORTED from anywhere. Calls that do not fit the state are
- * programming errors (assert). After ops->release a stream never hears of the exchange again, nor may it call it.
+ * States of each direction: HEAD -> BODY -> DONE, or -> ABORTED from anywhere. What comes for an exchange
+ * that has ended is ignored. The exchange always ends by calling release on each of its streams, exactly
+ * once, with stream->x already NULL; it may do so inside any exchange_*() call, so a codec looks at stream->x
+ * after each of them.
+ *
+ * ops functions never call back into the exchange: a codec that has more to say does so from its own loop
+ * callback (or engine_defer). A stream whose ops returned a negative errno is dead: the exchange ends and
+ * releases it.
+ *
+ * An upgrade (WebSocket): the request's head has `upgrade` set, method GET, and `fin` false. When the
+ * response is a 101 both directions carry raw octets by the data calls, and fin is a half-close; the front
+ * must hold back what the agent sends before it. Any other status is an ordinary response, and the request
+ * counts as complete.
  */
 #ifndef EGRESS_APPLIANCE_HTTP_EXCHANGE_H
 #define EGRESS_APPLIANCE_HTTP_EXCHANGE_H
@@ -21,20 +33,23 @@
 #include "lib/arena.h"
 #include "lib/policy.h"
 
+struct addr;
 struct engine;
 struct exchange;
 struct flow;
+struct http_stream;
 
 enum http_upgrade { UPGRADE_NONE, UPGRADE_WEBSOCKET };
 
-/** A head in parsed form. Names are lower case. Not among `fields`: host, connection and what it names, keep-alive,
- * proxy-connection, te (but for "trailers"), transfer-encoding, upgrade, content-length, expect: the codecs own
- * framing and make it anew from the members below. */
+/** A head in parsed form. Names are lower case. Not among `fields`: host, connection and what it names,
+ * keep-alive, proxy-connection, te (but for "trailers"), transfer-encoding, upgrade, content-length, expect:
+ * the codecs own framing and make it anew from the members below. */
 struct http_head {
     /* request */
     const char *method;
     const char *scheme; /* "https" or "http", as the connection is */
-    const char *authority; /* as received; judged by the exchange */
+    const char *authority; /* as received; canonical host[:port] when it leaves the exchange. NULL: HTTP/1.0
+                              without */
     const char *target; /* origin form as received; canonical when it leaves the exchange */
     bool expect_continue;
     /* response */
@@ -45,6 +60,7 @@ struct http_head {
     int64_t content_length; /* -1: not known beforehand */
     bool te_trailers;
     enum http_upgrade upgrade;
+    bool until_close; /* response: the body ends where the upstream's connection does */
 };
 
 /** Why a direction ended early. */
@@ -53,22 +69,27 @@ enum http_abort {
     ABORT_PROTOCOL, /* the peer's octets are not HTTP */
     ABORT_TIMEOUT,
     ABORT_POLICY, /* we cut it */
-    ABORT_RETRY, /* back only: a reused connection died before any octet of the response: safe if the request is */
+    ABORT_RETRY, /* back only: a reused connection died before any octet of the response: safe if the request
+                    is */
 };
 
 /** What a codec offers for one stream. The exchange calls these. */
-struct http_stream;
 struct http_stream_ops {
-    /** Front: response head, 1xx included (status < 200: more follow, `fin` false). Back: request head. 0, 1, -errno. */
+    /** Front: response head, 1xx included (status < 200: more follow, `fin` false). Back: request head. 0, 1,
+     * -errno. What head, data and trailers write may be held together until flush(). */
     int (*head)(struct http_stream *s, const struct http_head *h, bool fin);
     /** 0 = go on, 1 = taken, but pause, -errno = dead. n may be 0 with fin. */
     int (*data)(struct http_stream *s, const uint8_t *p, size_t n, bool fin);
     int (*trailers)(struct http_stream *s, const struct field *f, size_t n); /* implies fin */
+    /** This turn's writing is over: send what is held. */
+    int (*flush)(struct http_stream *s);
     /** Stop or go on delivering data of this side's peer. */
     void (*read_pause)(struct http_stream *s, bool paused);
-    /** Cut: front after a response head: no final chunk, RST_STREAM. Back: close or RST_STREAM. */
+    /** Cut: front after a response head: no final chunk, RST_STREAM. Back: close or RST_STREAM. release()
+     * follows. */
     void (*abort)(struct http_stream *s, enum http_abort why);
-    /** The exchange is done with the stream. Front: the connection may serve its next request. */
+    /** The exchange is done with the stream. Front: the connection may serve its next request; what is left
+     * of this one's body is the codec's to drain or to cut. */
     void (*release)(struct http_stream *s);
 };
 struct http_stream {
@@ -76,37 +97,58 @@ struct http_stream {
     struct exchange *x; /* NULL once released */
 };
 
-/** What a front connection says of itself; outlives its exchanges. */
-struct http_front {
-    struct engine *engine;
-    struct flow *flow; /* identity for the audit log */
-    const char *host; /* canonical: SNI, or NULL for plaintext */
-    uint16_t port;
-    bool tls;
-    const struct route *route; /* of `host`; NULL: denied, every request gets the answer `deny` */
-    enum reason deny;
-    uint8_t alpn_h2; /* the agent speaks h2 */
+struct http_front;
+struct http_front_ops {
+    void (*drain)(struct http_front *f);
+    void (*close)(struct http_front *f);
 };
 
-/** Front codec: a request head has come. `arena` is the exchange's from here on and holds `h`. NULL: no memory. The
- * exchange may answer at once (deny) from inside this call. `fin`: there is no body. */
-struct exchange *exchange_begin(
+/** What a front connection says of itself; outlives its exchanges. Filled by flow/ before a front codec
+ * starts. */
+struct http_front {
+    struct engine *engine;
+    struct flow *flow; /* NULL, or whose connection this is */
+    const char *flow_id; /* identity for the audit log */
+    const struct addr *agent; /* the agent's address; NULL: not known */
+    const struct addr
+        *dialled; /* where the agent wanted to go; NULL: not known. Only a preference among leases */
+    const char *host; /* canonical: SNI, or NULL for plaintext */
+    uint16_t port; /* the one the agent dialled */
+    bool tls;
+    const struct route *route; /* of `host`; NULL: with TLS every request gets the answer `deny` */
+    enum reason deny;
+    uint8_t alpn_h2; /* the agent speaks h2 */
+    /* the codec's */
+    const struct http_front_ops *ops;
+    void *codec;
+};
+
+/** Front codec: a request head has come. `arena` holds `h` and is the exchange's from here on: it frees what
+ * is in it (not the struct) before it releases `front`. 0, or -ENOMEM (the exchange never was; arena is still
+ * the caller's). The exchange may answer and end inside this call: then front->x is NULL afterwards. `fin`:
+ * there is no body. */
+int exchange_begin(
     struct http_front *f, struct http_stream *front, struct arena *arena, struct http_head *h, bool fin);
-/** Front codec: a request that cannot be parsed; answers `why` (malformed, limit...) where an answer is possible and
- * audits it. The codec closes after it. `method`, `target` may be NULL. */
+/** Front codec: a request that cannot be parsed; answers `why` (malformed, limit...) by front's head and data
+ * and audits it. There is no exchange and no release; the codec closes after it. `method`, `target` may be
+ * NULL. */
 void exchange_reject(
     struct http_front *f, struct http_stream *front, enum reason why, const char *method, const char *target);
 
-/* Front codec, request side. */
+/* Front codec, request side. flush: no more for now (end of the codec's turn). */
 void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool fin);
 void exchange_request_trailers(struct exchange *x, const struct field *f, size_t n);
+void exchange_request_flush(struct exchange *x);
 void exchange_request_abort(struct exchange *x, enum http_abort why);
 
-/* Back codec, response side. `h` and its strings need to live only during the call. */
+/* Back codec, response side. `h` and its strings need to live only during the call. The exchange may edit
+ * h->fields. */
 void exchange_response_head(struct exchange *x, struct http_head *h, bool fin);
 void exchange_response_data(struct exchange *x, const uint8_t *p, size_t n, bool fin);
 void exchange_response_trailers(struct exchange *x, const struct field *f, size_t n);
-void exchange_response_abort(struct exchange *x, enum http_abort why);
+void exchange_response_flush(struct exchange *x);
+/** `detail`: a few words of our own making for the operator; may be NULL. */
+void exchange_response_abort(struct exchange *x, enum http_abort why, const char *detail);
 
 /* Either codec: it can take data again after it returned 1. */
 void exchange_drained(struct exchange *x, struct http_stream *s);

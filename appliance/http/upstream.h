@@ -1,8 +1,9 @@
 /** \file
- * Upstream connections: resolve by our resolver, check addresses at dial time, connect (happy eyeballs), verify TLS,
- * pool and reuse by (host, port, TLS or plain).
+ * Upstream connections: resolve by our resolver, check addresses at dial time, connect (happy eyeballs),
+ * verify TLS, pool and reuse by (host, port, TLS or plain).
  *
- * The address an agent dialled is used where our resolver leased it to this very host; otherwise the resolver is asked.
+ * The address an agent dialled is used where our resolver leased it to this very host; otherwise the resolver
+ * is asked.
  */
 #ifndef EGRESS_APPLIANCE_HTTP_UPSTREAM_H
 #define EGRESS_APPLIANCE_HTTP_UPSTREAM_H
@@ -20,20 +21,30 @@ struct upstream_key {
 struct upstream_pool *upstream_pool_new(struct engine *e);
 void upstream_pool_free(struct upstream_pool *p);
 
-/** A stream for `x`: from the pool, or over a new connection; answers by exchange_upstream_ready() or _failed(), maybe
- * before it returns. `h2_ok`: the request can be carried by h2. */
-void upstream_open(struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, bool h2_ok);
-/** The exchange no longer wants it. */
-void upstream_cancel(struct upstream_pool *p, struct exchange *x);
+/** What the exchange needs of the connection. */
+#define UPSTREAM_H2_OK 0x1u /* the request can be carried by h2 */
+#define UPSTREAM_FRESH 0x2u /* a new connection: the pooled one failed */
+#define UPSTREAM_ONCE 0x4u /* must not be sent twice: look whether a pooled connection is alive */
 
-/** ALPN mirroring: what does this upstream speak? `done(arg, REASON_NONE, h2)` from memory or after a verified
- * handshake (the connection goes to the pool); else a reason. May run before this returns. */
+/** A stream for `x`: from the pool, or over a new connection; answers by exchange_upstream_ready() or
+ * _failed(). If it answers before it returns, it returns NULL; else the handle for upstream_cancel().
+ * `k->host` must live until then. */
+struct upstream_request;
+struct upstream_request *upstream_open(
+    struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, unsigned flags);
+/** The exchange no longer wants it; nothing is called any more. */
+void upstream_cancel(struct upstream_request *r);
+
+/** ALPN mirroring: what does this upstream speak? `done(arg, REASON_NONE, h2)` from memory or after a
+ * verified handshake (the connection goes to the pool); else a reason. May run before this returns. `k->host`
+ * is copied. */
 typedef void upstream_alpn_fn(void *arg, enum reason why, bool h2, const char *detail);
 void upstream_alpn(
     struct upstream_pool *p, const struct upstream_key *k, bool offer_h2, upstream_alpn_fn *done, void *arg);
 void upstream_alpn_cancel(struct upstream_pool *p, void *arg);
 
-/** A raw verified-by-policy TCP connection (splice, tcp routes): connected descriptor, or -errno and the reason. */
+/** A raw verified-by-policy TCP connection (splice, tcp routes): connected descriptor (now the callee's), or
+ * -errno and the reason. Non-blocking, TCP_NODELAY and keep-alive set. May run before this returns. */
 typedef void upstream_dial_fn(void *arg, int fd, enum reason why, const struct endpoint *peer);
 void upstream_dial(struct engine *e, const struct upstream_key *k, upstream_dial_fn *done, void *arg);
 void upstream_dial_cancel(struct engine *e, void *arg);
