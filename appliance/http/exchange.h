@@ -33,7 +33,6 @@
 #include "lib/arena.h"
 #include "lib/policy.h"
 
-struct addr;
 struct engine;
 struct exchange;
 struct flow;
@@ -107,11 +106,7 @@ struct http_front_ops {
  * starts. */
 struct http_front {
     struct engine *engine;
-    struct flow *flow; /* NULL, or whose connection this is */
-    const char *flow_id; /* identity for the audit log */
-    const struct addr *agent; /* the agent's address; NULL: not known */
-    const struct addr
-        *dialled; /* where the agent wanted to go; NULL: not known. Only a preference among leases */
+    struct flow *flow; /* who it is, for the audit log (flow/flow.h); NULL in tests */
     const char *host; /* canonical: SNI, or NULL for plaintext */
     uint16_t port; /* the one the agent dialled */
     bool tls;
