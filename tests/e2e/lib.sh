@@ -56,8 +56,8 @@ world_pki() {
             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
             -keyout ca.key -out ca.pem
         openssl ecparam -name prime256v1 -genkey -noout -out leaf.key
-        leaf origin.test,forbidden.test,tokens.test,git.test,private.test,sealed.test,plain.test,h2.test,'*.wild.test' origin
-        leaf strange.test strange
+        leaf origin.test,forbidden.test,tokens.test,private.test,sealed.test,plain.test,h2.test,'*.wild.test' origin
+        leaf strange.test,git.test strange
         leaf elsewhere.test wrongname
         openssl req -x509 -key leaf.key -days 30 -subj /CN=selfsigned.test -addext subjectAltName=DNS:selfsigned.test \
             -out selfsigned.pem
@@ -77,8 +77,8 @@ world_dns() {
     local name
     {
         printf '$ORIGIN test.\n$TTL 300\n@ SOA ns. root. 1 3600 600 86400 60\n@ NS ns\nns A %s\n' "$DNS"
-        for name in origin tokens git sealed plain h2 selfsigned wrongname '*.wild'; do echo "$name A $ORIGIN"; done
-        echo "strange A $STRANGE"
+        for name in origin tokens sealed plain h2 selfsigned wrongname '*.wild'; do echo "$name A $ORIGIN"; done
+        for name in strange git; do echo "$name A $STRANGE"; done
         echo "forbidden A $FORBIDDEN"
         echo "private A 10.77.0.1"
         echo "metadata A 169.254.169.254"
@@ -143,6 +143,16 @@ NGINX
     in_net nginx -c "$T/nginx.conf" >/dev/null 2>&1 &
 }
 
+world_strange() {
+    mkdir -p "$T/git"
+    (
+        cd "$T" && git init -q -b main seed && cd seed && echo hello >file && git add file &&
+            git -c user.name=t -c user.email=t@t commit -q -m one && cd .. && git clone -q --bare seed git/repo.git &&
+            git -C git/repo.git config http.receivepack true
+    ) >/dev/null 2>&1
+    in_net python3 "$HERE/origin.py" $STRANGE "$T/pki/strange.pem" "$T/pki/leaf.key" "$T/git" >"$T/strange.log" 2>&1 &
+}
+
 # world_up [DIR]   makes everything; world_down (also on exit) removes it
 world_up() {
     [ "$(id -u)" = 0 ] || { echo "these tests need root: they make network namespaces" >&2; exit 1; }
@@ -164,8 +174,13 @@ world_up() {
     world_pki || { echo "no certificates: openssl failed" >&2; exit 1; }
     world_dns
     world_nginx
+    world_strange
     eventually 5 in_net curl -s --resolve "origin.test:80:$ORIGIN" http://origin.test/ || {
         echo "the world's origin did not start: $(cat "$T/nginx.err")" >&2
+        exit 1
+    }
+    eventually 5 in_net curl -s --resolve "strange.test:80:$STRANGE" http://strange.test/ || {
+        echo "the strange origin did not start: $(cat "$T/strange.log")" >&2
         exit 1
     }
     eventually 5 in_net dig +time=1 +tries=1 "@$DNS" origin.test || { echo "the world's DNS did not start" >&2; exit 1; }
