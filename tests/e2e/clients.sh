@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Real clients, unmodified, without a proxy variable: an allowed fetch is exact, a forbidden one fails fast.
+. "$(dirname "$0")/lib.sh"
+BIG=8388608 world_up
+cat >"$T/policy.yaml" <<'YAML'
+version: 1
+egress:
+  routes:
+    - host: origin.test
+    - host: strange.test
+    - host: git.test
+      git: {fetch: true}
+YAML
+want=$(sha256sum <"$T/www/big" | cut -c1-64)
+mkdir -m 777 "$T/out"
+cat >"$T/fetch.py" <<'PY'
+import sys, urllib.request, hashlib
+print(hashlib.sha256(urllib.request.urlopen(sys.argv[1], timeout=20).read()).hexdigest())
+PY
+cat >"$T/fetch.mjs" <<'JS'
+import { createHash } from "node:crypto";
+const r = await fetch(process.argv[2]);
+if (!r.ok) { console.error(r.status, await r.text()); process.exit(1); }
+console.log(createHash("sha256").update(new Uint8Array(await r.arrayBuffer())).digest("hex"));
+JS
+cat >"$T/Fetch.java" <<'JAVA'
+import java.net.URI;
+import java.net.http.*;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+
+public class Fetch {
+    public static void main(String[] a) throws Exception {
+        HttpResponse<byte[]> r = HttpClient.newHttpClient().send(
+            HttpRequest.newBuilder(URI.create(a[0])).build(), HttpResponse.BodyHandlers.ofByteArray());
+        if (r.statusCode() != 200) {
+            System.err.println(r.statusCode() + " " + new String(r.body()));
+            System.exit(1);
+        }
+        System.out.println(HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(r.body())));
+    }
+}
+JAVA
+cat >"$T/cases.sh" <<CASES
+cd $T/out; export HOME=$T/out
+run() { local n=\$1 from=\${EPOCHREALTIME/./}; shift; timeout 60 "\$@" >\$n.out 2>\$n.err </dev/null; echo \$? >\$n.status; echo \$(((\${EPOCHREALTIME/./} - from) / 1000)) >\$n.ms; }
+sum() { sha256sum | cut -c1-64; }
+for host in origin forbidden; do
+    url=https://\$host.test/big
+    run curl-\$host   bash -o pipefail -c "curl -sSf --http1.1 \$url | sha256sum | cut -c1-64"
+    run wget-\$host   bash -o pipefail -c "wget -q -O- \$url | sha256sum | cut -c1-64"
+    run node-\$host   node $T/fetch.mjs \$url
+    run python-\$host python3 $T/fetch.py \$url
+    run java-\$host   java $T/Fetch.java \$url
+done
+run openssl-origin    bash -c 'printf "GET / HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n" | openssl s_client -quiet -verify_return_error -connect origin.test:443 -servername origin.test'
+run openssl-forbidden bash -c 'printf "GET / HTTP/1.1\r\nHost: forbidden.test\r\nConnection: close\r\n\r\n" | openssl s_client -quiet -verify_return_error -connect forbidden.test:443 -servername forbidden.test'
+run clone   git clone -q https://git.test/git/repo.git clone
+run fetch   git -C clone fetch -q
+run push    bash -c 'cd clone && git -c user.name=t -c user.email=t@t commit -q --allow-empty -m two && git push -q origin main'
+run cloneforbidden git clone -q https://forbidden.test/git/repo.git nothing
+for p in head chunked close short cutchunk garbage rst early sse slow cltesmuggle bighead switch; do run odd-\$p curl -sS --max-time 10 https://strange.test/\$p; done
+run echo    bash -c 'head -c 3000000 /dev/zero | curl -sS -T - https://strange.test/echo | wc -c'
+run expect  bash -c 'head -c 100000 /dev/zero | curl -sS -H "Expect: 100-continue" --data-binary @- https://strange.test/head'
+CASES
+if ! agent "$T/policy.yaml" bash "$T/cases.sh" >"$T/run.out" 2>&1; then not_ok "egressctl run" "$(cat "$T/run.out")"; exit 1; fi
+o=$T/out
+exact() { [ "$(cat "$o/$1.out")" = "$want" ] || { cat "$o/$1.err" "$o/$1.out"; return 1; }; }
+fails_fast() { [ "$(cat "$o/$1.status")" != 0 ] && [ "$(cat "$o/$1.ms")" -lt 5000 ] || { cat "$o/$1.ms" "$o/$1.status" "$o/$1.err"; return 1; }; }
+succeeds() { [ "$(cat "$o/$1.status")" = 0 ] || { cat "$o/$1.err"; return 1; }; }
+for c in curl wget node python java; do
+    check "$c: 8 MiB, byte for byte" exact $c-origin
+    check "$c: a forbidden host fails fast" fails_fast $c-forbidden
+done
+check "openssl s_client: a verified page" grep -q 'hello from the origin' "$o/openssl-origin.out"
+check "openssl s_client: a forbidden host says why" grep -q '"reason":"no_route"' "$o/openssl-forbidden.out"
+check "git clone" succeeds clone
+check "git fetch" succeeds fetch
+check "git push is refused" fails_fast push
+check "git: a forbidden host fails fast" fails_fast cloneforbidden
+for p in chunked close early sse slow; do check "odd origin: $p" succeeds odd-$p; done
+check "a slow body is whole" grep -qx 0123456789 "$o/odd-slow.out"
+for p in short cutchunk rst garbage cltesmuggle bighead switch; do
+    check "odd origin: $p does not look whole" bash -c "[ \"\$(cat '$o/odd-$p.status')\" != 0 ] || grep -q egress_denied '$o/odd-$p.out'"
+done
+check "an upload without a length, echoed" grep -qx 3000000 "$o/echo.out"
+check "100-continue" grep -q 'body: 100000' "$o/expect.out"
+check "the origin gets no hop-by-hop or proxy field" bash -c "! grep -qiE 'via:|x-forwarded|proxy' '$o/odd-head.out'"
+exit $FAILED
