@@ -1,15 +1,30 @@
 /** \file
- * Dropping privilege for good: uid, groups, every capability set, no_new_privs, not dumpable, no core file, dies with
- * the monitor, a seccomp filter. Each step is read back; a failure ends the process.
+ * Dropping privilege for good: uid, groups, every capability set, no_new_privs, not dumpable, no core file,
+ * dies with the monitor, a seccomp filter. Each step is read back; a failure ends the process.
  */
 #ifndef EGRESS_APPLIANCE_SANDBOX_H
 #define EGRESS_APPLIANCE_SANDBOX_H
 
 enum sandbox_role { SANDBOX_SIGNER, SANDBOX_RESOLVER, SANDBOX_ENGINE, SANDBOX_MONITOR };
 
-/** Called in the child right after fork, while it may still open files: parent-death signal, title ("engine 0"). */
+/** Called in the child right after fork, while it may still open files: parent-death signal, title ("engine
+ * 0"), prefix of its messages, signals to their defaults but for those that a terminal or `kill -TERM -PGID`
+ * sends to all: the monitor decides who ends when. The monitor calls it for itself too, before it opens
+ * anything. */
 void sandbox_begin(enum sandbox_role role, unsigned index);
-/** No way back after this. The filter kills on what only an exploit needs and allows what libuv, OpenSSL, c-ares use. */
+/** No way back after this. The filter kills on what only an exploit needs, allows what libuv, OpenSSL and
+ * c-ares use, and answers EPERM to all else: a library that tries to open a configuration file goes on
+ * without it. The monitor keeps the capabilities named in sandbox.c and a filter that its children's come on
+ * top of. */
 void sandbox_enter(enum sandbox_role role);
+
+/** The seccomp filter alone; ends the process where it cannot be loaded. */
+void sandbox_filter(enum sandbox_role role);
+
+/** Remembers where argv is, so that sandbox_begin() can set a title there. Replaces every argv[i] by a copy,
+ * which lives as long as the process. */
+void sandbox_title_init(int argc, char **argv);
+/** "egressd: TEXT" is what ps and /proc/PID/cmdline show from now on. */
+void sandbox_title(const char *text);
 
 #endif
