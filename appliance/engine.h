@@ -17,6 +17,10 @@
 #define ENGINE_SCRATCH KIB(64)
 
 struct tls_ctx; /* flow/tls.h */
+struct conn; /* flow/conn.h */
+struct conn_wire; /* flow/conn.c: the buffers that OpenSSL works through */
+struct engine_loop; /* engine_loop.c: timers and deferred calls */
+struct engine_ipc; /* engine_ipc.c: what signer and resolver still owe */
 struct upstream_pool; /* http/upstream.h */
 struct inspector; /* inspect/inspect.h */
 struct flow;
@@ -30,11 +34,22 @@ struct engine {
     struct tls_ctx *tls;
     struct upstream_pool *pool;
     struct inspector *inspector;
+    struct engine_loop *timers;
+    struct engine_ipc *ipc;
+    struct conn_wire *wire;
+    struct conn *conns; /* all, those that only linger among them */
     struct flow *flows; /* all open connections of agents */
     uint64_t n_flows;
     bool draining;
+    void (*on_turn)(struct engine *e); /* before each wait of the loop; NULL: none */
     uint8_t scratch[64 * 1024]; /* valid within one callback only */
 };
+
+/** The loop, timers and deferred calls, and `wire`; for engine_run() and for tests, which may leave
+ * everything else NULL. `e` is zeroed by the caller. 0 or -errno. */
+int engine_loop_init(struct engine *e);
+/** Closes every conn and handle that is left, and the loop. */
+void engine_loop_close(struct engine *e);
 
 /** Coarse timers: a wheel driven by one uv_timer, 100 ms a tick; arming and cancelling are O(1). */
 struct engine_timer {
@@ -42,7 +57,9 @@ struct engine_timer {
     uint64_t due; /* loop milliseconds */
     void (*fn)(struct engine_timer *t);
 };
-void engine_timer_set(struct engine *e, struct engine_timer *t, uint32_t ms, void (*fn)(struct engine_timer *t));
+/** A zeroed timer is a cancelled one. Setting it again moves it. */
+void engine_timer_set(
+    struct engine *e, struct engine_timer *t, uint32_t ms, void (*fn)(struct engine_timer *t));
 void engine_timer_clear(struct engine_timer *t);
 /** Loop time in milliseconds, and CLOCK_MONOTONIC seconds for leases. */
 uint64_t engine_now_ms(const struct engine *e);
@@ -51,8 +68,8 @@ uint64_t engine_now_s(const struct engine *e);
 /** Runs `fn(arg)` after the present callback has returned, before the loop waits again. */
 void engine_defer(struct engine *e, void (*fn)(void *arg), void *arg);
 
-/** A leaf for `host` with the engine's one leaf key: from the cache, or by the signer. `done` may run before this
- * returns; der == NULL: refused. `cancel` with the returned token (0: done already). */
+/** A leaf for `host` with the engine's one leaf key: from the cache, or by the signer. `done` may run before
+ * this returns; der == NULL: refused. `cancel` with the returned token (0: done already). */
 typedef void engine_leaf_fn(void *arg, const uint8_t *der, size_t len);
 uint32_t engine_leaf(struct engine *e, const char *host, engine_leaf_fn *done, void *arg);
 

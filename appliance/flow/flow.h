@@ -1,5 +1,6 @@
 /** \file
- * One connection of an agent, from accept to its last audit line: the only place that knows which stage it is in.
+ * One connection of an agent, from accept to its last audit line: the only place that knows which stage it is
+ * in.
  *
  *     SNIFF ----> LEAF (leaf asked, upstream's ALPN asked) ----> HANDSHAKE ----> HTTP ----> closed
  *       |                                                                         ^
@@ -7,13 +8,12 @@
  *       |-- tls: splice, or a tcp route ----> DIAL ----> RELAY ----> closed
  *       `-- refused: RST, or the handshake and a 403 (LEAF with `deny` set)
  *
- * SNIFF       octets stay in the socket; nothing goes out but a TCP handshake with the agent. Ends with a verdict or
- *             with policy->timeouts.client_hello.
- * LEAF        waits for the signer and, where ALPN must be mirrored, for a verified upstream. No octet has been read.
- * HANDSHAKE   OpenSSL reads what SNIFF judged; a ClientHello of another name (after a retry) ends it.
- * HTTP        the front codec owns the conn until it calls back.
- * DIAL        waits for the upstream. No octet has been read.
- * RELAY       splice.h owns both conns until it calls back.
+ * SNIFF       octets stay in the socket; nothing goes out but a TCP handshake with the agent. Ends with a
+ * verdict or with policy->timeouts.client_hello. LEAF        waits for the signer and, where ALPN must be
+ * mirrored, for a verified upstream. No octet has been read. HANDSHAKE   OpenSSL reads what SNIFF judged; a
+ * ClientHello of another name (after a retry) ends it. HTTP        the front codec owns the conn until it
+ * calls back. DIAL        waits for the upstream. No octet has been read. RELAY       splice.h owns both
+ * conns until it calls back.
  *
  * Every flow writes two audit lines, `state` "open" and "closed", whatever becomes of it.
  */

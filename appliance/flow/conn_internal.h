@@ -1,0 +1,83 @@
+/** \file
+ * What conn.c (queue, polling, life) and conn_tls.c (OpenSSL on top of it) share. Nobody else includes this.
+ */
+#ifndef EGRESS_APPLIANCE_FLOW_CONN_INTERNAL_H
+#define EGRESS_APPLIANCE_FLOW_CONN_INTERNAL_H
+
+#include <openssl/ssl.h>
+
+#include "appliance/engine.h"
+#include "appliance/flow/conn.h"
+#include "lib/base.h"
+
+/** Octets that wait: a buffer that exists only while they do. */
+struct octets {
+    uint8_t *p;
+    uint32_t off, len, cap; /* `len` octets from `off` */
+};
+
+int octets_append(struct octets *o, const void *p, size_t n);
+void octets_consume(struct octets *o, size_t n);
+void octets_free(struct octets *o);
+
+struct conn {
+    uv_poll_t poll;
+    struct engine *e;
+    struct conn *next, **prev;
+    const struct conn_ops *ops; /* NULL: closed or lingering */
+    void *arg;
+    SSL *ssl;
+    void (*handshake_done)(struct conn *c, void *arg, int err);
+    struct octets corked; /* of the stream, not yet given to TLS */
+    struct octets queue; /* ready for the socket */
+    struct octets stash; /* from the socket, not yet asked for by OpenSSL */
+    uint64_t in, out;
+    struct engine_timer linger_timer;
+    uint32_t linger_left;
+    int fd;
+    int err; /* what ended input, or the handshake; 0 */
+    int write_err; /* what ended output; 0 */
+    uint8_t corks;
+    uint8_t armed; /* uv_poll events */
+    bool read_on;
+    bool handshaking, handshake_over;
+    bool dry; /* the socket had nothing more; poll will tell */
+    bool again; /* conn_read() said -EAGAIN since the callback began */
+    bool fin_in; /* the socket's input has ended */
+    bool eof; /* the stream's has */
+    bool want_write, want_drained;
+    bool shut, shut_done;
+    bool linger, lingering, progress;
+    bool scheduled, closed, handle_closed;
+};
+
+/** Shared by all conns of an engine: input belongs to one conn at a time; output is used within one call. */
+#define WIRE_IN KIB(64)
+#define WIRE_OUT (KIB(64) + 1024) /* four full records and their overhead */
+struct conn_wire {
+    struct conn *owner;
+    size_t off, len; /* unread input of the owner's */
+    size_t out_len;
+    uint8_t in[WIRE_IN];
+    uint8_t out[WIRE_OUT];
+};
+
+/** Gives octets to the socket, and what it does not take to the queue. 0, 1 = queued, or -errno. */
+int conn_put(struct conn *c, const void *p, size_t n);
+/** Sets what poll watches. READABLE stays on after use until it fires for nothing, which spares system calls.
+ */
+void conn_arm(struct conn *c);
+/** Calls back soon, for octets or an outcome that poll cannot see. */
+void conn_schedule(struct conn *c);
+
+/* conn_tls.c */
+ssize_t conn_tls_read(struct conn *c, void *buf, size_t n);
+int conn_tls_write(struct conn *c, const void *p, size_t n);
+/** Decrypted or undecrypted octets, or the end, wait in memory. */
+bool conn_tls_buffered(const struct conn *c);
+/** Goes on with the handshake; true once it is over (c->err says how). */
+bool conn_tls_handshake(struct conn *c);
+void conn_tls_close_notify(struct conn *c);
+void conn_tls_free(struct conn *c);
+
+#endif
