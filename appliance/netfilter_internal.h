@@ -1,0 +1,46 @@
+/** \file
+ * Between the netfilter_*.c files only.
+ */
+#ifndef EGRESS_APPLIANCE_NETFILTER_INTERNAL_H
+#define EGRESS_APPLIANCE_NETFILTER_INTERNAL_H
+
+#include <libmnl/libmnl.h>
+
+#include "appliance/netfilter.h"
+
+/** Several nf_tables messages as one transaction. */
+struct nft_batch {
+    struct mnl_socket *nl;
+    char buf[16384];
+    size_t used;
+    uint32_t seq;
+    struct nlmsghdr *open; /* the message that is being built */
+};
+/** 0 or -errno. */
+int nft_batch_open(struct nft_batch *b);
+void nft_batch_close(struct nft_batch *b);
+/** Begins a transaction anew. */
+void nft_batch_begin(struct nft_batch *b);
+/** A message NFT_MSG_* with its attributes to be added by mnl_attr_put_*(). */
+struct nlmsghdr *nft_batch_msg(struct nft_batch *b, unsigned type, unsigned flags, uint8_t family);
+/** Commits, or lets the kernel check and forget it. 0 or the first error. */
+int nft_batch_send(struct nft_batch *b, bool commit);
+
+/** The rules that the nft language cannot say: xtables targets inside nf_tables chains. Adds what `c` needs
+ * and takes away what it does not; nothing at all where nft says everything. */
+int netfilter_xt_apply(const struct netfilter_config *c);
+void netfilter_xt_remove(void);
+/** The same as comments for `egressd ruleset`. */
+void netfilter_xt_write(FILE *out, const struct netfilter_config *c);
+
+/** Policy routing for TPROXY; forwarding on both interfaces where `forward`. */
+int netfilter_route_apply(const struct netfilter_config *c, bool forward);
+void netfilter_route_remove(void);
+
+/** Forgets the connections that carry MARK_FORWARD. */
+void netfilter_forget_forwarded(void);
+
+/** Whether any route is forwarded by the kernel. */
+bool netfilter_forwards(const struct policy *p);
+
+#endif

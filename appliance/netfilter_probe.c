@@ -1,0 +1,114 @@
+/* What the kernel has, by asking it to check rules that are never committed. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+#include <time.h>
+
+#include "appliance/netfilter_internal.h"
+#include "lib/base.h"
+
+#define PROBE_TABLE "egressd-probe"
+#define PROBE_CHAIN "probe"
+
+/* A rule with one expression without attributes: -ENOENT for a kernel without it, else a complaint about
+ * attributes. */
+static int probe_expr(struct nft_batch *b, const char *name)
+{
+    nft_batch_begin(b);
+    struct nlmsghdr *h = nft_batch_msg(b, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFPROTO_INET);
+    mnl_attr_put_strz(h, NFTA_TABLE_NAME, PROBE_TABLE);
+    h = nft_batch_msg(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
+    mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, PROBE_TABLE);
+    mnl_attr_put_strz(h, NFTA_CHAIN_NAME, PROBE_CHAIN);
+    if (name) {
+        h = nft_batch_msg(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET);
+        mnl_attr_put_strz(h, NFTA_RULE_TABLE, PROBE_TABLE);
+        mnl_attr_put_strz(h, NFTA_RULE_CHAIN, PROBE_CHAIN);
+        struct nlattr *list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
+        struct nlattr *elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+        mnl_attr_put_strz(h, NFTA_EXPR_NAME, name);
+        mnl_attr_nest_end(h, elem);
+        mnl_attr_nest_end(h, list);
+    }
+    int err = nft_batch_send(b, false);
+    return err == -ENOENT || err == -EPERM || err == -EOPNOTSUPP || err == -EPROTONOSUPPORT ? err : 0;
+}
+
+int netfilter_probe_expr(const char *name)
+{
+    struct nft_batch b;
+    int err = nft_batch_open(&b);
+    if (err)
+        return err;
+    err = probe_expr(&b, name);
+    nft_batch_close(&b);
+    return err;
+}
+
+int netfilter_probe_target(int family, const char *name, unsigned revision)
+{
+    struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+    if (!nl)
+        return -errno;
+    char buf[512] __attribute__((aligned(NLMSG_ALIGNTO)));
+    struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+    h->nlmsg_type = (NFNL_SUBSYS_NFT_COMPAT << 8) | NFNL_MSG_COMPAT_GET;
+    h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof *g);
+    g->nfgen_family = (uint8_t)family;
+    g->version = NFNETLINK_V0;
+    mnl_attr_put_strz(h, NFTA_COMPAT_NAME, name);
+    mnl_attr_put_u32(h, NFTA_COMPAT_REV, htonl(revision));
+    mnl_attr_put_u32(h, NFTA_COMPAT_TYPE, htonl(1)); /* a target */
+
+    int err = 0;
+    char answer[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+    if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(nl, h, h->nlmsg_len) < 0) {
+        err = -errno;
+    } else {
+        ssize_t n = mnl_socket_recvfrom(nl, answer, sizeof answer);
+        const struct nlmsghdr *r = (const void *)answer;
+        const struct nlmsgerr *e = mnl_nlmsg_get_payload(r);
+        if (n < 0)
+            err = -errno;
+        else if (r->nlmsg_type == NLMSG_ERROR)
+            err = e->error;
+    }
+    (void)mnl_socket_close(nl);
+    return err;
+}
+
+static bool has_xt_tproxy(void)
+{
+    return netfilter_probe_target(NFPROTO_IPV4, "TPROXY", 1) == 0;
+}
+
+static bool has_xt_nfqueue(void)
+{
+    return netfilter_probe_target(NFPROTO_IPV4, "NFQUEUE", 3) == 0;
+}
+
+int netfilter_probe(struct netfilter_caps *caps)
+{
+    struct nft_batch b;
+    int err = nft_batch_open(&b);
+    if (err)
+        return err == -EPROTONOSUPPORT ? -EOPNOTSUPP : err;
+    err = probe_expr(&b, NULL);
+    if (!err) {
+        caps->intercept = probe_expr(&b, "tproxy") == 0 ? INTERCEPT_NFT_TPROXY
+                          : has_xt_tproxy()             ? INTERCEPT_XT_TPROXY
+                                                        : INTERCEPT_REDIRECT;
+        caps->gate = probe_expr(&b, "queue") == 0 ? GATE_NFT_QUEUE
+                     : has_xt_nfqueue()           ? GATE_XT_NFQUEUE
+                                                  : GATE_NONE;
+    } else if (err != -EPERM) {
+        err = -EOPNOTSUPP;
+    }
+    nft_batch_close(&b);
+    return err;
+}

@@ -1,0 +1,83 @@
+/* The sockets that only a privileged process can open. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "appliance/netfilter_internal.h"
+#include "lib/base.h"
+
+#define LISTEN_BACKLOG 4096
+
+#ifndef IP_RECVORIGDSTADDR
+#define IP_RECVORIGDSTADDR 20
+#endif
+#ifndef IPV6_RECVORIGDSTADDR
+#define IPV6_RECVORIGDSTADDR 74
+#endif
+
+static int set_on(int fd, int level, int option)
+{
+    const int on = 1;
+    return setsockopt(fd, level, option, &on, sizeof on) < 0 ? -errno : 0;
+}
+
+static int set_transparent(int fd, int family)
+{
+    if (family == AF_INET6)
+        return set_on(fd, SOL_IPV6, IPV6_TRANSPARENT);
+    return set_on(fd, SOL_IP, IP_TRANSPARENT);
+}
+
+static int bind_any(int fd, int family, uint16_t port)
+{
+    struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int err = family == AF_INET6 ? bind(fd, (const struct sockaddr *)&a6, sizeof a6)
+                                 : bind(fd, (const struct sockaddr *)&a4, sizeof a4);
+    return err < 0 ? -errno : 0;
+}
+
+static int open_bound(int family, int type, uint16_t port, bool transparent)
+{
+    cleanup_fd int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int err = family == AF_INET6 ? set_on(fd, SOL_IPV6, IPV6_V6ONLY) : 0;
+    if (!err)
+        err = set_on(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (!err)
+        err = set_on(fd, SOL_SOCKET, SO_REUSEPORT);
+    if (!err && transparent)
+        err = set_transparent(fd, family);
+    if (!err)
+        err = bind_any(fd, family, port);
+    if (!err && type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) < 0)
+        err = -errno;
+    return err ? err : steal_fd(&fd);
+}
+
+int netfilter_open_listener(int family, bool transparent)
+{
+    return open_bound(family, SOCK_STREAM, PORT_ENGINE, transparent);
+}
+
+int netfilter_open_dns(int family, int type, bool transparent)
+{
+    cleanup_fd int fd = open_bound(family, type, PORT_DNS, transparent);
+    if (fd < 0 || type != SOCK_DGRAM)
+        return steal_fd(&fd);
+    /* Where it was sent to, and where it came in: an answer leaves with the asked address as its source. */
+    int err;
+    if (family == AF_INET6) {
+        err = set_on(fd, SOL_IPV6, IPV6_RECVORIGDSTADDR);
+        if (!err)
+            err = set_on(fd, SOL_IPV6, IPV6_RECVPKTINFO);
+    } else {
+        err = set_on(fd, SOL_IP, IP_RECVORIGDSTADDR);
+        if (!err)
+            err = set_on(fd, SOL_IP, IP_PKTINFO);
+    }
+    return err ? err : steal_fd(&fd);
+}
