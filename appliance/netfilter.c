@@ -50,6 +50,16 @@ static int run_nft(int fd)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
 }
 
+static bool loaded_before(void)
+{
+    struct nft_batch b;
+    if (nft_batch_open(&b))
+        return true; /* the longer text is right in either case */
+    const bool there = nft_exists(&b, NFPROTO_INET, NETFILTER_TABLE, NULL);
+    nft_batch_close(&b);
+    return there;
+}
+
 static int load_text(const struct netfilter_config *c)
 {
     cleanup_fd int fd = memfd_create("ruleset", MFD_CLOEXEC);
@@ -58,7 +68,7 @@ static int load_text(const struct netfilter_config *c)
     FILE *f = fdopen(dup(fd), "w");
     if (!f)
         return -errno;
-    int err = netfilter_write(f, c);
+    int err = loaded_before() ? netfilter_write(f, c) : netfilter_write_fresh(f, c);
     if (fclose(f) != 0 && !err)
         err = -errno;
     if (err)
@@ -102,10 +112,12 @@ void netfilter_remove(void)
 {
     struct nft_batch b;
     if (nft_batch_open(&b) == 0) {
-        nft_batch_begin(&b);
-        struct nlmsghdr *h = nft_batch_msg(&b, NFT_MSG_DELTABLE, 0, NFPROTO_INET);
-        mnl_attr_put_strz(h, NFTA_TABLE_NAME, NETFILTER_TABLE);
-        (void)nft_batch_send(&b, true);
+        if (nft_exists(&b, NFPROTO_INET, NETFILTER_TABLE, NULL)) {
+            nft_batch_begin(&b);
+            struct nlmsghdr *h = nft_batch_msg(&b, NFT_MSG_DELTABLE, 0, NFPROTO_INET);
+            mnl_attr_put_strz(h, NFTA_TABLE_NAME, NETFILTER_TABLE);
+            (void)nft_batch_commit(&b);
+        }
         nft_batch_close(&b);
     }
     netfilter_xt_remove();

@@ -70,8 +70,9 @@ struct nlmsghdr *nft_batch_msg(struct nft_batch *b, unsigned type, unsigned flag
     return put(b, (NFNL_SUBSYS_NFTABLES << 8) | type, flags, family, 0);
 }
 
-/* Errors are sent at once; without an acknowledgement asked for, an empty socket means that all went well. */
-static int first_error(struct nft_batch *b)
+/* Errors are sent at once; without an acknowledgement asked for, an empty socket means that all went well.
+ * Returns the first error outside of messages `first` + 1 to `first` + n, whose errors go to `results`. */
+static int read_errors(struct nft_batch *b, uint32_t first, int *results, size_t n_results)
 {
     char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
     int err = 0;
@@ -83,18 +84,51 @@ static int first_error(struct nft_batch *b)
         for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, left);
              h = mnl_nlmsg_next(h, &left)) {
             const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
-            if (h->nlmsg_type == NLMSG_ERROR && !err)
+            if (h->nlmsg_type != NLMSG_ERROR)
+                continue;
+            if (h->nlmsg_seq > first && h->nlmsg_seq - first <= n_results)
+                results[h->nlmsg_seq - first - 1] = e->error;
+            else if (!err)
                 err = e->error;
         }
     }
 }
 
-int nft_batch_send(struct nft_batch *b, bool commit)
+static int send_batch(struct nft_batch *b)
 {
-    if (commit)
-        (void)put(b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
     finish(b);
-    if (mnl_socket_sendto(b->nl, b->buf, b->used) < 0)
-        return -errno;
-    return first_error(b);
+    return mnl_socket_sendto(b->nl, b->buf, b->used) < 0 ? -errno : 0;
+}
+
+int nft_batch_commit(struct nft_batch *b)
+{
+    (void)put(b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    int err = send_batch(b);
+    return err ? err : read_errors(b, 0, NULL, 0);
+}
+
+int nft_batch_try(struct nft_batch *b, uint32_t first, int *results, size_t n)
+{
+    int err = send_batch(b);
+    return err ? err : read_errors(b, first, results, n);
+}
+
+bool nft_exists(struct nft_batch *b, uint8_t family, const char *table, const char *chain)
+{
+    char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+    struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+    h->nlmsg_type = (uint16_t)((NFNL_SUBSYS_NFTABLES << 8) | (chain ? NFT_MSG_GETCHAIN : NFT_MSG_GETTABLE));
+    h->nlmsg_flags = NLM_F_REQUEST;
+    h->nlmsg_seq = ++b->seq;
+    struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof *g);
+    g->nfgen_family = family;
+    g->version = NFNETLINK_V0;
+    mnl_attr_put_strz(h, chain ? NFTA_CHAIN_TABLE : NFTA_TABLE_NAME, table);
+    if (chain)
+        mnl_attr_put_strz(h, NFTA_CHAIN_NAME, chain);
+    if (mnl_socket_sendto(b->nl, h, h->nlmsg_len) < 0)
+        return false;
+    ssize_t n = mnl_socket_recvfrom(b->nl, buf, sizeof buf);
+    const struct nlmsghdr *r = (const void *)buf;
+    return n > 0 && mnl_nlmsg_ok(r, (int)n) && r->nlmsg_type != NLMSG_ERROR;
 }

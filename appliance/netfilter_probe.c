@@ -1,4 +1,5 @@
-/* What the kernel has, by asking it to check rules that are never committed. */
+/* What the kernel has: by what it says of itself, else by rules that it checks and that are never committed.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -6,7 +7,7 @@
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
-#include <time.h>
+#include <zlib.h>
 
 #include "appliance/netfilter_internal.h"
 #include "lib/base.h"
@@ -14,39 +15,70 @@
 #define PROBE_TABLE "egressd-probe"
 #define PROBE_CHAIN "probe"
 
-/* A rule with one expression without attributes: -ENOENT for a kernel without it, else a complaint about
- * attributes. */
-static int probe_expr(struct nft_batch *b, const char *name)
-{
-    nft_batch_begin(b);
-    struct nlmsghdr *h = nft_batch_msg(b, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFPROTO_INET);
-    mnl_attr_put_strz(h, NFTA_TABLE_NAME, PROBE_TABLE);
-    h = nft_batch_msg(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
-    mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, PROBE_TABLE);
-    mnl_attr_put_strz(h, NFTA_CHAIN_NAME, PROBE_CHAIN);
-    if (name) {
-        h = nft_batch_msg(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET);
-        mnl_attr_put_strz(h, NFTA_RULE_TABLE, PROBE_TABLE);
-        mnl_attr_put_strz(h, NFTA_RULE_CHAIN, PROBE_CHAIN);
-        struct nlattr *list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
-        struct nlattr *elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
-        mnl_attr_put_strz(h, NFTA_EXPR_NAME, name);
-        mnl_attr_nest_end(h, elem);
-        mnl_attr_nest_end(h, list);
-    }
-    int err = nft_batch_send(b, false);
-    return err == -ENOENT || err == -EPERM || err == -EOPNOTSUPP || err == -EPROTONOSUPPORT ? err : 0;
-}
-
-int netfilter_probe_expr(const char *name)
+/* What became of the rule for each name: a kernel without an expression answers -ENOENT, one that has it
+ * complains of the missing attributes. One transaction for all of them: taking one back costs the kernel a
+ * grace period of some 20 ms, whatever its size. */
+static int try_exprs(const char *const *names, int *results, size_t n)
 {
     struct nft_batch b;
     int err = nft_batch_open(&b);
     if (err)
         return err;
-    err = probe_expr(&b, name);
+    nft_batch_begin(&b);
+    struct nlmsghdr *h = nft_batch_msg(&b, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFPROTO_INET);
+    mnl_attr_put_strz(h, NFTA_TABLE_NAME, PROBE_TABLE);
+    h = nft_batch_msg(&b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
+    mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, PROBE_TABLE);
+    mnl_attr_put_strz(h, NFTA_CHAIN_NAME, PROBE_CHAIN);
+    const uint32_t before = h->nlmsg_seq;
+    for (size_t i = 0; i < n; i++) {
+        results[i] = 0;
+        h = nft_batch_msg(&b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET);
+        mnl_attr_put_strz(h, NFTA_RULE_TABLE, PROBE_TABLE);
+        mnl_attr_put_strz(h, NFTA_RULE_CHAIN, PROBE_CHAIN);
+        struct nlattr *list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
+        struct nlattr *elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+        mnl_attr_put_strz(h, NFTA_EXPR_NAME, names[i]);
+        mnl_attr_nest_end(h, elem);
+        mnl_attr_nest_end(h, list);
+    }
+    err = nft_batch_try(&b, before, results, n);
     nft_batch_close(&b);
+    for (size_t i = 0; i < n; i++)
+        if (results[i] != -ENOENT)
+            results[i] = 0;
     return err;
+}
+
+/* What the kernel's own configuration says, where it is published: for free. -ENOENT: not there; 0: built in;
+ * -EAGAIN: a module, or nothing published: only trying tells. */
+static int ask_config(const char *key)
+{
+    gzFile f = gzopen("/proc/config.gz", "re");
+    if (!f)
+        return -EAGAIN;
+    char line[256];
+    const size_t len = strlen(key);
+    int result = -EAGAIN;
+    while (gzgets(f, line, sizeof line)) {
+        if (strncmp(line, key, len) == 0 && line[len] == '=') {
+            result = line[len + 1] == 'y' ? 0 : -EAGAIN;
+            break;
+        }
+        if (strncmp(line, "# ", 2) == 0 && strncmp(line + 2, key, len) == 0 && line[2 + len] == ' ') {
+            result = -ENOENT;
+            break;
+        }
+    }
+    (void)gzclose(f);
+    return result;
+}
+
+int netfilter_probe_expr(const char *name)
+{
+    int result;
+    int err = try_exprs(&name, &result, 1);
+    return err ? err : result;
 }
 
 int netfilter_probe_target(int family, const char *name, unsigned revision)
@@ -94,21 +126,16 @@ static bool has_xt_nfqueue(void)
 
 int netfilter_probe(struct netfilter_caps *caps)
 {
-    struct nft_batch b;
-    int err = nft_batch_open(&b);
-    if (err)
-        return err == -EPROTONOSUPPORT ? -EOPNOTSUPP : err;
-    err = probe_expr(&b, NULL);
-    if (!err) {
-        caps->intercept = probe_expr(&b, "tproxy") == 0 ? INTERCEPT_NFT_TPROXY
-                          : has_xt_tproxy()             ? INTERCEPT_XT_TPROXY
-                                                        : INTERCEPT_REDIRECT;
-        caps->gate = probe_expr(&b, "queue") == 0 ? GATE_NFT_QUEUE
-                     : has_xt_nfqueue()           ? GATE_XT_NFQUEUE
-                                                  : GATE_NONE;
-    } else if (err != -EPERM) {
-        err = -EOPNOTSUPP;
+    static const char *const names[] = {"tproxy", "queue"};
+    int results[ARRAY_LEN(names)] = {ask_config("CONFIG_NFT_TPROXY"), ask_config("CONFIG_NFT_QUEUE")};
+    if (results[0] == -EAGAIN || results[1] == -EAGAIN) {
+        int err = try_exprs(names, results, ARRAY_LEN(names));
+        if (err)
+            return err;
     }
-    nft_batch_close(&b);
-    return err;
+    caps->intercept = results[0] == 0   ? INTERCEPT_NFT_TPROXY
+                      : has_xt_tproxy() ? INTERCEPT_XT_TPROXY
+                                        : INTERCEPT_REDIRECT;
+    caps->gate = results[1] == 0 ? GATE_NFT_QUEUE : has_xt_nfqueue() ? GATE_XT_NFQUEUE : GATE_NONE;
+    return 0;
 }

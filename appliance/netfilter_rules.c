@@ -334,14 +334,12 @@ static bool ifname_ok(const char *s)
     return s && s[0] && strlen(s) < IFNAMSIZ && !strpbrk(s, "\"\\*\n\r\t ");
 }
 
-int netfilter_write(FILE *out, const struct netfilter_config *c)
+int netfilter_write_fresh(FILE *out, const struct netfilter_config *c)
 {
     if (!ifname_ok(c->agent_if) || !ifname_ok(c->uplink_if) || strcmp(c->agent_if, c->uplink_if) == 0)
         return -EINVAL;
     write_head(out, c);
-    /* Declared, deleted, defined: right whether or not there was one, and one transaction. */
-    fprintf(out, "table inet %s\ndelete table inet %s\n\ntable inet %s {\n", NETFILTER_TABLE, NETFILTER_TABLE,
-        NETFILTER_TABLE);
+    fprintf(out, "table inet %s {\n", NETFILTER_TABLE);
     write_sets(out, c);
     write_screen(out, c);
     write_screen6(out, c);
@@ -352,4 +350,11 @@ int netfilter_write(FILE *out, const struct netfilter_config *c)
     write_output(out, c);
     netfilter_xt_write(out, c);
     return ferror(out) ? -EIO : 0;
+}
+
+int netfilter_write(FILE *out, const struct netfilter_config *c)
+{
+    /* Declared, deleted, then defined: right whether or not there was one, and one transaction. */
+    fprintf(out, "table inet %s\ndelete table inet %s\n\n", NETFILTER_TABLE, NETFILTER_TABLE);
+    return netfilter_write_fresh(out, c);
 }

@@ -126,8 +126,6 @@ static struct nlmsghdr *rule_start(struct nft_batch *b, uint8_t family, const ch
 static void put_queue(struct nft_batch *b, unsigned n_queues)
 {
     put_table(b, NFT_MSG_NEWTABLE, NFPROTO_INET, QUEUE_TABLE);
-    put_table(b, NFT_MSG_DELTABLE, NFPROTO_INET, QUEUE_TABLE);
-    put_table(b, NFT_MSG_NEWTABLE, NFPROTO_INET, QUEUE_TABLE);
     put_chain(b, NFPROTO_INET, QUEUE_TABLE, QUEUE_CHAIN, QUEUE_PRIORITY);
     struct nlmsghdr *h = rule_start(b, NFPROTO_INET, QUEUE_TABLE, QUEUE_CHAIN);
     struct nlattr *list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
@@ -160,65 +158,64 @@ static void put_tproxy(struct nft_batch *b, uint8_t family)
 {
     put_table(b, NFT_MSG_NEWTABLE, family, TPROXY_TABLE);
     put_chain(b, family, TPROXY_TABLE, TPROXY_CHAIN, TPROXY_PRIORITY);
-    del_chain(b, family, TPROXY_TABLE, TPROXY_CHAIN);
-    put_chain(b, family, TPROXY_TABLE, TPROXY_CHAIN, TPROXY_PRIORITY);
     put_tproxy_rule(b, family, IPPROTO_TCP, MARK_WEB, PORT_ENGINE);
     put_tproxy_rule(b, family, IPPROTO_TCP, MARK_RELAY, PORT_ENGINE);
     put_tproxy_rule(b, family, IPPROTO_TCP, MARK_DNS, PORT_DNS);
     put_tproxy_rule(b, family, IPPROTO_UDP, MARK_DNS, PORT_DNS);
 }
 
-/* One transaction of its own: -ENOENT only says that there was nothing. */
-static void remove_queue(struct nft_batch *b)
+/* The old and the new in one transaction, so that there is no moment without; none at all where nothing is to
+ * do. */
+static int apply_queue(struct nft_batch *b, bool wanted, unsigned n_queues)
 {
+    const bool there = nft_exists(b, NFPROTO_INET, QUEUE_TABLE, NULL);
+    if (!there && !wanted)
+        return 0;
     nft_batch_begin(b);
-    put_table(b, NFT_MSG_DELTABLE, NFPROTO_INET, QUEUE_TABLE);
-    (void)nft_batch_send(b, true);
+    if (there)
+        put_table(b, NFT_MSG_DELTABLE, NFPROTO_INET, QUEUE_TABLE);
+    if (wanted)
+        put_queue(b, n_queues ? n_queues : 1);
+    return nft_batch_commit(b);
 }
 
-static void remove_tproxy(struct nft_batch *b, uint8_t family)
+static int apply_tproxy(struct nft_batch *b, uint8_t family, bool wanted)
 {
+    const bool there = nft_exists(b, family, TPROXY_TABLE, TPROXY_CHAIN);
+    if (!there && !wanted)
+        return 0;
     nft_batch_begin(b);
-    del_chain(b, family, TPROXY_TABLE, TPROXY_CHAIN);
-    (void)nft_batch_send(b, true);
+    if (there)
+        del_chain(b, family, TPROXY_TABLE, TPROXY_CHAIN);
+    if (wanted)
+        put_tproxy(b, family);
+    return nft_batch_commit(b);
 }
 
-int netfilter_xt_apply(const struct netfilter_config *c)
+static int apply(bool queue, unsigned n_queues, bool tproxy4, bool tproxy6)
 {
     struct nft_batch b;
     int err = nft_batch_open(&b);
     if (err)
         return err;
-    if (c->caps.gate == GATE_XT_NFQUEUE) {
-        nft_batch_begin(&b);
-        put_queue(&b, c->n_queues ? c->n_queues : 1);
-        err = nft_batch_send(&b, true);
-    } else {
-        remove_queue(&b);
-    }
-    static const uint8_t families[] = {NFPROTO_IPV4, NFPROTO_IPV6};
-    for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
-        if (c->caps.intercept == INTERCEPT_XT_TPROXY && (families[i] == NFPROTO_IPV4 || c->caps.ipv6)) {
-            nft_batch_begin(&b);
-            put_tproxy(&b, families[i]);
-            err = nft_batch_send(&b, true);
-        } else {
-            remove_tproxy(&b, families[i]);
-        }
-    }
+    err = apply_queue(&b, queue, n_queues);
+    if (!err)
+        err = apply_tproxy(&b, NFPROTO_IPV4, tproxy4);
+    if (!err)
+        err = apply_tproxy(&b, NFPROTO_IPV6, tproxy6);
     nft_batch_close(&b);
     return err;
 }
 
+int netfilter_xt_apply(const struct netfilter_config *c)
+{
+    const bool tproxy = c->caps.intercept == INTERCEPT_XT_TPROXY;
+    return apply(c->caps.gate == GATE_XT_NFQUEUE, c->n_queues, tproxy, tproxy && c->caps.ipv6);
+}
+
 void netfilter_xt_remove(void)
 {
-    struct nft_batch b;
-    if (nft_batch_open(&b))
-        return;
-    remove_queue(&b);
-    remove_tproxy(&b, NFPROTO_IPV4);
-    remove_tproxy(&b, NFPROTO_IPV6);
-    nft_batch_close(&b);
+    (void)apply(false, 0, false, false);
 }
 
 void netfilter_xt_write(FILE *out, const struct netfilter_config *c)
