@@ -3,6 +3,8 @@
  * connection holds nothing. */
 #include "appliance/flow/conn_internal.h"
 
+#include "appliance/flow/tls.h"
+
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -164,8 +166,10 @@ bool conn_tls_handshake(struct conn *c)
         return true;
     if (why == SSL_ERROR_WANT_READ)
         return false;
-    if (why != SSL_ERROR_NONE)
-        c->err = c->fin_in ? -ECONNABORTED : -EPROTO;
+    if (why == SSL_ERROR_NONE)
+        return true;
+    tls_keep_error(c->ssl);
+    c->err = c->fin_in ? -ECONNABORTED : -EPROTO;
     return true;
 }
 
@@ -246,6 +250,6 @@ void conn_tls_free(struct conn *c)
     if (c->e->wire && c->e->wire->owner == c)
         c->e->wire->owner = NULL;
     octets_free(&c->stash);
-    SSL_free(c->ssl);
+    tls_free(c->ssl);
     c->ssl = NULL;
 }

@@ -39,11 +39,19 @@ enum tls_alpn { TLS_ALPN_NONE, TLS_ALPN_HTTP11, TLS_ALPN_H2 };
 SSL *tls_server_new(
     struct tls_ctx *t, const char *name, const char *sni, const uint8_t *der, size_t len, enum tls_alpn alpn);
 
+/** Seconds until a leaf expires; 0: it has, or is no certificate. */
+uint64_t tls_leaf_seconds(const uint8_t *der, size_t len);
+
 /** An SSL in connect state that will accept only `host` (canonical name or the text of an address). A session
  * kept for (host, port) is offered for resumption. NULL: no memory. */
 SSL *tls_client_new(struct tls_ctx *t, const char *host, uint16_t port, bool offer_h2);
 /** After the handshake ended, well or badly: 0 = verified, and `*h2` tells what ALPN chose; -EPROTO = not,
- * and `why` says so in a sentence. Takes the error queue. */
+ * and `why` says so in a sentence. */
 int tls_client_verified(SSL *ssl, bool *h2, char *why, size_t len);
+
+/** For an SSL that no conn has taken; conn_close() does it for the others. NULL is fine. */
+void tls_free(SSL *ssl);
+/** Moves the error queue's first entry into `ssl`, for tls_client_verified(). */
+void tls_keep_error(SSL *ssl);
 
 #endif
