@@ -20,6 +20,7 @@ struct tls_ctx; /* flow/tls.h */
 struct conn; /* flow/conn.h */
 struct conn_wire; /* flow/conn.c: the buffers that OpenSSL works through */
 struct engine_loop; /* engine_loop.c: timers and deferred calls */
+struct engine_accept; /* engine_accept.c */
 struct engine_ipc; /* engine_ipc.c: what signer and resolver still owe */
 struct upstream_pool; /* http/upstream.h */
 struct inspector; /* inspect/inspect.h */
@@ -36,10 +37,12 @@ struct engine {
     struct inspector *inspector;
     struct engine_loop *timers;
     struct engine_ipc *ipc;
+    struct engine_accept *accept;
     struct conn_wire *wire;
     struct conn *conns; /* all, those that only linger among them */
     struct flow *flows; /* all open connections of agents */
     uint64_t n_flows;
+    uint64_t n_lingering; /* conns whose owner is gone, but not their last octets */
     bool draining;
     void (*on_turn)(struct engine *e); /* before each wait of the loop; NULL: none */
     uint8_t scratch[64 * 1024]; /* valid within one callback only */
@@ -72,6 +75,8 @@ void engine_defer(struct engine *e, void (*fn)(void *arg), void *arg);
  * this returns; der == NULL: refused. `cancel` with the returned token (0: done already). */
 typedef void engine_leaf_fn(void *arg, const uint8_t *der, size_t len);
 uint32_t engine_leaf(struct engine *e, const char *host, engine_leaf_fn *done, void *arg);
+/** Whether engine_leaf() would need no signer. */
+bool engine_leaf_cached(struct engine *e, const char *host);
 
 /** Asks our resolver (which asks upstream only for names a route allows). Same calling rule. */
 typedef void engine_resolve_fn(void *arg, const struct ipc_resolved *r);

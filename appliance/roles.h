@@ -55,6 +55,7 @@ struct engine_config {
     size_t n_upstream_ca;
     struct addr self4, self6;
     bool ipv6;
+    const uint8_t *ticket_key; /* TLS_TICKET_KEY_LEN random octets, the same for all engines; NULL: each its own */
 };
 
 int signer_run(const struct signer_config *c);

@@ -157,6 +157,8 @@ static void destroy(struct conn *c, bool reset)
         return;
     c->closed = true;
     c->ops = NULL;
+    if (c->lingering)
+        c->e->n_lingering--;
     engine_timer_clear(&c->linger_timer);
     conn_tls_free(c);
     octets_free(&c->corked);
@@ -474,6 +476,7 @@ void conn_close(struct conn *c, bool reset)
     }
     c->ops = NULL;
     c->lingering = true;
+    c->e->n_lingering++;
     c->linger_left = LINGER_MAX;
     conn_tls_free(c);
     engine_timer_set(c->e, &c->linger_timer, c->queue.len ? LINGER_SEND_MS : LINGER_MS, on_linger_timeout);
