@@ -1,0 +1,72 @@
+#include "init/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "init/say.h"
+#include "lib/base.h"
+
+int file_read(const char *path, struct blob *out)
+{
+    struct stat st;
+    *out = (struct blob){0};
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not make us wait */
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size > FILE_MAX)
+        return -EINVAL;
+    cleanup_free uint8_t *data = malloc((size_t)st.st_size + 1);
+    if (data == NULL)
+        return -ENOMEM;
+    size_t len = 0;
+    while (len < (size_t)st.st_size) {
+        ssize_t n = read(fd, data + len, (size_t)st.st_size - len);
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+    }
+    data[len] = 0;
+    *out = (struct blob){.data = steal_ptr(&data), .len = len};
+    return 0;
+}
+
+int file_write(const char *path, const void *data, size_t len)
+{
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+    if (fd < 0)
+        return -errno;
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(fd, (const uint8_t *)data + done, len - done);
+        if (n < 0)
+            return -errno;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+struct blob blob_concat(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    uint8_t *p = malloc(a_len + b_len + 1);
+    if (p == NULL)
+        fatal("out of memory");
+    if (a_len > 0)
+        memcpy(p, a, a_len);
+    if (b_len > 0)
+        memcpy(p + a_len, b, b_len);
+    p[a_len + b_len] = 0;
+    return (struct blob){.data = p, .len = a_len + b_len};
+}
+
+char *path_join(const char *dir, const char *name)
+{
+    struct blob head = blob_concat(dir, strlen(dir), "/", 1);
+    struct blob whole = blob_concat(head.data, head.len, name, strlen(name));
+    free(head.data);
+    return (char *)whole.data;
+}

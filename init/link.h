@@ -1,0 +1,27 @@
+/** \file
+ * Step 1a: the agent's interface, and no other.
+ */
+#ifndef EGRESS_INIT_LINK_H
+#define EGRESS_INIT_LINK_H
+
+#include <stdint.h>
+
+struct link {
+    uint32_t index;
+    char name[16]; /* IFNAMSIZ */
+    uint32_t addr; /* IPv4 in network order */
+    uint8_t prefix;
+};
+
+/**
+ * Finds the interface whose connected subnet holds `gateway`, waiting a few seconds for it to come, and sets
+ * it up. Sets loopback up, and every other interface down: each is a door beside the sidecar. Fatal where it
+ * cannot.
+ */
+void link_confine(int rtnl, uint32_t gateway, struct link *out);
+
+/** No IPv6 address but on loopback, no router advertisements, where the kernel lets us say so; the firewall
+ * (firewall.h) holds where it does not. */
+void link_close_ipv6(int rtnl, const struct link *link);
+
+#endif

@@ -1,0 +1,89 @@
+/* egress-init: the agent's first process. DESIGN: confine the network, check it, give every privilege up,
+ * become the agent. See egress-init(8). */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "init/environment.h"
+#include "init/exec.h"
+#include "init/firewall.h"
+#include "init/init.h"
+#include "init/link.h"
+#include "init/netlink.h"
+#include "init/options.h"
+#include "init/place.h"
+#include "init/privilege.h"
+#include "init/probe.h"
+#include "init/reap.h"
+#include "init/resolv.h"
+#include "init/route.h"
+#include "init/say.h"
+#include "init/trust.h"
+
+/* A closed descriptor below 3 would be reused by our own sockets, and messages written into them. */
+static void open_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) {
+            /* An image without /dev: a descriptor that is at its end serves as well. */
+            int ends[2];
+            if (pipe(ends) == 0 && ends[0] != fd)
+                (void)dup2(ends[0], fd);
+        }
+}
+
+static void confine_network(const struct settings *s, struct link *link)
+{
+    int rtnl = nl_open(NETLINK_ROUTE);
+    if (rtnl < 0)
+        fatal_error(rtnl, "cannot open a route socket");
+    link_confine(rtnl, s->gateway, link);
+    link_close_ipv6(rtnl, link);
+    firewall_load(link, s->gateway);
+    route_confine(rtnl, link, s->gateway);
+    (void)close(rtnl);
+}
+
+static void prepare_files(const struct settings *s)
+{
+    struct place place;
+    place_open(&place, s->setup_only);
+    resolv_point_at(&place, s->dns);
+    if (s->ca != NULL)
+        trust_install(&place, s->ca);
+}
+
+static noreturn void become_agent(const struct settings *s)
+{
+    environment_clean();
+    int error = exec_search(s->command);
+    say("cannot run %s: %s", s->command[0], strerror(error));
+    _exit(error == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC);
+}
+
+int main(int argc, char **argv)
+{
+    struct settings s;
+    struct link link;
+    open_standard_descriptors();
+    (void)umask(022);
+    options_parse(argc, argv, &s);
+    if (!s.exec_only) {
+        confine_network(&s, &link);
+        prepare_files(&s);
+        if (s.probe)
+            probe_all(&link, s.gateway, s.dns);
+        if (s.setup_only)
+            return 0;
+    } else {
+        environment_load();
+    }
+    environment_identify(&s);
+    privilege_drop(&s);
+    privilege_prove(&s);
+    if (s.reap)
+        reap_become_parent();
+    become_agent(&s);
+}

@@ -1,0 +1,172 @@
+#include "init/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "init/say.h"
+#include "init/text.h"
+#include "lib/base.h"
+
+#ifndef EGRESS_VERSION
+#define EGRESS_VERSION "unknown"
+#endif
+
+static const char help[] =
+    "usage: egress-init [--gateway IP] [--dns IP] [--ca FILE] [--user UID[:GID]] [--probe] [--reap]\n"
+    "                   [--setup-only | --exec] [--] CMD [ARG...]\n"
+    "\n"
+    "Confines the network to one gateway, drops every privilege for good, and runs CMD.\n"
+    "\n"
+    "  --gateway IP      the sidecar: the only way out                  (EGRESS_GATEWAY)\n"
+    "  --dns IP          name server; the gateway where it is not given (EGRESS_DNS)\n"
+    "  --ca FILE         CA certificate (PEM) that programs shall trust (EGRESS_CA)\n"
+    "  --user UID[:GID]  who CMD runs as; 65534 where it is not given   (EGRESS_USER)\n"
+    "  --probe           try every way round the sidecar, and stop if one is open\n"
+    "  --reap            stay as CMD's parent: forward signals, reap orphans (for PID 1)\n"
+    "  --setup-only      confine the network and exit; keep privileges, run nothing\n"
+    "  --exec            drop privileges and run CMD in a network that is confined already\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: CMD's own; 125 if egress-init failed, 126 if CMD cannot be run, 127 if it was not found.\n";
+
+enum option_kind {
+    OPT_GATEWAY,
+    OPT_DNS,
+    OPT_CA,
+    OPT_USER,
+    OPT_PROBE,
+    OPT_REAP,
+    OPT_SETUP,
+    OPT_EXEC,
+    OPT_HELP,
+    OPT_VERSION
+};
+
+static const struct option_row {
+    const char *name, *env; /* env: takes a value, which may come from there */
+    enum option_kind kind;
+} table[] = {
+    {"--gateway", "EGRESS_GATEWAY", OPT_GATEWAY},
+    {"--dns", "EGRESS_DNS", OPT_DNS},
+    {"--ca", "EGRESS_CA", OPT_CA},
+    {"--user", "EGRESS_USER", OPT_USER},
+    {"--probe", NULL, OPT_PROBE},
+    {"--reap", NULL, OPT_REAP},
+    {"--setup-only", NULL, OPT_SETUP},
+    {"--exec", NULL, OPT_EXEC},
+    {"--help", NULL, OPT_HELP},
+    {"--version", NULL, OPT_VERSION},
+};
+
+static noreturn void print(const char *text)
+{
+    ssize_t n = write(STDOUT_FILENO, text, strlen(text));
+    _exit(n == (ssize_t)strlen(text) ? 0 : EXIT_SETUP);
+}
+
+bool options_user(const char *text, struct settings *s)
+{
+    /* The highest id means "leave unchanged" to setresuid(2). */
+    uint32_t uid, gid;
+    const char *end = number_parse(text, UINT32_MAX - 1, &uid);
+    if (end == NULL)
+        return false;
+    gid = uid;
+    s->gid_given = *end == ':';
+    if (s->gid_given)
+        end = number_parse(end + 1, UINT32_MAX - 1, &gid);
+    if (end == NULL || *end != '\0')
+        return false;
+    s->uid = uid;
+    s->gid = gid;
+    return true;
+}
+
+/* `from` is how the user called it: "--gateway" or "EGRESS_GATEWAY". */
+static void set_value(struct settings *s, enum option_kind kind, const char *from, const char *value)
+{
+    if (kind == OPT_CA)
+        s->ca = value;
+    else if (kind == OPT_USER) {
+        if (!options_user(value, s))
+            fatal("%s: '%s' is not UID or UID:GID in numbers", from, value);
+    } else if (!ipv4_parse(value, kind == OPT_DNS ? &s->dns : &s->gateway) ||
+               (kind == OPT_DNS ? s->dns : s->gateway) == 0)
+        fatal("%s: '%s' is not an IPv4 address", from, value);
+}
+
+static void set_flag(struct settings *s, enum option_kind kind)
+{
+    switch (kind) {
+    case OPT_PROBE: s->probe = true; break;
+    case OPT_REAP: s->reap = true; break;
+    case OPT_SETUP: s->setup_only = true; break;
+    case OPT_EXEC: s->exec_only = true; break;
+    case OPT_HELP: print(help);
+    case OPT_VERSION: print("egress-init " EGRESS_VERSION "\n");
+    default: break;
+    }
+}
+
+/* The row of "--name" or "--name=value"; `value` is NULL for the former. */
+static const struct option_row *find_row(const char *arg, const char **value)
+{
+    size_t len = strcspn(arg, "=");
+    *value = arg[len] == '=' ? arg + len + 1 : NULL;
+    for (unsigned i = 0; i < ARRAY_LEN(table); i++)
+        if (strlen(table[i].name) == len && memcmp(table[i].name, arg, len) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static void from_environment(struct settings *s)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(table); i++) {
+        const char *value = table[i].env != NULL ? getenv(table[i].env) : NULL;
+        if (value != NULL && *value != '\0')
+            set_value(s, table[i].kind, table[i].env, value);
+    }
+}
+
+static void check(const struct settings *s)
+{
+    if (s->setup_only && s->exec_only)
+        fatal("--setup-only and --exec exclude each other");
+    if (!s->setup_only && s->command[0] == NULL)
+        fatal("no command to run; see --help");
+    if (s->setup_only && s->command[0] != NULL)
+        fatal("--setup-only runs nothing, but a command is given: %s", s->command[0]);
+    if (!s->exec_only && s->gateway == 0)
+        fatal("no gateway: give --gateway IP or set EGRESS_GATEWAY");
+}
+
+void options_parse(int argc, char **argv, struct settings *s)
+{
+    *s = (struct settings){.uid = DEFAULT_ID, .gid = DEFAULT_ID};
+    from_environment(s);
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        const char *value;
+        const struct option_row *row = find_row(argv[i], &value);
+        if (row == NULL)
+            fatal("unknown option '%s'; see --help", argv[i]);
+        if (row->env == NULL) {
+            if (value != NULL)
+                fatal("%s takes no value", row->name);
+            set_flag(s, row->kind);
+            continue;
+        }
+        if (value == NULL && (value = ++i < argc ? argv[i] : NULL) == NULL)
+            fatal("%s needs a value; see --help", row->name);
+        set_value(s, row->kind, row->name, value);
+    }
+    s->command = argv + MIN(i, argc);
+    if (s->dns == 0)
+        s->dns = s->gateway;
+    check(s);
+}

@@ -1,0 +1,170 @@
+#include "init/route.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/rtnetlink.h>
+
+#include "init/netlink.h"
+#include "init/say.h"
+#include "init/text.h"
+#include "lib/base.h"
+
+/* Deleting goes in rounds of what fits one request; a table that never ends is somebody fighting us. */
+enum { MAX_ROUNDS = 256, ROUND = 32 };
+
+/* What a dump is compared with. */
+struct survey {
+    const struct link *link;
+    uint32_t gateway;
+    uint8_t family;
+    bool have_onlink, have_default;
+    unsigned strangers;
+    struct nl_request remove; /* RTM_DELROUTE for the first ROUND strangers */
+};
+
+static uint32_t table_of(const struct rtmsg *m, struct nl_view attributes)
+{
+    return nl_find_u32(attributes, RTA_TABLE, m->rtm_table);
+}
+
+/* The kernel's own: which addresses are ours, and broadcast and multicast, which the firewall judges. */
+static bool is_kernels(const struct rtmsg *m, uint32_t table)
+{
+    return table == RT_TABLE_LOCAL && (m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_BROADCAST ||
+                                          m->rtm_type == RTN_ANYCAST || m->rtm_type == RTN_MULTICAST);
+}
+
+static bool is_ours(struct survey *s, const struct rtmsg *m, struct nl_view v)
+{
+    if (s->family != AF_INET || table_of(m, v) != RT_TABLE_MAIN || m->rtm_type != RTN_UNICAST ||
+        m->rtm_tos != 0 || nl_find_u32(v, RTA_OIF, 0) != s->link->index ||
+        nl_find(v, RTA_MULTIPATH).data != NULL || nl_find_u32(v, RTA_PRIORITY, 0) != 0)
+        return false;
+    uint32_t dst = nl_find_u32(v, RTA_DST, 0), via = nl_find_u32(v, RTA_GATEWAY, 0);
+    if (m->rtm_dst_len == 32 && dst == s->gateway && via == 0 && m->rtm_scope == RT_SCOPE_LINK)
+        return s->have_onlink = true;
+    if (m->rtm_dst_len == 0 && via == s->gateway)
+        return s->have_default = true;
+    return false;
+}
+
+/* A loopback interface carries nothing away; unreachable and the like carry nothing at all. */
+static bool is_harmless(const struct survey *s, const struct rtmsg *m, struct nl_view v)
+{
+    if (s->family != AF_INET6)
+        return false;
+    return nl_find_u32(v, RTA_OIF, 0) == 1 || m->rtm_type == RTN_UNREACHABLE || m->rtm_type == RTN_PROHIBIT ||
+           m->rtm_type == RTN_BLACKHOLE;
+}
+
+/* The same message comes back as a deletion, without what only describes its state. */
+static void queue_removal(struct survey *s, const struct rtmsg *m, struct nl_view v)
+{
+    static const uint16_t keys[] = {RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE};
+    nl_begin(&s->remove, RTM_DELROUTE, NLM_F_ACK, m, sizeof *m);
+    for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+        struct nl_view a = nl_find(v, keys[i]);
+        if (a.data != NULL)
+            nl_put(&s->remove, keys[i], a.data, a.len);
+    }
+}
+
+static int visit_route(const struct nlmsghdr *h, void *arg)
+{
+    struct survey *s = arg;
+    if (h->nlmsg_type != RTM_NEWROUTE)
+        return 0;
+    struct rtmsg m;
+    memcpy(&m, NLMSG_DATA(h), sizeof m);
+    struct nl_view v = nl_attributes(h, sizeof m);
+    if (m.rtm_family != s->family || (m.rtm_flags & RTM_F_CLONED) != 0)
+        return 0;
+    if (is_kernels(&m, table_of(&m, v)) || is_ours(s, &m, v) || is_harmless(s, &m, v))
+        return 0;
+    m.rtm_flags = 0;
+    if (s->strangers++ < ROUND)
+        queue_removal(s, &m, v);
+    return 0;
+}
+
+static void survey_routes(int rtnl, struct survey *s, uint8_t family)
+{
+    struct rtmsg m = {.rtm_family = family};
+    struct nl_request r = {0};
+    int error;
+    nl_begin(&r, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof m);
+    do {
+        *s = (struct survey){.link = s->link, .gateway = s->gateway, .family = family};
+        error = nl_dump(rtnl, &r, visit_route, s);
+    } while (error == -EINTR);
+    /* A kernel without IPv6 has no IPv6 routes. */
+    if (error != 0 && !(family == AF_INET6 && (error == -EOPNOTSUPP || error == -EAFNOSUPPORT)))
+        fatal_error(error, "cannot read the routing tables");
+}
+
+static void remove_strangers(int rtnl, struct survey *s, uint8_t family)
+{
+    for (unsigned round = 0; round < MAX_ROUNDS; round++) {
+        survey_routes(rtnl, s, family);
+        if (s->strangers == 0)
+            return;
+        int error = nl_call(rtnl, &s->remove);
+        if (error != 0 && error != -ESRCH && error != -ENOENT) /* gone with another: the next round sees */
+            fatal_error(error, "cannot delete a route (is CAP_NET_ADMIN there?)");
+    }
+    fatal("routes come back as they are deleted; something else manages this network");
+}
+
+static void add_route(int rtnl, const struct link *link, uint32_t gateway, bool is_default)
+{
+    struct rtmsg m = {.rtm_family = AF_INET,
+        .rtm_dst_len = is_default ? 0 : 32,
+        .rtm_table = RT_TABLE_MAIN,
+        .rtm_protocol = RTPROT_STATIC,
+        .rtm_scope = is_default ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+        .rtm_type = RTN_UNICAST};
+    struct nl_request r = {0};
+    nl_begin(&r, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+    nl_put_u32(&r, is_default ? RTA_GATEWAY : RTA_DST, gateway);
+    nl_put_u32(&r, RTA_OIF, link->index);
+    nl_put_u32(&r, RTA_PREFSRC, link->addr);
+    int error = nl_call(rtnl, &r);
+    char text[IPV4_STRLEN];
+    if (error != 0)
+        fatal_error(error, "cannot route %s %s dev %s (is CAP_NET_ADMIN there?)",
+            is_default ? "default via" : "to", ipv4_format(gateway, text), link->name);
+}
+
+void route_confine(int rtnl, const struct link *link, uint32_t gateway)
+{
+    struct survey s = {.link = link, .gateway = gateway};
+    /* The way to the gateway comes first: without it the default route would not be accepted. */
+    add_route(rtnl, link, gateway, false);
+    remove_strangers(rtnl, &s, AF_INET);
+    remove_strangers(rtnl, &s, AF_INET6);
+    add_route(rtnl, link, gateway, true);
+
+    survey_routes(rtnl, &s, AF_INET);
+    if (s.strangers != 0 || !s.have_onlink || !s.have_default)
+        fatal("the routing table is not what was asked for (%u foreign routes)", s.strangers);
+    survey_routes(rtnl, &s, AF_INET6);
+    if (s.strangers != 0)
+        fatal("%u IPv6 routes are left", s.strangers);
+}
+
+int route_try_replace(void)
+{
+    cleanup_fd int rtnl = nl_open(NETLINK_ROUTE);
+    if (rtnl < 0)
+        return rtnl;
+    /* Were it allowed, this would cut the agent off: the safe way to be wrong. */
+    struct rtmsg m = {.rtm_family = AF_INET,
+        .rtm_table = RT_TABLE_MAIN,
+        .rtm_protocol = RTPROT_STATIC,
+        .rtm_scope = RT_SCOPE_UNIVERSE,
+        .rtm_type = RTN_UNREACHABLE};
+    struct nl_request r = {0};
+    nl_begin(&r, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+    return nl_call(rtnl, &r);
+}

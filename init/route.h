@@ -1,0 +1,21 @@
+/** \file
+ * Step 1b: the routing tables hold the way to the sidecar and nothing else.
+ */
+#ifndef EGRESS_INIT_ROUTE_H
+#define EGRESS_INIT_ROUTE_H
+
+#include <stdint.h>
+
+#include "init/link.h"
+
+/**
+ * Leaves `GATEWAY/32 dev IF scope link` and `default via GATEWAY dev IF` in the main table, nothing in any
+ * other but the kernel's own entries of the local table, and no IPv6 route but loopback's. Reads all of it
+ * back; fatal where anything else is left.
+ */
+void route_confine(int rtnl, const struct link *link, uint32_t gateway);
+
+/** Tries to replace the default route. Returns 0 (it could: the privilege is still there) or -errno. */
+int route_try_replace(void);
+
+#endif
