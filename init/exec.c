@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "init/file.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 extern char **environ;
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "init/say.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 int file_read(const char *path, struct blob *out)
 {

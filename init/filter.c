@@ -13,7 +13,7 @@
 #include <linux/seccomp.h>
 
 #include "init/say.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64

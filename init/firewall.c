@@ -9,7 +9,7 @@
 
 #include "init/netlink.h"
 #include "init/say.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 #define TABLE "egress_init"
 
@@ -272,7 +272,7 @@ static void read_back(int fd, const struct nl_request *sent)
         fatal("the packet rules are not whole: %u chains, %u rules", review.chains, review.rules);
 }
 
-void firewall_load(const struct link *link, uint32_t gateway)
+bool firewall_load(const struct link *link, uint32_t gateway)
 {
     static const char missing[] =
         "this kernel has no nf_tables: no packet rules, on-link neighbours are kept away by "
@@ -280,7 +280,7 @@ void firewall_load(const struct link *link, uint32_t gateway)
     cleanup_fd int fd = nl_open(NETLINK_NETFILTER);
     if (fd == -EPROTONOSUPPORT || fd == -EAFNOSUPPORT) {
         say("%s", missing);
-        return;
+        return false;
     }
     if (fd < 0)
         fatal_error(fd, "cannot open a netfilter socket");
@@ -289,9 +289,10 @@ void firewall_load(const struct link *link, uint32_t gateway)
     int error = nl_call(fd, &r);
     if (error == -EOPNOTSUPP) {
         say("%s", missing);
-        return;
+        return false;
     }
     if (error != 0)
         fatal_error(error, "cannot load the packet rules (is CAP_NET_ADMIN there?)");
     read_back(fd, &r);
+    return true;
 }

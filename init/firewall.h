@@ -14,12 +14,13 @@
 #ifndef EGRESS_INIT_FIREWALL_H
 #define EGRESS_INIT_FIREWALL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "init/link.h"
 
 /** Loads the table in place of an earlier one of ours, and reads it back. Where the kernel has no nf_tables
- * it says so and goes on; any other failure is fatal. */
-void firewall_load(const struct link *link, uint32_t gateway);
+ * it says so and returns false; any other failure is fatal. */
+bool firewall_load(const struct link *link, uint32_t gateway);
 
 #endif

@@ -19,3 +19,16 @@ $(BUILD)/init/static/%.o: init/%.c | $(BUILD)/init/uapi
 $(BUILD)/egress-init: $(INIT_SRC:init/%.c=$(BUILD)/init/static/%.o)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)musl-gcc $(INIT_LDFLAGS) -o $@ $^
+
+# The same sources with the ordinary compiler, for unit tests and fuzz targets.
+$(BUILD)/libinit.a: $(patsubst %.c,$(BUILD)/%.o,$(filter-out init/main.c,$(INIT_SRC)))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tests/test_init_%: tests/unit/test_init_%.c $(BUILD)/libinit.a
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo "  TEST    $@")
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) $(BUILD)/libinit.a -lcriterion -o $@
+
+$(BUILD)/fuzz/fuzz_init_%: tests/fuzz/fuzz_init_%.c $(BUILD)/libinit.a
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) -fsanitize=fuzzer $(BUILD)/libinit.a -o $@

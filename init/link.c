@@ -14,7 +14,7 @@
 #include "init/netlink.h"
 #include "init/say.h"
 #include "init/text.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 /* A runtime may wire the network while we already run. */
 enum { WAIT_MS = 3000, WAIT_STEP_MS = 10, LINKS_KNOWN = 64 };

@@ -34,16 +34,18 @@ static void open_standard_descriptors(void)
         }
 }
 
-static void confine_network(const struct settings *s, struct link *link)
+/* Returns whether there are packet rules. */
+static bool confine_network(const struct settings *s, struct link *link)
 {
     int rtnl = nl_open(NETLINK_ROUTE);
     if (rtnl < 0)
         fatal_error(rtnl, "cannot open a route socket");
     link_confine(rtnl, s->gateway, link);
     link_close_ipv6(rtnl, link);
-    firewall_load(link, s->gateway);
+    bool firewall = firewall_load(link, s->gateway);
     route_confine(rtnl, link, s->gateway);
     (void)close(rtnl);
+    return firewall;
 }
 
 static void prepare_files(const struct settings *s)
@@ -71,10 +73,10 @@ int main(int argc, char **argv)
     (void)umask(022);
     options_parse(argc, argv, &s);
     if (!s.exec_only) {
-        confine_network(&s, &link);
+        bool firewall = confine_network(&s, &link);
         prepare_files(&s);
         if (s.probe)
-            probe_all(&link, s.gateway, s.dns);
+            probe_all(&link, s.gateway, s.dns, firewall);
         if (s.setup_only)
             return 0;
     } else {

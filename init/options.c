@@ -6,7 +6,7 @@
 
 #include "init/say.h"
 #include "init/text.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 #ifndef EGRESS_VERSION
 #define EGRESS_VERSION "unknown"

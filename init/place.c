@@ -13,7 +13,7 @@
 #include "init/file.h"
 #include "init/say.h"
 #include "init/text.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 /* In order of preference; the first parent that exists and can be written gets the directory. /dev/shm is a
  * tmpfs in every container, whatever its root is. */

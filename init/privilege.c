@@ -13,7 +13,7 @@
 #include "init/filter.h"
 #include "init/route.h"
 #include "init/say.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 /* Root is nobody special, ids change no capabilities, and none of it can be undone. */
 static const unsigned long SECURE_BITS = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
@@ -29,7 +29,7 @@ static bool capability_exists(unsigned long cap)
 static void drop_bounding_set(void)
 {
     for (unsigned long cap = 0; capability_exists(cap); cap++)
-        if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             fatal_error(errno, "cannot drop capability %u (is CAP_SETPCAP there?)", (unsigned)cap);
 }
 
@@ -86,9 +86,9 @@ static void prove_capabilities(void)
     for (unsigned i = 0; i < ARRAY_LEN(d); i++)
         if ((d[i].effective | d[i].permitted | d[i].inheritable) != 0)
             fatal("capabilities are left after all were dropped");
-    for (unsigned long cap = 0; capability_exists(cap); cap++)
-        if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0 ||
-            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) > 0)
+    int in_set;
+    for (unsigned long cap = 0; (in_set = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+        if (in_set > 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) > 0)
             fatal("capability %u is still in the bounding or ambient set", (unsigned)cap);
 }
 

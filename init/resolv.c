@@ -9,7 +9,7 @@
 #include "init/file.h"
 #include "init/say.h"
 #include "init/text.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 

@@ -8,7 +8,7 @@
 #include "init/netlink.h"
 #include "init/say.h"
 #include "init/text.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 /* Deleting goes in rounds of what fits one request; a table that never ends is somebody fighting us. */
 enum { MAX_ROUNDS = 256, ROUND = 32 };

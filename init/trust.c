@@ -7,7 +7,7 @@
 #include "init/environment.h"
 #include "init/file.h"
 #include "init/say.h"
-#include "lib/base.h"
+#include "init/base.h"
 
 /* Where distributions keep all roots in one file; several may be links to one. */
 static const char *const bundles[] = {

@@ -1,0 +1,168 @@
+#include "init/door.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/socket.h>
+
+#include "init/base.h"
+#include "init/sentinel.h"
+
+enum { QUERY_ID = 0x4547, ICMP_ECHO = 8, ICMP_ECHO_REPLY = 0 };
+
+struct sockaddr_storage door_ipv4(uint32_t addr, uint16_t port)
+{
+    struct sockaddr_storage ss = {0};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = addr};
+    memcpy(&ss, &in, sizeof in);
+    return ss;
+}
+
+struct sockaddr_storage door_ipv6(const uint8_t addr[static 16], uint16_t port, uint32_t scope)
+{
+    struct sockaddr_storage ss = {0};
+    struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = scope};
+    memcpy(in.sin6_addr.s6_addr, addr, 16);
+    memcpy(&ss, &in, sizeof in);
+    return ss;
+}
+
+static socklen_t length_of(const struct sockaddr_storage *to)
+{
+    return to->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
+
+static int open_socket(const struct door *d)
+{
+    const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int family = d->to.ss_family;
+    if (d->kind == DOOR_TCP || d->kind == DOOR_DNS_TCP)
+        return socket(family, SOCK_STREAM | flags, 0);
+    if (d->kind != DOOR_ECHO)
+        return socket(family, SOCK_DGRAM | flags, 0);
+    return socket(family, SOCK_RAW | flags, IPPROTO_ICMP);
+}
+
+/* Writes the datagram that a service of this kind answers. Returns its length. */
+static size_t greeting(enum door_kind kind, uint8_t out[static 1200])
+{
+    memset(out, 0, 1200);
+    switch (kind) {
+    case DOOR_NTP:
+        out[0] = 0x23; /* version 4, client (RFC 5905 7.3) */
+        return 48;
+    case DOOR_QUIC:
+        /* An unknown version of the reserved pattern (RFC 9000 15) makes any server name its own (6.1);
+         * shorter datagrams are ignored (14.1). */
+        memcpy(out, "\xc0\x1a\x2a\x3a\x4a\x08", 6);
+        memcpy(out + 6, "egressd.\x08.egressd", 17);
+        return 1200;
+    case DOOR_ECHO: {
+        uint16_t sum = (uint16_t) ~(ICMP_ECHO << 8);
+        out[0] = ICMP_ECHO;
+        out[2] = (uint8_t)(sum >> 8);
+        out[3] = (uint8_t)sum;
+        return 8;
+    }
+    default: sentinel_query(QUERY_ID, out); return SENTINEL_QUERY_LEN;
+    }
+}
+
+void door_leave(struct door *d)
+{
+    if (d->fd >= 0)
+        (void)close(d->fd);
+    d->fd = -1;
+    if (d->state == DOOR_PENDING)
+        d->state = DOOR_CLOSED;
+}
+
+static void decide(struct door *d, enum door_state state)
+{
+    d->state = state;
+    door_leave(d);
+}
+
+void door_knock(struct door *d)
+{
+    uint8_t packet[1200];
+    d->state = DOOR_PENDING;
+    d->fd = open_socket(d);
+    if (d->fd < 0) { /* no such family, or no right to it even now */
+        decide(d, DOOR_CLOSED);
+        return;
+    }
+    bool waits = connect(d->fd, (const struct sockaddr *)&d->to, length_of(&d->to)) < 0;
+    if (waits && errno != EINPROGRESS)
+        decide(d, DOOR_CLOSED);
+    else if (d->kind != DOOR_TCP && d->kind != DOOR_DNS_TCP &&
+             send(d->fd, packet, greeting(d->kind, packet), MSG_NOSIGNAL) < 0)
+        decide(d, DOOR_CLOSED);
+}
+
+short door_events(const struct door *d)
+{
+    return d->kind == DOOR_TCP || (d->kind == DOOR_DNS_TCP && !d->asked) ? POLLOUT : POLLIN;
+}
+
+static void listen_dns(struct door *d, const uint8_t *msg, size_t len)
+{
+    switch (sentinel_judge(msg, len, QUERY_ID, d->sidecar)) {
+    case SENTINEL_NONE: break;
+    case SENTINEL_SIDECAR: decide(d, DOOR_CLOSED); break;
+    case SENTINEL_STRANGER: decide(d, DOOR_OPEN); break;
+    }
+}
+
+static void listen_connecting(struct door *d)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0) {
+        decide(d, DOOR_CLOSED);
+        return;
+    }
+    if (d->kind == DOOR_TCP) {
+        decide(d, DOOR_OPEN);
+        return;
+    }
+    uint8_t query[2 + SENTINEL_QUERY_LEN] = {0, SENTINEL_QUERY_LEN};
+    sentinel_query(QUERY_ID, query + 2);
+    if (send(d->fd, query, sizeof query, MSG_NOSIGNAL) < 0)
+        decide(d, DOOR_CLOSED);
+    d->asked = true;
+}
+
+void door_listen(struct door *d)
+{
+    uint8_t buf[1500];
+    if (door_events(d) == POLLOUT) {
+        listen_connecting(d);
+        return;
+    }
+    ssize_t n = recv(d->fd, buf, sizeof buf, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        decide(d, DOOR_CLOSED); /* refused, unreachable, or hung up without a word */
+    else if (d->kind == DOOR_DNS_UDP)
+        listen_dns(d, buf, (size_t)n);
+    else if (d->kind == DOOR_DNS_TCP)
+        /* An answer this short comes in one piece; half of one is a stranger's. */
+        listen_dns(d, buf + MIN(n, 2), (size_t)n - (size_t)MIN(n, 2));
+    else if (d->kind != DOOR_ECHO || (n > 20 && buf[(buf[0] & 15) * 4] == ICMP_ECHO_REPLY))
+        decide(d, DOOR_OPEN);
+}
+
+bool door_send_past(const char *interface, const struct sockaddr_storage *to)
+{
+    const int on = 1;
+    cleanup_fd int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    (void)setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface));
+    (void)setsockopt(fd, SOL_SOCKET, SO_DONTROUTE, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
+    return sendto(fd, "", 1, MSG_NOSIGNAL, (const struct sockaddr *)to, length_of(to)) >= 0;
+}
