@@ -1,0 +1,259 @@
+/* Starting, replacing and ending generations: see monitor_internal.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "appliance/ipc.h"
+#include "appliance/monitor_internal.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+struct generation *generation_in(struct monitor *m, enum generation_state s)
+{
+    for (unsigned i = 0; i < GENERATIONS; i++)
+        if (m->generations[i].state == s)
+            return &m->generations[i];
+    return NULL;
+}
+
+static bool all_gone(const struct monitor *m, const struct generation *g)
+{
+    for (unsigned e = 0; e < m->n_engines; e++)
+        if (g->engines[e].pid > 0)
+            return false;
+    return g->resolver.pid <= 0;
+}
+
+static void generation_free(struct generation *g)
+{
+    policy_free(g->policy);
+    secrets_free(g->secrets);
+    *g = (struct generation){.state = GEN_NONE};
+}
+
+static void kill_all(const struct monitor *m, struct generation *g)
+{
+    for (unsigned e = 0; e < m->n_engines; e++)
+        child_kill(&g->engines[e]);
+    child_kill(&g->resolver);
+}
+
+/** A free set of sockets; failing that, that of whoever has been draining longest, who is killed for it.
+ * NULL: a generation is still on its way out; the caller tries again. */
+static struct generation *free_set(struct monitor *m)
+{
+    struct generation *free = generation_in(m, GEN_NONE), *oldest = NULL;
+    if (free)
+        return free;
+    for (unsigned i = 0; i < GENERATIONS; i++) {
+        struct generation *g = &m->generations[i];
+        if (g->state == GEN_DRAINING && (!oldest || g->number < oldest->number))
+            oldest = g;
+    }
+    if (oldest)
+        kill_all(m, oldest);
+    return NULL;
+}
+
+static int start_all(struct monitor *m, struct generation *g, unsigned set)
+{
+    int err = 0;
+    for (unsigned e = 0; e < m->n_engines; e++)
+        g->engines[e] =
+            (struct child){.role = SANDBOX_ENGINE, .index = e, .slot = set * m->n_engines + e, .control = -1};
+    g->resolver = (struct child){.role = SANDBOX_RESOLVER, .control = -1};
+    err = child_start(m, g, &g->resolver);
+    for (unsigned e = 0; !err && e < m->n_engines; e++)
+        err = child_start(m, g, &g->engines[e]);
+    return err;
+}
+
+int generation_start(struct monitor *m, struct policy *policy, struct secrets *secrets)
+{
+    struct generation *g = free_set(m);
+    if (!g) {
+        policy_free(policy);
+        secrets_free(secrets);
+        return -EBUSY;
+    }
+    *g = (struct generation){.state = GEN_INCOMING,
+        .number = ++m->last_number,
+        .policy = policy,
+        .secrets = secrets,
+        .deadline = monitor_now_ms() + START_DEADLINE_MS};
+    return start_all(m, g, (unsigned)(g - m->generations));
+}
+
+static struct netfilter_config rules_for(const struct monitor *m, const struct policy *p)
+{
+    return (struct netfilter_config){.policy = p,
+        .agent_if = m->net.agent_if,
+        .uplink_if = m->net.uplink_if,
+        .caps = m->caps,
+        .n_queues = m->n_engines};
+}
+
+static void drain_child(struct child *c)
+{
+    struct ipc_msg drain = {.type = IPC_DRAIN};
+    c->restart_at = 0;
+    if (c->pid > 0 && ipc_send(c->control, &drain, -1) < 0)
+        child_kill(c);
+}
+
+static void generation_drain(struct monitor *m, struct generation *g, uint64_t ms)
+{
+    g->state = GEN_DRAINING;
+    g->deadline = monitor_now_ms() + ms;
+    for (unsigned e = 0; e < m->n_engines; e++)
+        drain_child(&g->engines[e]);
+    drain_child(&g->resolver);
+}
+
+static void reload_done(struct monitor *m, const char *error)
+{
+    m->n_reloads++;
+    (void)snprintf(m->reload_error, sizeof m->reload_error, "%s", error ? error : "");
+    if (error)
+        log_warn("reload: nothing has changed: %s", error);
+    else
+        log_info("reload: generation %u serves with the new policy", m->last_number);
+    files_event(m, "reload", error ? VERDICT_DENY : VERDICT_ALLOW, NULL, error);
+    files_write_status(m);
+}
+
+void generation_ready(struct monitor *m, struct generation *g)
+{
+    struct generation *before = generation_in(m, GEN_PRESENT);
+    struct netfilter_config rules = rules_for(m, g->policy);
+    /* At the start they are loaded while the children get ready (monitor.c): without a ready engine they let
+     * nothing through. At a reload the new ones come when there is somebody who knows what to do with what
+     * they catch. */
+    if (before) {
+        int err = netfilter_apply(&rules);
+        if (err < 0) {
+            char why[128];
+            (void)snprintf(why, sizeof why, "the packet rules do not load: %s", strerror(-err));
+            generation_failed(m, g, why);
+            return;
+        }
+        generation_drain(m, before, before->policy->timeouts.drain);
+    }
+    g->state = GEN_PRESENT;
+    if (before)
+        reload_done(m, NULL);
+}
+
+void generation_failed(struct monitor *m, struct generation *g, const char *why)
+{
+    kill_all(m, g);
+    g->state = GEN_DRAINING;
+    g->deadline = monitor_now_ms() + STOP_DRAIN_MS;
+    if (m->announced) {
+        reload_done(m, why);
+        return;
+    }
+    log_warn("cannot start: %s", why);
+    m->stopping = true;
+    m->exit_status = 1;
+}
+
+int monitor_load(
+    const struct monitor *m, struct policy **policy, struct secrets **secrets, char *err, size_t errlen)
+{
+    const struct monitor_options *o = m->options;
+    struct policy_error e = {0};
+    *policy = policy_load_file(o->policy, &e);
+    *secrets = NULL;
+    if (!*policy && e.line)
+        (void)snprintf(err, errlen, "%s:%u:%u: %s", o->policy, e.line, e.col, e.text);
+    else if (!*policy)
+        (void)snprintf(err, errlen, "%s: %s", o->policy, e.text);
+    if (!*policy)
+        return -EINVAL;
+    if (o->secrets && !(*secrets = secrets_load(o->secrets, err, errlen))) {
+        policy_free(*policy);
+        *policy = NULL;
+        return -EINVAL;
+    }
+    return 0;
+}
+
+void monitor_reload(struct monitor *m)
+{
+    struct policy *policy;
+    struct secrets *secrets;
+    char err[sizeof m->reload_error];
+    m->reload_wanted = false;
+    if (generation_in(m, GEN_INCOMING) || (!generation_in(m, GEN_NONE) && !free_set(m))) {
+        m->reload_wanted = true; /* once there is room */
+        return;
+    }
+    if (monitor_load(m, &policy, &secrets, err, sizeof err) < 0) {
+        reload_done(m, err);
+        return;
+    }
+    int r = generation_start(m, policy, secrets);
+    if (r < 0) {
+        (void)snprintf(err, sizeof err, "cannot start processes: %s", strerror(-r));
+        struct generation *g = generation_in(m, GEN_INCOMING);
+        if (g)
+            generation_failed(m, g, err);
+        else
+            reload_done(m, err);
+    }
+}
+
+static void restart(struct monitor *m, struct generation *g, struct child *c, uint64_t now)
+{
+    if (c->pid > 0 || c->restart_at == 0 || now < c->restart_at)
+        return;
+    int err = child_start(m, g, c);
+    if (err < 0) {
+        log_warn("cannot start %s again: %s; trying once more soon", child_name(c), strerror(-err));
+        c->restart_at = now + BACKOFF_MAX_MS;
+    }
+}
+
+void generations_tick(struct monitor *m, uint64_t now)
+{
+    for (unsigned i = 0; i < GENERATIONS; i++) {
+        struct generation *g = &m->generations[i];
+        if (g->state == GEN_INCOMING && now >= g->deadline)
+            generation_failed(m, g, "its processes did not become ready in time");
+        if (g->state == GEN_DRAINING && all_gone(m, g))
+            generation_free(g);
+        if (g->state == GEN_DRAINING && now >= g->deadline) {
+            kill_all(m, g);
+            g->deadline = now + START_DEADLINE_MS;
+        }
+        for (unsigned e = 0; g->state == GEN_PRESENT && e < m->n_engines; e++)
+            restart(m, g, &g->engines[e], now);
+        if (g->state == GEN_PRESENT)
+            restart(m, g, &g->resolver, now);
+    }
+    if (m->reload_wanted && m->announced && !m->stopping)
+        monitor_reload(m);
+}
+
+static uint64_t sooner(uint64_t a, const struct child *c)
+{
+    return c->pid <= 0 && c->restart_at ? MIN(a, c->restart_at) : a;
+}
+
+int generations_timeout(const struct monitor *m, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+    for (unsigned i = 0; i < GENERATIONS; i++) {
+        const struct generation *g = &m->generations[i];
+        if (g->state == GEN_INCOMING || g->state == GEN_DRAINING)
+            next = MIN(next, g->deadline);
+        for (unsigned e = 0; g->state == GEN_PRESENT && e < m->n_engines; e++)
+            next = sooner(next, &g->engines[e]);
+        if (g->state == GEN_PRESENT)
+            next = sooner(next, &g->resolver);
+    }
+    if (next == UINT64_MAX)
+        return -1;
+    return next <= now ? 0 : (int)MIN(next - now, 60000u);
+}

@@ -1,0 +1,22 @@
+/** \file
+ * Which interface is which: where the default route leaves, and where the agent is.
+ */
+#ifndef EGRESS_APPLIANCE_UPLINK_H
+#define EGRESS_APPLIANCE_UPLINK_H
+
+#include <net/if.h>
+#include <stddef.h>
+
+#include "lib/addr.h"
+
+struct uplink {
+    char agent_if[IF_NAMESIZE], uplink_if[IF_NAMESIZE];
+    struct addr self4; /* the sidecar's IPv4 address on the agent's network */
+};
+
+/** Fills in what the caller did not give (NULL): the uplink is where the IPv4 default route leaves, the agent
+ * is on the one other interface with an IPv4 address. 0, or -errno and a sentence in `err` that says what to
+ * do. */
+int uplink_find(const char *agent_if, const char *uplink_if, struct uplink *out, char *err, size_t errlen);
+
+#endif
