@@ -67,12 +67,12 @@ struct route {
     const char *host; /* as in the file, canonical: "a.example" or "*.a.example" */
     bool wildcard;
     const char *role; /* NULL if none */
-    const char *const *strip_headers; /* by role, lower case, beside authorization */
+    const char *const *strip_headers; /* by role, lower case; authorization is among them even without auth */
     size_t n_strip_headers;
     struct auth auth;
     const struct match *matches;
     size_t n_matches;
-    unsigned outbound, inbound; /* DETECT_ bits */
+    unsigned outbound, inbound; /* DETECT_ bits; outbound covers the name too, where the rest is sealed */
     enum dlp_action dlp_action;
     bool git_fetch, git_push;
     const char *const *git_repos; /* push: only these "org/name" */
@@ -85,7 +85,7 @@ struct route {
     const uint16_t *dns_types; /* query types beside A, AAAA, CNAME, HTTPS, SVCB */
     size_t n_dns_types;
     uint32_t index; /* position in the file, from 0 */
-    uint32_t line;
+    uint32_t line, col; /* of its host */
 };
 
 /** Milliseconds; the policy's `timeouts` section, by these names. */
@@ -155,20 +155,37 @@ struct field {
     uint32_t name_len, value_len;
 };
 
-/** What a request's judgement depends on. `path` is canonical (lib/target.h), without its query. */
+/** What a request's judgement depends on. `path` is canonical (lib/target.h), without its query; `ambiguous` are the
+ * AMBIGUOUS_ bits that came with it. `fields` are the agent's, before anything is stripped. */
 struct request {
     const char *method;
     const char *path;
     size_t path_len;
+    unsigned ambiguous;
     const char *query; /* without '?'; NULL if none */
     size_t query_len;
     const struct field *fields;
     size_t n_fields;
 };
 
-/** Whether `route` allows the request: REASON_NONE, NO_MATCH, GIT, GIT_PUSH or LIMIT (a regex ran away).
- * `*match` gets the index of the entry that decided, or -1. */
+/** Whether `route` allows the request: REASON_NONE, NO_MATCH, GIT, GIT_PUSH, AMBIGUOUS_PATH (a rule or git depends on
+ * what the path says, and it says two things) or LIMIT (a regex ran away). `*match` gets the index of the entry that
+ * decided, or -1. */
 enum reason policy_judge(const struct route *route, const struct request *req, int *match);
+
+/** What of git's HTTP protocols a request is, whatever the route allows. */
+enum git_kind {
+    GIT_NONE,
+    GIT_FETCH, /* upload-pack, its advertisement, the dumb protocol's info/refs, LFS reads */
+    GIT_PUSH, /* receive-pack, its advertisement, LFS writes */
+    GIT_LFS_BATCH, /* the body's "operation" says which: policy_judge_lfs() once it is known */
+    GIT_OTHER, /* info/refs for any other service, or for several */
+    GIT_HIDDEN, /* git only to a server that decodes further than we do */
+};
+/** `*repo` gets the slice of req->path before the service, without slashes around it and ".git"; "" if none. */
+enum git_kind git_classify(const struct request *req, const char **repo, size_t *repo_len);
+/** For GIT_LFS_BATCH that policy_judge() let through: may this route's LFS batch upload (or else download)? */
+enum reason policy_judge_lfs(const struct route *route, const struct request *req, bool upload);
 
 /** Secrets: NAME=value lines. Values never leave this table but through secrets_get(). */
 struct secrets;
