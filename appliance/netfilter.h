@@ -69,6 +69,8 @@ int netfilter_probe(struct netfilter_caps *caps);
 /** One by one, for `egressd doctor`; 0, or -ENOENT where the kernel lacks it. Names as the kernel's:
  * "tproxy", "fib". */
 int netfilter_probe_expr(const char *name);
+/** The same for several at the cost of one: `results` gets 0 or -ENOENT each. 0 or -errno. */
+int netfilter_probe_exprs(const char *const *names, int *results, size_t n);
 int netfilter_probe_target(int family, const char *name, unsigned revision);
 
 /** Prints the ruleset. Loads nothing, needs nothing. */

@@ -28,6 +28,8 @@ int nft_batch_commit(struct nft_batch *b);
 /** Lets the kernel check it and take it back. The errors of the `n` messages after sequence number `first`
  * (of the message's header) go to `results`; any other's is returned. */
 int nft_batch_try(struct nft_batch *b, uint32_t first, int *results, size_t n);
+/** 0; -EPERM without CAP_NET_ADMIN; -EOPNOTSUPP without nf_tables. */
+int nft_check(struct nft_batch *b);
 /** Whether there is such a table, or such a chain in it. Deleting in vain costs a grace period (some 20 ms).
  */
 bool nft_exists(struct nft_batch *b, uint8_t family, const char *table, const char *chain);

@@ -113,22 +113,38 @@ int nft_batch_try(struct nft_batch *b, uint32_t first, int *results, size_t n)
     return err ? err : read_errors(b, first, results, n);
 }
 
-bool nft_exists(struct nft_batch *b, uint8_t family, const char *table, const char *chain)
+/* Sends one request outside of a transaction: 0 for any answer, else the error. */
+static int ask(struct nft_batch *b, struct nlmsghdr *h)
 {
     char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
-    struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-    h->nlmsg_type = (uint16_t)((NFNL_SUBSYS_NFTABLES << 8) | (chain ? NFT_MSG_GETCHAIN : NFT_MSG_GETTABLE));
-    h->nlmsg_flags = NLM_F_REQUEST;
-    h->nlmsg_seq = ++b->seq;
-    struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof *g);
-    g->nfgen_family = family;
-    g->version = NFNETLINK_V0;
+    if (mnl_socket_sendto(b->nl, h, h->nlmsg_len) < 0)
+        return -errno;
+    ssize_t n = mnl_socket_recvfrom(b->nl, buf, sizeof buf);
+    const struct nlmsghdr *r = (const void *)buf;
+    const struct nlmsgerr *e = mnl_nlmsg_get_payload(r);
+    if (n < 0)
+        return -errno;
+    if (!mnl_nlmsg_ok(r, (int)n))
+        return -EBADMSG;
+    return r->nlmsg_type == NLMSG_ERROR ? e->error : 0;
+}
+
+int nft_check(struct nft_batch *b)
+{
+    b->used = 0;
+    struct nlmsghdr *h = nft_batch_msg(b, NFT_MSG_GETGEN, 0, AF_UNSPEC);
+    b->open = NULL;
+    int err = ask(b, h);
+    return err == 0 || err == -EPERM ? err : -EOPNOTSUPP;
+}
+
+bool nft_exists(struct nft_batch *b, uint8_t family, const char *table, const char *chain)
+{
+    b->used = 0;
+    struct nlmsghdr *h = nft_batch_msg(b, chain ? NFT_MSG_GETCHAIN : NFT_MSG_GETTABLE, 0, family);
     mnl_attr_put_strz(h, chain ? NFTA_CHAIN_TABLE : NFTA_TABLE_NAME, table);
     if (chain)
         mnl_attr_put_strz(h, NFTA_CHAIN_NAME, chain);
-    if (mnl_socket_sendto(b->nl, h, h->nlmsg_len) < 0)
-        return false;
-    ssize_t n = mnl_socket_recvfrom(b->nl, buf, sizeof buf);
-    const struct nlmsghdr *r = (const void *)buf;
-    return n > 0 && mnl_nlmsg_ok(r, (int)n) && r->nlmsg_type != NLMSG_ERROR;
+    b->open = NULL;
+    return ask(b, h) == 0;
 }

@@ -18,7 +18,7 @@
 /* What became of the rule for each name: a kernel without an expression answers -ENOENT, one that has it
  * complains of the missing attributes. One transaction for all of them: taking one back costs the kernel a
  * grace period of some 20 ms, whatever its size. */
-static int try_exprs(const char *const *names, int *results, size_t n)
+int netfilter_probe_exprs(const char *const *names, int *results, size_t n)
 {
     struct nft_batch b;
     int err = nft_batch_open(&b);
@@ -77,7 +77,7 @@ static int ask_config(const char *key)
 int netfilter_probe_expr(const char *name)
 {
     int result;
-    int err = try_exprs(&name, &result, 1);
+    int err = netfilter_probe_exprs(&name, &result, 1);
     return err ? err : result;
 }
 
@@ -126,10 +126,17 @@ static bool has_xt_nfqueue(void)
 
 int netfilter_probe(struct netfilter_caps *caps)
 {
+    struct nft_batch b;
+    int err = nft_batch_open(&b);
+    if (!err)
+        err = nft_check(&b);
+    nft_batch_close(&b);
+    if (err)
+        return err;
     static const char *const names[] = {"tproxy", "queue"};
     int results[ARRAY_LEN(names)] = {ask_config("CONFIG_NFT_TPROXY"), ask_config("CONFIG_NFT_QUEUE")};
     if (results[0] == -EAGAIN || results[1] == -EAGAIN) {
-        int err = try_exprs(names, results, ARRAY_LEN(names));
+        err = netfilter_probe_exprs(names, results, ARRAY_LEN(names));
         if (err)
             return err;
     }
