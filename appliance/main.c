@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "appliance/doctor.h"
 #include "appliance/monitor.h"
 #include "appliance/netfilter.h"
 #include "appliance/roles.h"
