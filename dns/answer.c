@@ -1,0 +1,252 @@
+#include "dns/answer.h"
+
+#include "lib/base.h"
+
+/* Records of one message that are looked at; no sane answer has more. */
+#define RECORDS_MAX 512u
+
+struct record {
+    struct dns_name owner;
+    uint16_t type, rdlen;
+    uint32_t ttl;
+    size_t rdata; /* offset in the message */
+};
+
+enum answer_match answer_match(const uint8_t *msg, size_t len, const struct answer_ask *ask, unsigned *rcode)
+{
+    struct wire_in w = {.p = msg, .len = len};
+    struct dns_name name;
+    uint16_t id = wire_u16(&w), flags = wire_u16(&w), qd = wire_u16(&w);
+
+    w.at = DNS_HEADER;
+    if (w.bad || len < DNS_HEADER || id != ask->id || (flags & DNS_QR) == 0 || DNS_OPCODE(flags) != 0)
+        return ANSWER_FOREIGN;
+    *rcode = DNS_RCODE(flags);
+    /* Some servers send FORMERR or NOTIMP without the question. Such an answer carries nothing but "no". */
+    if (qd == 0 && (*rcode == RCODE_FORMERR || *rcode == RCODE_NOTIMP))
+        return ANSWER_OURS;
+    wire_name(&w, &name);
+    uint16_t type = wire_u16(&w), class = wire_u16(&w);
+    if (w.bad || qd != 1 || type != ask->qtype || class != CLASS_IN || !dns_name_eq(&name, ask->name))
+        return ANSWER_FOREIGN;
+    return flags & DNS_TC ? ANSWER_TRUNCATED : ANSWER_OURS;
+}
+
+void answer_init(struct answer *a, struct dns_body *body, const struct dns_name *name)
+{
+    body_init(body, name->len);
+    a->owner = *name;
+    a->body = body;
+    a->ttl = UINT32_MAX;
+    a->rcode = RCODE_NOERROR;
+    a->ad = true;
+    a->negative = a->has_soa = false;
+    a->n_cnames = 0;
+    a->n_private = a->n_never = 0;
+}
+
+static void read_record(struct wire_in *w, struct record *r)
+{
+    wire_name(w, &r->owner);
+    r->type = wire_u16(w);
+    uint16_t class = wire_u16(w);
+    r->ttl = wire_u32(w);
+    if (r->ttl > INT32_MAX)
+        r->ttl = 0; /* RFC 2181 8 */
+    r->rdlen = wire_u16(w);
+    r->rdata = w->at;
+    (void)wire_skip(w, r->rdlen);
+    if (class != CLASS_IN && r->type != TYPE_OPT)
+        r->type = 0;
+}
+
+/* How RDATA is laid out where names in it may be compressed (RFC 1035 and older types only, RFC 3597 4; SRV
+ * and NAPTR because servers do it): fixed octets, character strings, names, fixed octets. */
+static const struct layout {
+    uint16_t type;
+    uint8_t before, strings, names, after;
+} layouts[] = {
+    {TYPE_NS, 0, 0, 1, 0},
+    {TYPE_CNAME, 0, 0, 1, 0},
+    {TYPE_SOA, 0, 0, 2, 20},
+    {TYPE_PTR, 0, 0, 1, 0},
+    {TYPE_MX, 2, 0, 1, 0},
+    {TYPE_RP, 0, 0, 2, 0},
+    {TYPE_AFSDB, 2, 0, 1, 0},
+    {TYPE_SRV, 6, 0, 1, 0},
+    {TYPE_NAPTR, 4, 3, 1, 0},
+    {TYPE_KX, 2, 0, 1, 0},
+    {TYPE_DNAME, 0, 0, 1, 0},
+};
+
+/* RDATA without compression, in `out`. Returns its length; sets w->bad. */
+static size_t expand_rdata(
+    const uint8_t *msg, size_t len, const struct record *r, struct wire_out *out, bool *bad)
+{
+    const struct layout *l = NULL;
+    struct wire_in w = {.p = msg, .len = len, .at = r->rdata};
+    struct dns_name name;
+
+    for (size_t i = 0; i < ARRAY_LEN(layouts) && l == NULL; i++)
+        if (layouts[i].type == r->type)
+            l = &layouts[i];
+    if (l == NULL) {
+        wire_put(out, msg + r->rdata, r->rdlen);
+    } else {
+        wire_put(out, wire_skip(&w, l->before), w.bad ? 0 : l->before);
+        for (unsigned i = 0; i < l->strings; i++) {
+            uint8_t n = wire_u8(&w);
+            const uint8_t *s = wire_skip(&w, n);
+            wire_put(out, &n, 1);
+            wire_put(out, s, w.bad ? 0 : n);
+        }
+        for (unsigned i = 0; i < l->names; i++) {
+            wire_name(&w, &name);
+            wire_put(out, name.b, name.len);
+        }
+        wire_put(out, wire_skip(&w, l->after), w.bad ? 0 : l->after);
+        *bad |= w.bad || w.at != r->rdata + r->rdlen;
+    }
+    *bad |= out->bad;
+    return out->at;
+}
+
+static void use_ttl(struct answer *a, uint32_t ttl)
+{
+    a->ttl = MIN(a->ttl, ttl);
+}
+
+/* Follows aliases from a->owner within the answer section. Their order does not matter. */
+static int follow_aliases(struct answer *a, const uint8_t *msg, size_t len, size_t start, unsigned n)
+{
+    struct record r;
+
+    for (bool found = true; found;) {
+        struct wire_in w = {.p = msg, .len = len, .at = start};
+        found = false;
+        for (unsigned i = 0; i < n && !found; i++) {
+            read_record(&w, &r);
+            found = !w.bad && r.type == TYPE_CNAME && dns_name_eq(&r.owner, &a->owner);
+        }
+        if (w.bad)
+            return -EBADMSG;
+        if (!found)
+            break;
+        struct wire_in rd = {.p = msg, .len = len, .at = r.rdata};
+        wire_name(&rd, &a->owner);
+        if (rd.bad || rd.at != r.rdata + r.rdlen || ++a->n_cnames > CNAME_CHAIN_MAX)
+            return -EBADMSG;
+        dns_name_lower(&a->owner);
+        use_ttl(a, r.ttl);
+        body_add_cname(a->body, &a->owner);
+    }
+    return 0;
+}
+
+static int use_address(struct answer *a, const uint8_t *rdata, const struct record *r, bool allow_private)
+{
+    struct addr addr;
+
+    if (r->rdlen != (r->type == TYPE_A ? 4 : 16))
+        return -EBADMSG;
+    if (r->type == TYPE_A)
+        addr = addr_v4(rdata);
+    else
+        memcpy(addr.b, rdata, sizeof addr.b);
+    if (addr_is_never(&addr)) {
+        a->n_never++;
+    } else if (r->type == TYPE_AAAA && addr_is_v4(&addr)) {
+        a->n_never++; /* a v4-mapped AAAA is no address of a server */
+    } else if (!allow_private && !addr_is_global(&addr)) {
+        a->n_private++;
+    } else {
+        use_ttl(a, r->ttl);
+        body_add_addr(a->body, &addr);
+    }
+    return 0;
+}
+
+static int use_records(struct answer *a, const uint8_t *msg, size_t len, struct wire_in *w, unsigned n,
+    uint16_t qtype, bool private)
+{
+    uint8_t rdata[BODY_MAX];
+    struct record r;
+    int err = 0;
+
+    for (unsigned i = 0; i < n && err == 0; i++) {
+        read_record(w, &r);
+        if (w->bad)
+            return -EBADMSG;
+        if (r.type != qtype || !dns_name_eq(&r.owner, &a->owner))
+            continue;
+        if (qtype == TYPE_A || qtype == TYPE_AAAA) {
+            err = use_address(a, msg + r.rdata, &r, private);
+            continue;
+        }
+        struct wire_out out = {.p = rdata, .cap = sizeof rdata};
+        bool bad = false;
+        size_t rdlen = expand_rdata(msg, len, &r, &out, &bad);
+        if (bad)
+            return -EBADMSG;
+        use_ttl(a, r.ttl);
+        body_add(a->body, r.type, rdata, rdlen);
+    }
+    return err;
+}
+
+/* For a negative answer: how long it holds (RFC 2308 5). */
+static int use_authority(struct answer *a, const uint8_t *msg, size_t len, struct wire_in *w, unsigned n)
+{
+    uint8_t rdata[2 * DNS_NAME_MAX + 20];
+    struct record r;
+
+    for (unsigned i = 0; i < n; i++) {
+        read_record(w, &r);
+        if (w->bad)
+            return -EBADMSG;
+        if (r.type != TYPE_SOA || a->has_soa || !a->negative)
+            continue;
+        struct wire_out out = {.p = rdata, .cap = sizeof rdata};
+        bool bad = false;
+        size_t rdlen = expand_rdata(msg, len, &r, &out, &bad);
+        if (bad || rdlen < 22)
+            return -EBADMSG;
+        struct wire_in minimum = {.p = rdata, .len = rdlen, .at = rdlen - 4};
+        use_ttl(a, MIN(r.ttl, wire_u32(&minimum)));
+        a->has_soa = true;
+        body_add_soa(a->body, &r.owner, rdata, rdlen);
+    }
+    return 0;
+}
+
+int answer_read(struct answer *a, const uint8_t *msg, size_t len, uint16_t qtype, bool allow_private)
+{
+    struct wire_in w = {.p = msg, .len = len};
+    (void)wire_u16(&w);
+    uint16_t flags = wire_u16(&w), qd = wire_u16(&w), an = wire_u16(&w), ns = wire_u16(&w);
+    uint16_t before = a->body->an;
+    uint8_t aliases = a->n_cnames;
+
+    (void)wire_u16(&w);
+    if (w.bad || qd > 1 || an > RECORDS_MAX || ns > RECORDS_MAX)
+        return -EBADMSG;
+    if (qd == 1) {
+        wire_skip_name(&w);
+        (void)wire_u32(&w);
+    }
+    a->rcode = (uint8_t)DNS_RCODE(flags);
+    a->ad &= (flags & DNS_AD) != 0;
+    int err = qtype == TYPE_CNAME ? 0 : follow_aliases(a, msg, len, w.at, an);
+    if (err == 0)
+        err = use_records(a, msg, len, &w, an, qtype, allow_private);
+    if (err != 0)
+        return err;
+    bool data = a->body->an - before > a->n_cnames - aliases || a->n_private > 0 || a->n_never > 0;
+    a->negative = !data;
+    return use_authority(a, msg, len, &w, ns);
+}
+
+bool answer_unfinished(const struct answer *a)
+{
+    return a->rcode == RCODE_NOERROR && a->negative && !a->has_soa && a->n_cnames > 0;
+}

@@ -1,0 +1,131 @@
+#include "dns/budget.h"
+
+#include <string.h>
+
+#include "lib/base.h"
+
+/* A label of this length has more letters than names tend to; half of it or more in digits or rare letters,
+ * it is encoded data. */
+#define DATA_LABEL_MIN 20
+/* ... and then costs as much as this many ordinary names. */
+#define DATA_LABEL_COST 8
+
+/* Names charged lately: the other address family of a name, and a client that asks again, cost nothing. */
+#define RECENT 64
+
+struct budget {
+    uint32_t tokens; /* in 1/60 of a name, so that a second's share is a whole number */
+    uint32_t at; /* seconds */
+};
+
+struct budgets {
+    uint32_t per_minute, label_max;
+    uint64_t recent[RECENT];
+    unsigned next_recent;
+    size_t n;
+    struct budget routes[];
+};
+
+struct budgets *budgets_new(const struct policy *p)
+{
+    struct budgets *b = calloc(1, sizeof *b + p->n_routes * sizeof(struct budget));
+
+    if (b == NULL)
+        return NULL;
+    b->per_minute = MIN(p->dns.wildcard_labels_per_minute, UINT32_MAX / 3600);
+    b->label_max = p->dns.wildcard_label_max;
+    b->n = p->n_routes;
+    for (size_t i = 0; i < b->n; i++)
+        b->routes[i].tokens = b->per_minute * 60;
+    return b;
+}
+
+void budgets_free(struct budgets *b)
+{
+    free(b);
+}
+
+/* Words alternate vowels and consonants and hold few digits; base32, base64 and hex do not. */
+static bool looks_like_data(const char *label, size_t len)
+{
+    unsigned digits = 0, run = 0, longest = 0;
+
+    if (len < DATA_LABEL_MIN)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = label[i];
+        if (c >= '0' && c <= '9')
+            digits++;
+        run = strchr("aeiouy-_", c) != NULL ? 0 : run + 1;
+        longest = MAX(longest, run);
+    }
+    return digits * 5 >= len || longest >= 8;
+}
+
+unsigned budget_cost(const struct route *route, const char *host)
+{
+    size_t fixed = strlen(route->host) - 1; /* ".a.example" */
+    size_t len = strlen(host) - MIN(fixed, strlen(host));
+    unsigned cost = 1;
+
+    for (const char *label = host; label < host + len;) {
+        const char *dot = memchr(label, '.', (size_t)(host + len - label));
+        const char *end = dot != NULL ? dot : host + len;
+        if (looks_like_data(label, (size_t)(end - label)))
+            cost += DATA_LABEL_COST - 1;
+        if (label != host)
+            cost++;
+        label = end + 1;
+    }
+    return cost;
+}
+
+static bool label_too_long(const struct route *route, const char *host, uint32_t max)
+{
+    size_t fixed = strlen(route->host) - 1, len = strlen(host);
+    size_t run = 0;
+
+    for (size_t i = 0; max > 0 && i + fixed < len; i++) {
+        run = host[i] == '.' ? 0 : run + 1;
+        if (run > max)
+            return true;
+    }
+    return false;
+}
+
+static uint64_t hash(const char *s)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (; *s != '\0'; s++)
+        h = (h ^ (uint8_t)*s) * 0x100000001b3u;
+    return h;
+}
+
+static bool was_charged(const struct budgets *b, uint64_t h)
+{
+    for (size_t i = 0; i < RECENT; i++)
+        if (b->recent[i] == h)
+            return true;
+    return false;
+}
+
+bool budget_allows(struct budgets *b, const struct route *route, const char *host, uint32_t now)
+{
+    uint64_t h = hash(host);
+    struct budget *x = &b->routes[route->index];
+    uint32_t full = b->per_minute * 60, passed = MIN(now - x->at, 60u);
+    uint32_t cost = budget_cost(route, host) * 60;
+
+    if (label_too_long(route, host, b->label_max))
+        return false;
+    if (b->per_minute == 0 || was_charged(b, h))
+        return true;
+    x->tokens = MIN(x->tokens + passed * b->per_minute, full);
+    x->at = now;
+    if (x->tokens < cost)
+        return false;
+    x->tokens -= cost;
+    b->recent[b->next_recent++ % RECENT] = h;
+    return true;
+}

@@ -1,0 +1,81 @@
+/** \file
+ * What the files upstream*.c share.
+ */
+#ifndef EGRESS_DNS_UPSTREAM_INTERNAL_H
+#define EGRESS_DNS_UPSTREAM_INTERNAL_H
+
+#include <openssl/types.h>
+
+#include "dns/random.h"
+#include "dns/upstream.h"
+
+/** Sockets open towards one server: ports that a forger must guess among, beside the ID. */
+#define SOCKETS_MAX 64
+/** Questions one port serves before it is given up. */
+#define SOCKET_USES_MAX 64
+#define SOCKET_IDLE_MS 2000
+#define STREAM_IDLE_MS 10000
+/** Datagrams that are not the answer before the question moves to TCP: somebody is guessing. */
+#define FOREIGN_MAX 8
+
+struct upstream_server {
+    struct upstreams *owner;
+    struct endpoint ep;
+    char text[96];
+    char tls_name[HOSTNAME_MAX + 1]; /* "": not TLS */
+    unsigned index;
+    uint32_t rtt_ms; /* smoothed */
+    unsigned silent; /* questions in a row that nobody answered */
+    bool down;
+    uint64_t probe_at; /* loop ms: when a server that is down may be tried */
+    uint64_t plain_until; /* loop ms: does not know EDNS */
+    struct upstream_socket *sockets[SOCKETS_MAX];
+    unsigned n_sockets;
+    struct upstream_stream *stream;
+};
+
+struct upstreams {
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    struct upstream_server servers[UPSTREAM_SERVERS_MAX];
+    unsigned n_servers;
+    struct upstream_query *waiting;
+    size_t n_waiting;
+    struct random_pool random;
+    SSL_CTX *tls; /* NULL: no server wants it */
+    bool dnssec;
+};
+
+static inline bool server_is_tls(const struct upstream_server *s)
+{
+    return s->tls_name[0] != '\0';
+}
+
+/* upstream_conf.c */
+bool server_parse(const char *text, struct upstream_server *out);
+/* Fills u->servers from the configuration. */
+void servers_configure(struct upstreams *u, const struct upstream_config *c);
+
+/* upstream.c */
+/* Writes the question; returns its length. */
+size_t upstream_write_query(const struct upstream_query *q, bool dnssec, uint8_t out[static 512]);
+/* A message came for `q` from its server. True: taken, `q` is gone from its carrier. */
+bool upstream_message(struct upstream_query *q, const uint8_t *msg, size_t len);
+/* The carrier broke (refused, reset): try another server at once. */
+void upstream_broken(struct upstream_query *q);
+void carrier_add(struct upstream_query **list, struct upstream_query *q);
+void carrier_remove(struct upstream_query *q);
+
+/* upstream_udp.c */
+int udp_send(struct upstream_server *s, struct upstream_query *q);
+void udp_forget(struct upstream_query *q);
+void udp_close_idle(struct upstream_server *s, uint64_t now);
+
+/* upstream_stream.c */
+int stream_send(struct upstream_server *s, struct upstream_query *q);
+void stream_forget(struct upstream_query *q);
+void stream_close_idle(struct upstream_server *s, uint64_t now);
+/* NULL: cannot verify anybody. */
+SSL_CTX *stream_tls_context(const struct upstream_config *c);
+
+#endif
