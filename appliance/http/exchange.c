@@ -1,0 +1,483 @@
+#include "appliance/http/exchange_internal.h"
+
+#include <string.h>
+
+#include "appliance/flow/flow.h"
+#include "appliance/http/fields.h"
+
+/* A front codec hands over at most one turn of its reads before it sees that it is paused. */
+#define QUEUE_MAX (8 * ENGINE_SCRATCH)
+
+uint64_t exchange_clock(void)
+{
+    return uv_hrtime() / 1000;
+}
+
+/* ---- life ---- */
+
+static void enter(struct exchange *x)
+{
+    x->depth++;
+}
+
+/* The end comes when the last of our calls returns: nobody below on the stack can then still hold on to `x`.
+ */
+static void leave(struct exchange *x)
+{
+    if (--x->depth > 0 || !x->ended)
+        return;
+    struct http_stream *front = x->front, *back = x->back;
+    struct arena *arena = x->arena;
+    engine_timer_clear(&x->timer);
+    if (x->opening)
+        upstream_cancel(x->opening);
+    exchange_audit(x);
+    if (x->secret)
+        explicit_bzero(x->secret, x->secret_len);
+    free(x->queue);
+    front->x = NULL;
+    if (back)
+        back->x = NULL;
+    arena_free(arena);
+    if (back)
+        back->ops->release(back);
+    front->ops->release(front);
+}
+
+static void end(struct exchange *x)
+{
+    x->ended = true;
+}
+
+static void on_timeout(struct engine_timer *t);
+
+static void set_timer(struct exchange *x)
+{
+    const struct timeouts *t = &x->e->policy->timeouts;
+    engine_timer_set(x->e, &x->timer, x->resp_started ? t->idle : t->response_head, on_timeout);
+}
+
+static bool is_grpc(const struct exchange *x)
+{
+    const struct field *f = http_field(x->req->fields, x->req->n_fields, "content-type");
+    return f && f->value_len >= 16 && http_ieq(f->value, 16, "application/grpc");
+}
+
+/* Ends the exchange for a reason of ours: by an answer if there is none yet, else by a cut. */
+static void refuse(struct exchange *x, enum reason why, uint16_t status, const char *hint)
+{
+    if (x->ended)
+        return;
+    x->reason = why;
+    if (x->resp_started) {
+        x->front->ops->abort(x->front, ABORT_POLICY);
+    } else {
+        struct denial d = {
+            .reason = why, .status = status, .host = x->host, .hint = hint, .grpc = is_grpc(x)};
+        x->status = status ? status : (uint16_t)reason_status(why);
+        x->resp_started = true;
+        (void)exchange_write_denial(x->f, x->front, &d);
+    }
+    if (x->back)
+        x->back->ops->abort(x->back, ABORT_POLICY);
+    end(x);
+}
+
+/* Ends it because one side is gone. */
+static void cut(struct exchange *x, enum http_abort why)
+{
+    if (x->ended)
+        return;
+    if (x->resp_started && !x->resp_fin)
+        x->front->ops->abort(x->front, why);
+    if (x->back)
+        x->back->ops->abort(x->back, why);
+    end(x);
+}
+
+static void on_timeout(struct engine_timer *t)
+{
+    struct exchange *x = (struct exchange *)((char *)t - offsetof(struct exchange, timer));
+    enter(x);
+    x->detail = x->resp_started ? "idle for too long" : "the upstream did not answer in time";
+    if (x->resp_started)
+        cut(x, ABORT_TIMEOUT);
+    else
+        refuse(x, REASON_UPSTREAM_UNREACHABLE, 504, NULL);
+    leave(x);
+}
+
+/* Asking again must be harmless (RFC 9110 9.2.2). */
+static bool is_idempotent(const char *method)
+{
+    static const char *const safe[] = {
+        "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH"};
+    for (size_t i = 0; i < ARRAY_LEN(safe); i++)
+        if (strcmp(method, safe[i]) == 0)
+            return true;
+    return false;
+}
+
+static void open_upstream(struct exchange *x, unsigned flags)
+{
+    if (x->req->upgrade == UPGRADE_NONE)
+        flags |= UPSTREAM_H2_OK;
+    if (!is_idempotent(x->req->method))
+        flags |= UPSTREAM_ONCE;
+    struct upstream_request *r = upstream_open(x->e->pool, &x->key, x, flags);
+    if (!x->ended && !x->back)
+        x->opening = r;
+}
+
+static void pause_front(struct exchange *x, bool on)
+{
+    if (x->front_paused == on || x->ended)
+        return;
+    x->front_paused = on;
+    x->front->ops->read_pause(x->front, on);
+}
+
+static void pause_back(struct exchange *x, bool on)
+{
+    if (x->back_paused == on || !x->back || x->ended)
+        return;
+    x->back_paused = on;
+    x->back->ops->read_pause(x->back, on);
+}
+
+int exchange_begin(
+    struct http_front *f, struct http_stream *front, struct arena *arena, struct http_head *h, bool fin)
+{
+    struct exchange *x = arena_alloc(arena, sizeof *x);
+    if (!x)
+        return -ENOMEM;
+    x->f = f;
+    x->e = f->engine;
+    x->front = front;
+    x->arena = arena;
+    x->req = h;
+    x->req_fin = fin;
+    x->resp_left = -1;
+    x->started_us = exchange_clock();
+    front->x = x;
+    enter(x);
+    const char *hint = NULL;
+    enum reason why = exchange_judge(x, &hint);
+    if (why != REASON_NONE) {
+        refuse(x, why, 0, hint);
+    } else {
+        const struct endpoint *dst = f->flow ? flow_dst(f->flow) : NULL;
+        x->key = (struct upstream_key){.host = x->host,
+            .port = f->port,
+            .tls = f->tls,
+            .route = x->route,
+            .dialled = dst ? &dst->addr : NULL};
+        open_upstream(x, 0);
+        if (!x->ended && !x->back && !fin)
+            pause_front(x, true);
+    }
+    leave(x);
+    return 0;
+}
+
+/* ---- upstream ---- */
+
+/* 0 and 1 as a stream's; a dead stream ends the exchange. */
+static bool to_back(struct exchange *x, int r)
+{
+    if (r < 0) {
+        x->detail = "the request could not be written";
+        if (x->resp_started)
+            cut(x, ABORT_PEER);
+        else
+            refuse(x, REASON_UPSTREAM_UNREACHABLE, 502, NULL);
+        return false;
+    }
+    if (r > 0 && !x->req_fin)
+        pause_front(x, true);
+    return true;
+}
+
+void exchange_upstream_ready(struct exchange *x, struct http_stream *back)
+{
+    enter(x);
+    x->opening = NULL;
+    x->back = back;
+    x->back_paused = false;
+    bool whole = x->req_fin && !x->queue_len && !x->has_trailers;
+    int r = back->ops->head(back, x->req, whole);
+    if (r >= 0 && x->queue_len) {
+        x->req_open = true;
+        x->sent += x->queue_len;
+        r = back->ops->data(back, x->queue, x->queue_len, x->req_fin && !x->has_trailers);
+    } else if (r >= 0 && x->req_fin && !whole && !x->has_trailers) {
+        r = back->ops->data(back, NULL, 0, true);
+    }
+    if (r >= 0 && x->has_trailers)
+        r = back->ops->trailers(back, x->trailers, x->n_trailers);
+    if (r >= 0) {
+        int flushed = back->ops->flush(back);
+        r = flushed != 0 ? flushed : r;
+    }
+    free(x->queue);
+    x->queue = NULL;
+    x->queue_len = 0;
+    if (to_back(x, r)) {
+        if (r == 0)
+            pause_front(x, false);
+        set_timer(x);
+    }
+    leave(x);
+}
+
+void exchange_upstream_failed(struct exchange *x, enum reason why, const char *detail)
+{
+    enter(x);
+    x->opening = NULL;
+    x->detail = detail ? arena_strndup(x->arena, detail, strnlen(detail, 300)) : NULL;
+    refuse(x, why, 0, x->detail);
+    leave(x);
+}
+
+/* ---- request ---- */
+
+static bool enqueue(struct exchange *x, const uint8_t *p, size_t n)
+{
+    uint8_t *grown = x->queue_len + n <= QUEUE_MAX ? realloc(x->queue, x->queue_len + n) : NULL;
+    if (!grown)
+        return false;
+    memcpy(grown + x->queue_len, p, n);
+    x->queue = grown;
+    x->queue_len += n;
+    return true;
+}
+
+void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool fin)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    x->req_fin |= fin;
+    if (x->back) {
+        x->req_open |= n > 0;
+        x->sent += n;
+        set_timer(x);
+        (void)to_back(x, x->back->ops->data(x->back, p, n, fin));
+    } else if (n && !enqueue(x, p, n)) {
+        refuse(x, REASON_LIMIT, 0, NULL);
+    }
+    if (x->tunnel && x->req_fin && x->resp_fin)
+        end(x);
+    leave(x);
+}
+
+void exchange_request_trailers(struct exchange *x, const struct field *f, size_t n)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    x->req_fin = true;
+    struct field *copy = arena_alloc(x->arena, (n + 1) * sizeof *copy);
+    bool ok = copy != NULL;
+    for (size_t i = 0; ok && i < n; i++) {
+        copy[i] = f[i];
+        copy[i].name = arena_strndup(x->arena, f[i].name, f[i].name_len);
+        copy[i].value = arena_strndup(x->arena, f[i].value, f[i].value_len);
+        ok = copy[i].name && copy[i].value;
+    }
+    if (!ok) {
+        refuse(x, REASON_LIMIT, 0, NULL);
+    } else {
+        n = exchange_filter_trailers(x->route, copy, n);
+        if (x->back) {
+            (void)to_back(x, x->back->ops->trailers(x->back, copy, n));
+        } else {
+            x->trailers = copy;
+            x->n_trailers = n;
+            x->has_trailers = true;
+        }
+    }
+    leave(x);
+}
+
+void exchange_request_flush(struct exchange *x)
+{
+    if (x->ended || !x->back)
+        return;
+    enter(x);
+    (void)to_back(x, x->back->ops->flush(x->back));
+    leave(x);
+}
+
+void exchange_request_abort(struct exchange *x, enum http_abort why)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    if (why == ABORT_PROTOCOL) {
+        refuse(x, REASON_MALFORMED, 0, NULL);
+    } else if (why == ABORT_TIMEOUT) {
+        x->detail = "the request's body stopped coming";
+        refuse(x, REASON_LIMIT, 0, NULL);
+    } else {
+        if (!x->resp_fin)
+            x->detail = "the agent closed";
+        cut(x, ABORT_PEER);
+    }
+    leave(x);
+}
+
+/* ---- response ---- */
+
+/* 0 and 1 as a stream's; without the agent there is no point in going on. */
+static bool to_front(struct exchange *x, int r)
+{
+    if (r < 0) {
+        x->detail = "the agent closed";
+        if (x->back)
+            x->back->ops->abort(x->back, ABORT_PEER);
+        end(x);
+        return false;
+    }
+    if (r > 0)
+        pause_back(x, true);
+    return true;
+}
+
+static void bad_response(struct exchange *x, const char *detail)
+{
+    x->detail = detail;
+    if (x->resp_started)
+        cut(x, ABORT_PROTOCOL);
+    else
+        refuse(x, REASON_UPSTREAM_UNREACHABLE, 502, detail);
+}
+
+static void response_done(struct exchange *x)
+{
+    x->resp_fin = true;
+    if (x->resp_left > 0) {
+        x->resp_fin = false;
+        bad_response(x, "the response is shorter than its content-length");
+    } else if (!x->tunnel || x->req_fin) {
+        end(x);
+    }
+}
+
+static bool has_no_body(const struct exchange *x)
+{
+    return x->status == 204 || x->status == 304 || strcmp(x->req->method, "HEAD") == 0;
+}
+
+void exchange_response_head(struct exchange *x, struct http_head *h, bool fin)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    exchange_filter_response(h);
+    if (h->status < 200 && h->status != 101) {
+        set_timer(x);
+        (void)to_front(x, x->front->ops->head(x->front, h, false));
+    } else if (x->resp_started || (h->status == 101 && x->req->upgrade == UPGRADE_NONE)) {
+        bad_response(x, "the upstream switched protocols unasked");
+    } else {
+        x->resp_started = true;
+        x->status = h->status;
+        x->first_us = exchange_clock();
+        x->tunnel = h->status == 101;
+        x->req_fin |= x->req->upgrade != UPGRADE_NONE && !x->tunnel;
+        x->resp_left = has_no_body(x) ? -1 : h->content_length;
+        set_timer(x);
+        if (to_front(x, x->front->ops->head(x->front, h, fin)) && fin)
+            response_done(x);
+    }
+    leave(x);
+}
+
+void exchange_response_data(struct exchange *x, const uint8_t *p, size_t n, bool fin)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    x->received += n;
+    set_timer(x);
+    if (x->resp_left >= 0 && (uint64_t)x->resp_left < n) {
+        bad_response(x, "the response is longer than its content-length");
+    } else {
+        if (x->resp_left >= 0)
+            x->resp_left -= (int64_t)n;
+        bool whole = fin && x->resp_left <= 0;
+        if (to_front(x, x->front->ops->data(x->front, p, n, whole)) && fin)
+            response_done(x);
+    }
+    leave(x);
+}
+
+void exchange_response_trailers(struct exchange *x, const struct field *f, size_t n)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    /* An agent that did not say it takes trailers may merge them into the head (RFC 9110 6.5.1). */
+    size_t pass = x->req->te_trailers || x->f->alpn_h2 ? n : 0;
+    if (x->resp_left > 0)
+        response_done(x);
+    else if (to_front(x, x->front->ops->trailers(x->front, f, pass)))
+        response_done(x);
+    leave(x);
+}
+
+void exchange_response_flush(struct exchange *x)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    (void)to_front(x, x->front->ops->flush(x->front));
+    leave(x);
+}
+
+static bool may_retry(const struct exchange *x, enum http_abort why)
+{
+    return why == ABORT_RETRY && !x->retried && !x->req_open && !x->resp_started &&
+           is_idempotent(x->req->method);
+}
+
+void exchange_response_abort(struct exchange *x, enum http_abort why, const char *detail)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    if (may_retry(x, why)) {
+        struct http_stream *old = x->back;
+        x->retried = true;
+        x->back = NULL;
+        x->back_paused = false;
+        old->x = NULL;
+        old->ops->release(old);
+        open_upstream(x, UPSTREAM_FRESH);
+        if (!x->ended && !x->back && !x->req_fin)
+            pause_front(x, true);
+    } else if (x->resp_started) {
+        x->detail = detail;
+        cut(x, why);
+    } else {
+        x->detail = detail;
+        refuse(x, REASON_UPSTREAM_UNREACHABLE, why == ABORT_TIMEOUT ? 504 : 502, detail);
+    }
+    leave(x);
+}
+
+/* ---- back-pressure ---- */
+
+void exchange_drained(struct exchange *x, struct http_stream *s)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    set_timer(x);
+    if (s == x->front)
+        pause_back(x, false);
+    else if (s == x->back)
+        pause_front(x, false);
+    leave(x);
+}

@@ -1,0 +1,106 @@
+/** \file
+ * One `http` line for each request, also for those that were refused: written when all is over, so that it
+ * says what came of it.
+ */
+#include <string.h>
+#include <stdio.h>
+
+#include "appliance/flow/flow.h"
+#include "appliance/http/exchange_internal.h"
+#include "appliance/http/fields.h"
+
+/* A path may be 16 KiB; the log need not repeat it. */
+#define PATH_LOG_MAX 2048
+
+static struct audit_common common(const struct http_front *f, enum reason why)
+{
+    return (struct audit_common){.event = "http",
+        .agent = f->flow ? flow_agent(f->flow) : NULL,
+        .verdict = why == REASON_NONE ? VERDICT_ALLOW : VERDICT_DENY,
+        .reason = why,
+        .route = f->route ? f->route->host : NULL,
+        .host = f->host,
+        .flow = f->flow ? flow_id(f->flow) : NULL};
+}
+
+static void text(struct audit *a, const char *key, const char *value)
+{
+    if (value)
+        audit_strn(a, key, value, strnlen(value, PATH_LOG_MAX));
+    else
+        audit_str(a, key, NULL);
+}
+
+/* The values of the fields that the policy names, as the agent sent them but for stripped ones. */
+static void headers(struct audit *a, const struct exchange *x)
+{
+    const struct policy_audit *p = &x->e->policy->audit;
+    if (!p->n_headers || !x->req)
+        return;
+    audit_array_begin(a, "headers");
+    for (size_t i = 0; i < p->n_headers; i++) {
+        const struct field *f = http_field(x->req->fields, x->req->n_fields, p->headers[i]);
+        char line[512];
+        if (!f || (x->secret && f->value == x->secret))
+            continue;
+        (void)snprintf(line, sizeof line, "%s: %.*s", p->headers[i], (int)MIN(f->value_len, 400u), f->value);
+        audit_array_str(a, line);
+    }
+    audit_array_end(a);
+}
+
+static const char *dns_id(const struct exchange *x, struct lease *l)
+{
+    const struct endpoint *dst = x->f->flow ? flow_dst(x->f->flow) : NULL;
+    const char *id = x->f->flow ? flow_dns_id(x->f->flow) : NULL;
+    if (id || !dst || !x->host || !x->e->leases)
+        return id;
+    return lease_find(x->e->leases, &dst->addr, x->host, engine_now_s(x->e), l) ? l->dns_id : NULL;
+}
+
+void exchange_audit(const struct exchange *x)
+{
+    struct audit *a = x->e->audit;
+    struct audit_common c = common(x->f, x->reason);
+    struct lease l;
+    const char *dns = dns_id(x, &l);
+    uint64_t now = exchange_clock();
+    c.host = x->host ? x->host : x->f->host;
+    c.route = x->route ? x->route->host : NULL;
+    audit_begin(a, &c);
+    if (dns)
+        audit_str(a, "dns_id", dns);
+    text(a, "method", x->req->method);
+    text(a, "path", x->path);
+    if (x->e->policy->audit.query_strings && x->query)
+        text(a, "query", x->query);
+    audit_u64(a, "status", x->status);
+    audit_u64(a, "bytes_out", x->sent);
+    audit_u64(a, "bytes_in", x->received);
+    audit_ms(a, "ms", now - x->started_us);
+    if (x->first_us)
+        audit_ms(a, "ttfb_ms", x->first_us - x->started_us);
+    headers(a, x);
+    if (x->detail)
+        text(a, "detail", x->detail);
+    audit_end(a);
+}
+
+void exchange_audit_reject(
+    struct http_front *f, enum reason why, uint16_t status, const char *method, const char *target)
+{
+    struct audit *a = f->engine->audit;
+    struct audit_common c = common(f, why);
+    audit_begin(a, &c);
+    text(a, "method", method);
+    size_t n = target ? strcspn(target, "?#") : 0;
+    if (target)
+        audit_strn(a, "path", target, MIN(n, (size_t)PATH_LOG_MAX));
+    else
+        audit_str(a, "path", NULL);
+    audit_u64(a, "status", status);
+    audit_u64(a, "bytes_out", 0);
+    audit_u64(a, "bytes_in", 0);
+    audit_ms(a, "ms", 0);
+    audit_end(a);
+}

@@ -1,0 +1,85 @@
+/** \file
+ * Answers of our own: the contract's refusal body.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "appliance/flow/flow.h"
+#include "appliance/http/exchange_internal.h"
+#include "appliance/http/fields.h"
+
+/* Host names are LDH and hints are ours, but JSON is escaped wherever it is written. */
+static size_t put_json(char *out, size_t room, const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        char esc[8];
+        int len = c == '"' || c == '\\'   ? snprintf(esc, sizeof esc, "\\%c", c)
+                  : c < 0x20 || c >= 0x7f ? snprintf(esc, sizeof esc, "\\u%04x", c)
+                                          : snprintf(esc, sizeof esc, "%c", c);
+        if (n + (size_t)len >= room)
+            return 0;
+        memcpy(out + n, esc, (size_t)len);
+        n += (size_t)len;
+    }
+    return n;
+}
+
+size_t deny_body(
+    char *out, size_t outlen, enum reason why, const char *host, const char *flow, const char *hint)
+{
+    const struct {
+        const char *key, *value;
+    } parts[] = {{"{\"error\":\"egress_denied\",\"reason\":\"", reason_name(why)}, {"\",\"host\":\"", host},
+        {"\",\"flow\":\"", flow}, {"\",\"hint\":\"", hint ? hint : reason_hint(why)}, {"\"}\n", NULL}};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        size_t len = strlen(parts[i].key);
+        if (n + len >= outlen)
+            return 0;
+        memcpy(out + n, parts[i].key, len);
+        n += len;
+        if (!parts[i].value || !parts[i].value[0])
+            continue;
+        len = put_json(out + n, outlen - n, parts[i].value);
+        if (len == 0)
+            return 0;
+        n += len;
+    }
+    out[n] = '\0';
+    return n;
+}
+
+#define FIELD(n, v) \
+    { \
+        .name = (n), .value = (v), .name_len = sizeof(n) - 1, .value_len = (uint32_t)strlen(v) \
+    }
+
+int exchange_write_denial(struct http_front *f, struct http_stream *front, const struct denial *d)
+{
+    char body[1024], message[160];
+    const char *flow = f->flow ? flow_id(f->flow) : "";
+    size_t n = deny_body(body, sizeof body, d->reason, d->host ? d->host : "", flow, d->hint);
+    (void)snprintf(message, sizeof message, "egress_denied: %s", reason_name(d->reason));
+    struct field fields[] = {FIELD("content-type", "application/json"), FIELD("x-egress-verdict", "deny"),
+        FIELD("cache-control", "no-store"), FIELD("grpc-status", "7"), FIELD("grpc-message", message)};
+    struct http_head h = {.status = d->status ? d->status : (uint16_t)reason_status(d->reason),
+        .fields = fields,
+        .n_fields = ARRAY_LEN(fields) - (d->grpc ? 0 : 2),
+        .content_length = (int64_t)n};
+    int r = front->ops->head(front, &h, false);
+    if (r >= 0)
+        r = front->ops->data(front, (const uint8_t *)body, n, true);
+    if (r >= 0)
+        r = front->ops->flush(front);
+    return r;
+}
+
+void exchange_reject(
+    struct http_front *f, struct http_stream *front, enum reason why, const char *method, const char *target)
+{
+    struct denial d = {.reason = why, .host = f->host};
+    (void)exchange_write_denial(f, front, &d);
+    exchange_audit_reject(f, why, (uint16_t)reason_status(why), method, target);
+}

@@ -1,0 +1,96 @@
+/** \file
+ * What the files of the exchange share. Nobody else includes this.
+ *
+ * exchange.c             life, data, back-pressure, time-outs, retry
+ * exchange_judge.c       may this request go out, and as what
+ * exchange_credentials.c the agent's off, the real ones on; what a response may not carry
+ * exchange_deny.c        answers of our own
+ * exchange_audit.c       the audit line
+ * exchange_inspect.c     where inspection looks at heads and data
+ */
+#ifndef EGRESS_APPLIANCE_HTTP_EXCHANGE_INTERNAL_H
+#define EGRESS_APPLIANCE_HTTP_EXCHANGE_INTERNAL_H
+
+#include "appliance/engine.h"
+#include "appliance/http/exchange.h"
+#include "appliance/http/upstream.h"
+#include "lib/base.h"
+#include "lib/hostname.h"
+
+struct exchange {
+    struct http_front *f;
+    struct engine *e;
+    struct http_stream *front, *back;
+    struct arena *arena;
+    struct http_head *req;
+    struct upstream_request *opening;
+    struct upstream_key key;
+    struct engine_timer timer;
+
+    /* the judgement */
+    const char *host; /* canonical; NULL: there is none */
+    const struct route *route; /* NULL: none matched */
+    const char *path; /* canonical where the target was good, else as received; without the query */
+    const char *query; /* NULL: none */
+    enum reason reason;
+    const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
+    char *secret; /* the injected value, wiped at the end */
+    size_t secret_len;
+
+    /* the request's body before there is anybody to take it: at most one turn of the front codec's */
+    uint8_t *queue;
+    size_t queue_len;
+    struct field *trailers;
+    size_t n_trailers;
+    bool has_trailers;
+
+    unsigned depth; /* calls of ours on the stack */
+    bool ended;
+    bool req_fin, req_open; /* all has come; octets of it went out already */
+    bool resp_started, resp_fin, tunnel;
+    bool retried;
+    bool front_paused, back_paused;
+    uint16_t status; /* what the agent was told; 0: nothing */
+    int64_t resp_left; /* of a known content-length; -1: not known */
+    uint64_t sent, received; /* octets of bodies, to and from the upstream */
+    uint64_t started_us, first_us;
+};
+
+/** Microseconds of a monotonic clock. */
+uint64_t exchange_clock(void);
+
+/** Judges x->req and prepares it for the upstream. REASON_NONE: it may go. `*hint` may get a text for the
+ * answer. */
+enum reason exchange_judge(struct exchange *x, const char **hint);
+
+/** Strips and injects. REASON_NONE, or why not. */
+enum reason exchange_credentials(struct exchange *x, const char **hint);
+/** Takes off what must not reach the agent. */
+void exchange_filter_response(struct http_head *h);
+/** The agent's trailer fields on a route with credentials. Returns how many are left. */
+size_t exchange_filter_trailers(const struct route *r, struct field *f, size_t n);
+
+/** Writes the refusal to the front stream. 0, 1 or -errno. */
+struct denial {
+    enum reason reason;
+    uint16_t status; /* 0: the reason's own */
+    const char *host; /* NULL: "" */
+    const char *hint; /* NULL: the reason's own */
+    bool grpc; /* the request was gRPC's: say it in its way, too */
+};
+int exchange_write_denial(struct http_front *f, struct http_stream *front, const struct denial *d);
+
+void exchange_audit(const struct exchange *x);
+void exchange_audit_reject(
+    struct http_front *f, enum reason why, uint16_t status, const char *method, const char *target);
+
+/** Octets of a body on their way, after inspection. */
+struct exchange_span {
+    const uint8_t *p;
+    size_t n;
+};
+#define EXCHANGE_SPANS 4
+/** Judges the head; REASON_NONE lets it go. */
+enum reason exchange_inspect_head(struct exchange *x);
+
+#endif

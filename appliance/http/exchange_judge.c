@@ -1,0 +1,137 @@
+/** \file
+ * The decision about one request: one name, one route, one target, the route's rules (DESIGN: what is judged
+ * is what is sent). Everything that goes upstream is taken from what is put together here.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "appliance/http/exchange_internal.h"
+#include "lib/target.h"
+
+/* For the audit line of a request that is refused before its target is canonical. */
+static void raw_path(struct exchange *x)
+{
+    const char *t = x->req->target ? x->req->target : "";
+    size_t n = strcspn(t, "?#");
+    x->path = arena_strndup(x->arena, t, n);
+}
+
+/* SNI, Host and connection must say the same. */
+static enum reason judge_name(struct exchange *x)
+{
+    const struct http_front *f = x->f;
+    const char *authority = x->req->authority;
+    if (!authority) {
+        x->host = f->host; /* HTTP/1.0 without Host */
+        return f->host ? REASON_NONE : REASON_MALFORMED;
+    }
+    char *host = arena_alloc(x->arena, HOSTNAME_MAX + 1);
+    uint16_t port = 0;
+    if (!host)
+        return REASON_LIMIT;
+    if (host_port_canon(authority, strlen(authority), host, NULL, &port) == HOST_BAD)
+        return REASON_MALFORMED;
+    x->host = host;
+    if (f->host && strcmp(f->host, host) != 0)
+        return REASON_HOST_MISMATCH;
+    if (port && port != f->port)
+        return REASON_HOST_MISMATCH;
+    return REASON_NONE;
+}
+
+static enum reason judge_route(struct exchange *x)
+{
+    const struct http_front *f = x->f;
+    x->route = f->host ? f->route : policy_route(x->e->policy, x->host);
+    if (f->host && !f->route)
+        return f->deny != REASON_NONE ? f->deny : REASON_NO_ROUTE;
+    if (!x->route || x->route->protocol != ROUTE_HTTP || !route_has_port(x->route, f->port))
+        return REASON_NO_ROUTE;
+    if (!f->tls && x->route->auth.scheme != AUTH_NONE)
+        return REASON_PLAINTEXT;
+    return REASON_NONE;
+}
+
+static enum reason judge_target(struct exchange *x, struct target *t)
+{
+    const char *in = x->req->target;
+    size_t len = strlen(in), room = 3 * len + 2;
+    if (len > TARGET_MAX)
+        return REASON_LIMIT;
+    char *out = arena_alloc(x->arena, room);
+    if (!out)
+        return REASON_LIMIT;
+    enum target_result r = target_canon(in, len, out, room, t);
+    if (r == TARGET_BAD)
+        return REASON_MALFORMED;
+    if (r == TARGET_AMBIGUOUS)
+        return REASON_AMBIGUOUS_PATH;
+    return REASON_NONE;
+}
+
+/* From here on the request says what was judged: canonical authority and target. */
+static bool settle(struct exchange *x, const struct target *t)
+{
+    x->path = arena_strndup(x->arena, t->path, t->path_len);
+    x->query = t->query ? arena_strndup(x->arena, t->query, t->query_len) : NULL;
+    size_t len = t->path_len + (t->query ? 1 + t->query_len : 0);
+    char *target = arena_alloc(x->arena, len + 1);
+    char *authority = arena_alloc(x->arena, HOSTNAME_MAX + 10);
+    if (!x->path || (t->query && !x->query) || !target || !authority)
+        return false;
+    memcpy(target, t->path, t->path_len);
+    if (t->query) {
+        target[t->path_len] = '?';
+        memcpy(target + t->path_len + 1, t->query, t->query_len);
+    }
+    bool v6 = strchr(x->host, ':') != NULL;
+    const char *l = v6 ? "[" : "", *r = v6 ? "]" : "";
+    if (x->f->port == (x->f->tls ? 443 : 80))
+        (void)snprintf(authority, HOSTNAME_MAX + 10, "%s%s%s", l, x->host, r);
+    else
+        (void)snprintf(authority, HOSTNAME_MAX + 10, "%s%s%s:%u", l, x->host, r, x->f->port);
+    x->req->target = target;
+    x->req->authority = authority;
+    return true;
+}
+
+static enum reason judge_rules(struct exchange *x, const struct target *t)
+{
+    struct request r = {.method = x->req->method,
+        .path = t->path,
+        .path_len = t->path_len,
+        .query = t->query,
+        .query_len = t->query_len,
+        .fields = x->req->fields,
+        .n_fields = x->req->n_fields};
+    int match = -1;
+    return policy_judge(x->route, &r, &match);
+}
+
+enum reason exchange_judge(struct exchange *x, const char **hint)
+{
+    struct target t = {0};
+    enum reason why = REASON_NONE;
+    raw_path(x);
+    if (!audit_ok(x->e->audit))
+        why = REASON_AUDIT_UNAVAILABLE;
+    if (why == REASON_NONE && x->f->host && !x->f->route) {
+        x->host = x->f->host;
+        why = judge_route(x);
+    }
+    if (why == REASON_NONE)
+        why = judge_name(x);
+    if (why == REASON_NONE)
+        why = judge_route(x);
+    if (why == REASON_NONE)
+        why = judge_target(x, &t);
+    if (why == REASON_NONE && !settle(x, &t))
+        why = REASON_LIMIT;
+    if (why == REASON_NONE)
+        why = judge_rules(x, &t);
+    if (why == REASON_NONE)
+        why = exchange_inspect_head(x);
+    if (why == REASON_NONE)
+        why = exchange_credentials(x, hint);
+    return why;
+}

@@ -1,0 +1,37 @@
+/** \file
+ * Small questions about header fields that codecs and exchange share. Pure.
+ */
+#ifndef EGRESS_APPLIANCE_HTTP_FIELDS_H
+#define EGRESS_APPLIANCE_HTTP_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "lib/policy.h"
+
+/** An octet of a token (RFC 9110 5.6.2). */
+bool http_is_tchar(uint8_t c);
+/** The same for a whole name; false for the empty one. */
+bool http_is_token(const char *s, size_t n);
+/** ASCII only, whatever the locale. */
+bool http_ieq(const char *a, size_t n, const char *lower);
+
+static inline bool field_is(const struct field *f, const char *lower, size_t n)
+{
+    return f->name_len == n && memcmp(f->name, lower, n) == 0;
+}
+#define FIELD_IS(f, literal) field_is((f), "" literal, sizeof(literal) - 1)
+
+/** Next member of a comma-separated list (RFC 9110 5.6.1), trimmed, empty ones skipped. `*at` starts at 0. */
+bool http_list_next(const char *v, size_t n, size_t *at, const char **item, size_t *len);
+
+/** Whether a field may not travel as a trailer: framing, routing, authentication, request modifiers, response
+ * control and payload processing (RFC 9110 6.5.1). `name` is lower case. */
+bool http_trailer_forbidden(const char *name, size_t n);
+
+/** First field of that lower-case name, or NULL. */
+const struct field *http_field(const struct field *f, size_t n, const char *lower);
+
+#endif

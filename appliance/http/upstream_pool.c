@@ -1,0 +1,567 @@
+/** \file
+ * Upstream connections by (host, port, TLS or plain): idle HTTP/1 ones last in, first out, HTTP/2 sessions
+ * shared, new ones dialled and verified. What an upstream speaks is remembered for a while.
+ *
+ * The agent of one sidecar is one party, so that its connections may share what goes to one upstream.
+ */
+#include "appliance/http/upstream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "appliance/flow/tls.h"
+#include "appliance/http/upstream_internal.h"
+#include "lib/base.h"
+
+#define IDLE_PER_HOST_MAX 128
+#define IDLE_MAX 1024
+#define HOSTS_MAX 4096
+/* What ALPN chose holds this long; a wrong guess costs one round trip, not correctness. */
+#define ALPN_SECONDS 600
+
+enum speaks { SPEAKS_UNKNOWN, SPEAKS_H1, SPEAKS_H2 };
+
+/* One connection that carries HTTP. */
+struct pooled {
+    struct pooled *next, **prev; /* in host->idle or host->sessions; prev NULL: in neither */
+    struct upstream_host *host;
+    struct http_back *back;
+    struct engine_timer timer;
+    bool h2, idle;
+};
+
+struct upstream_host {
+    struct upstream_host *next;
+    struct upstream_pool *pool;
+    struct pooled *idle; /* h1, the latest first */
+    struct pooled *sessions; /* h2 */
+    struct upstream_request *waiting; /* for an h2 session that is being made */
+    size_t n_idle, users; /* users: pooled connections and requests under way */
+    size_t h2_dials;
+    enum speaks speaks;
+    uint64_t speaks_until; /* seconds */
+    uint16_t port;
+    bool tls;
+    char name[];
+};
+
+/* One wish for a connection. */
+struct upstream_request {
+    struct upstream_request *next, **prev; /* in host->waiting or pool->probes */
+    struct upstream_host *host;
+    struct exchange *x; /* NULL: a probe */
+    upstream_alpn_fn *probed;
+    void *arg;
+    struct upstream_key key; /* host: the host's own name */
+    struct addr dialled;
+    unsigned flags;
+    bool offer_h2, dialling, counted; /* counted: in host->h2_dials */
+    bool *freed; /* of the call that is starting it; NULL: none */
+    struct conn *c; /* in its TLS handshake */
+    struct engine_timer timer;
+};
+
+static struct engine *engine_of(const struct upstream_request *r)
+{
+    return r->host->pool->e;
+}
+
+/* ---- hosts ---- */
+
+static size_t bucket_of(const char *name, uint16_t port, bool tls)
+{
+    uint64_t h =
+        0xcbf29ce484222325u ^ ((uint64_t)port << 1 | tls); /* FNV-1a; names are ones that a route allows */
+    for (; *name; name++)
+        h = (h ^ (uint8_t)*name) * 0x100000001b3u;
+    return (size_t)(h ^ h >> 32) & (UPSTREAM_BUCKETS - 1);
+}
+
+static void sweep(struct upstream_pool *p)
+{
+    for (size_t i = 0; i < UPSTREAM_BUCKETS; i++)
+        for (struct upstream_host **at = &p->buckets[i], *h; (h = *at) != NULL;) {
+            if (h->users) {
+                at = &h->next;
+                continue;
+            }
+            *at = h->next;
+            p->n_hosts--;
+            free(h);
+        }
+}
+
+static struct upstream_host *host_get(struct upstream_pool *p, const struct upstream_key *k)
+{
+    size_t at = bucket_of(k->host, k->port, k->tls), len = strlen(k->host);
+    for (struct upstream_host *h = p->buckets[at]; h; h = h->next)
+        if (h->port == k->port && h->tls == k->tls && strcmp(h->name, k->host) == 0)
+            return h;
+    if (p->n_hosts >= HOSTS_MAX)
+        sweep(p);
+    struct upstream_host *h = calloc(1, sizeof *h + len + 1);
+    if (!h)
+        return NULL;
+    h->pool = p;
+    h->port = k->port;
+    h->tls = k->tls;
+    memcpy(h->name, k->host, len);
+    h->next = p->buckets[at];
+    p->buckets[at] = h;
+    p->n_hosts++;
+    return h;
+}
+
+static enum speaks remembered(const struct upstream_host *h)
+{
+    return engine_now_s(h->pool->e) < h->speaks_until ? h->speaks : SPEAKS_UNKNOWN;
+}
+
+/* ---- pooled connections ---- */
+
+static void pooled_unlink(struct pooled *c)
+{
+    engine_timer_clear(&c->timer);
+    if (c->idle) {
+        c->idle = false;
+        c->host->n_idle--;
+        c->host->pool->n_idle--;
+    }
+    if (!c->prev)
+        return;
+    *c->prev = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    c->prev = NULL;
+}
+
+static void pooled_link(struct pooled **list, struct pooled *c)
+{
+    c->next = *list;
+    c->prev = list;
+    if (c->next)
+        c->next->prev = &c->next;
+    *list = c;
+}
+
+static void pooled_free(struct pooled *c)
+{
+    pooled_unlink(c);
+    c->host->users--;
+    c->back->pool_entry = NULL;
+    free(c);
+}
+
+static void pooled_close(struct pooled *c)
+{
+    struct http_back *b = c->back;
+    pooled_free(c);
+    b->ops->close(b);
+}
+
+static void on_idle_timeout(struct engine_timer *t)
+{
+    pooled_close((struct pooled *)((char *)t - offsetof(struct pooled, timer)));
+}
+
+/* The oldest of a host's makes room, else the newcomer does. */
+static void park(struct pooled *c)
+{
+    struct upstream_host *h = c->host;
+    struct upstream_pool *p = h->pool;
+    if (p->closing || p->n_idle >= IDLE_MAX) {
+        pooled_close(c);
+        return;
+    }
+    if (h->n_idle >= IDLE_PER_HOST_MAX) {
+        struct pooled *oldest = h->idle;
+        while (oldest->next)
+            oldest = oldest->next;
+        pooled_close(oldest);
+    }
+    if (!c->h2) {
+        pooled_link(&h->idle, c);
+        c->idle = true;
+        h->n_idle++;
+        p->n_idle++;
+    }
+    engine_timer_set(p->e, &c->timer, p->e->policy->timeouts.upstream_keepalive, on_idle_timeout);
+}
+
+static void on_back_idle(struct http_back *b)
+{
+    if (b->pool_entry)
+        park(b->pool_entry);
+}
+
+static void on_back_dead(struct http_back *b)
+{
+    if (b->pool_entry)
+        pooled_free(b->pool_entry);
+}
+
+static const struct http_back_events back_events = {on_back_idle, on_back_dead};
+
+static struct pooled *pooled_new(struct upstream_host *h, struct conn *conn, bool h2)
+{
+    struct engine *e = h->pool->e;
+    struct pooled *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+#if HTTP_HAVE_H2
+    c->back = h2 ? h2_back_new(e, conn, &back_events) : h1_back_new(e, conn, &back_events);
+#else
+    c->back = h1_back_new(e, conn, &back_events);
+#endif
+    if (!c->back) {
+        free(c);
+        return NULL;
+    }
+    c->back->pool_entry = c;
+    c->host = h;
+    c->h2 = h2;
+    h->users++;
+    if (h2)
+        pooled_link(&h->sessions, c);
+    return c;
+}
+
+/* A stream of a pooled connection for `x`, or NULL. */
+static struct http_stream *take(struct upstream_host *h, struct exchange *x, unsigned flags)
+{
+    if (flags & UPSTREAM_FRESH)
+        return NULL;
+    if (flags & UPSTREAM_H2_OK)
+        for (struct pooled *c = h->sessions; c; c = c->next) {
+            if (!c->back->ops->capacity(c->back))
+                continue;
+            struct http_stream *s = c->back->ops->open(c->back, x);
+            if (s) {
+                engine_timer_clear(&c->timer);
+                return s;
+            }
+        }
+    while (h->idle) {
+        struct pooled *c = h->idle;
+        if ((flags & UPSTREAM_ONCE) && !c->back->ops->alive(c->back)) {
+            pooled_close(c);
+            continue;
+        }
+        pooled_unlink(c);
+        struct http_stream *s = c->back->ops->open(c->back, x);
+        if (s)
+            return s;
+        pooled_close(c);
+    }
+    return NULL;
+}
+
+/* ---- requests ---- */
+
+static void request_link(struct upstream_request **list, struct upstream_request *r)
+{
+    r->next = *list;
+    r->prev = list;
+    if (r->next)
+        r->next->prev = &r->next;
+    *list = r;
+}
+
+static void request_unlink(struct upstream_request *r)
+{
+    if (!r->prev)
+        return;
+    *r->prev = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    r->prev = NULL;
+}
+
+static void request_free(struct upstream_request *r)
+{
+    struct engine *e = engine_of(r);
+    engine_timer_clear(&r->timer);
+    if (r->dialling)
+        upstream_dial_cancel(e, r);
+    if (r->c)
+        conn_close(r->c, true);
+    request_unlink(r);
+    r->host->h2_dials -= r->counted;
+    r->host->users--;
+    if (r->freed)
+        *r->freed = true;
+    free(r);
+}
+
+static void request_dial(struct upstream_request *r);
+
+/* Those that waited for a session that did not come to be look after themselves. */
+static void wake_waiting(struct upstream_host *h)
+{
+    while (h->waiting) {
+        struct upstream_request *r = h->waiting;
+        struct exchange *x = r->x;
+        request_unlink(r);
+        struct http_stream *s = take(h, x, r->flags);
+        if (!s) {
+            request_dial(r);
+            continue;
+        }
+        request_free(r);
+        exchange_upstream_ready(x, s);
+    }
+}
+
+static void request_fail(struct upstream_request *r, enum reason why, const char *detail)
+{
+    struct upstream_host *h = r->host;
+    struct exchange *x = r->x;
+    upstream_alpn_fn *probed = r->probed;
+    void *arg = r->arg;
+    h->users++;
+    request_free(r);
+    if (x)
+        exchange_upstream_failed(x, why, detail);
+    else
+        probed(arg, why, false, detail);
+    if (h->h2_dials == 0)
+        wake_waiting(h);
+    h->users--;
+}
+
+/* Connected, and verified where there is TLS. Takes `c`. */
+static void request_done(struct upstream_request *r, struct conn *c, bool h2)
+{
+    struct upstream_host *h = r->host;
+    struct exchange *x = r->x;
+    upstream_alpn_fn *probed = r->probed;
+    void *arg = r->arg;
+    struct pooled *p = pooled_new(h, c, h2);
+    if (!p) {
+        conn_close(c, true);
+        request_fail(r, REASON_UPSTREAM_UNREACHABLE, "out of memory");
+        return;
+    }
+    if (r->offer_h2 || !h->tls) {
+        h->speaks = h2 ? SPEAKS_H2 : SPEAKS_H1;
+        h->speaks_until = engine_now_s(h->pool->e) + ALPN_SECONDS;
+    }
+    request_free(r);
+    if (x) {
+        struct http_stream *s = p->back->ops->open(p->back, x);
+        if (s)
+            exchange_upstream_ready(x, s);
+        else
+            exchange_upstream_failed(x, REASON_UPSTREAM_UNREACHABLE, "out of memory");
+    } else {
+        park(p);
+        probed(arg, REASON_NONE, h2, NULL);
+    }
+    wake_waiting(h);
+}
+
+static void on_quiet(struct conn *c, void *arg)
+{
+    (void)c, (void)arg;
+}
+
+static void on_quiet_error(struct conn *c, void *arg, int err)
+{
+    (void)c, (void)arg, (void)err;
+}
+
+/* During the handshake conn itself reads and writes, and says by its own callback how it went. */
+static const struct conn_ops handshake_ops = {on_quiet, on_quiet, on_quiet_error};
+
+static void on_handshake(struct conn *c, void *arg, int err)
+{
+    struct upstream_request *r = arg;
+    bool h2 = false;
+    char why[256] = "";
+    int verified = tls_client_verified(conn_ssl(c), &h2, why, sizeof why);
+    if (err || verified != 0) {
+        if (!why[0])
+            (void)snprintf(why, sizeof why, "the TLS handshake failed: %s", strerror(err ? -err : EPROTO));
+        request_fail(r, REASON_UPSTREAM_TLS, why);
+        return;
+    }
+    engine_timer_clear(&r->timer);
+    r->c = NULL;
+    request_done(r, c, h2);
+}
+
+static void on_handshake_timeout(struct engine_timer *t)
+{
+    struct upstream_request *r =
+        (struct upstream_request *)((char *)t - offsetof(struct upstream_request, timer));
+    request_fail(r, REASON_UPSTREAM_TLS, "the TLS handshake took too long");
+}
+
+static void on_dialled(void *arg, int fd, enum reason why, const struct endpoint *peer)
+{
+    (void)peer;
+    struct upstream_request *r = arg;
+    struct engine *e = engine_of(r);
+    r->dialling = false;
+    if (fd < 0) {
+        char text[160];
+        (void)snprintf(text, sizeof text, "%s",
+            why == REASON_PRIVATE_ADDRESS ? reason_hint(why)
+            : fd == -ENXIO                ? "the name has no address"
+                                          : strerror(-fd));
+        request_fail(r, why, text);
+        return;
+    }
+    struct conn *c = conn_new(e, fd, &handshake_ops, r);
+    if (!c) {
+        request_fail(r, REASON_UPSTREAM_UNREACHABLE, "out of memory");
+        return;
+    }
+    if (!r->host->tls) {
+        request_done(r, c, false);
+        return;
+    }
+    r->c = c;
+    SSL *ssl = tls_client_new(e->tls, r->host->name, r->host->port, r->offer_h2);
+    if (!ssl) {
+        request_fail(r, REASON_UPSTREAM_TLS, "out of memory");
+        return;
+    }
+    engine_timer_set(e, &r->timer, e->policy->timeouts.tls_handshake, on_handshake_timeout);
+    conn_handshake(c, ssl, on_handshake);
+}
+
+static void request_dial(struct upstream_request *r)
+{
+    r->dialling = true;
+    if (r->offer_h2) {
+        r->counted = true;
+        r->host->h2_dials++;
+    }
+    upstream_dial(engine_of(r), &r->key, on_dialled, r);
+}
+
+static struct upstream_request *request_new(struct upstream_pool *p, const struct upstream_key *k)
+{
+    struct upstream_host *h = host_get(p, k);
+    struct upstream_request *r = h ? calloc(1, sizeof *r) : NULL;
+    if (!r)
+        return NULL;
+    r->host = h;
+    r->key = *k;
+    r->key.host = h->name;
+    if (k->dialled) {
+        r->dialled = *k->dialled;
+        r->key.dialled = &r->dialled;
+    }
+    h->users++;
+    return r;
+}
+
+struct upstream_request *upstream_open(
+    struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, unsigned flags)
+{
+    struct upstream_host *h = host_get(p, k);
+    struct http_stream *s = h ? take(h, x, flags) : NULL;
+    if (s) {
+        exchange_upstream_ready(x, s);
+        return NULL;
+    }
+    struct upstream_request *r = h ? request_new(p, k) : NULL;
+    if (!r) {
+        exchange_upstream_failed(x, REASON_UPSTREAM_UNREACHABLE, "out of memory");
+        return NULL;
+    }
+    r->x = x;
+    r->flags = flags;
+    r->offer_h2 = HTTP_HAVE_H2 && k->tls && (flags & UPSTREAM_H2_OK);
+    if (r->offer_h2 && h->h2_dials && remembered(h) == SPEAKS_H2) {
+        request_link(&h->waiting, r);
+        return r;
+    }
+    bool freed = false;
+    r->freed = &freed;
+    request_dial(r);
+    if (freed)
+        return NULL;
+    r->freed = NULL;
+    return r;
+}
+
+void upstream_cancel(struct upstream_request *r)
+{
+    struct upstream_host *h = r->host;
+    h->users++;
+    request_free(r);
+    if (h->h2_dials == 0)
+        wake_waiting(h);
+    h->users--;
+}
+
+/* ---- what does it speak? ---- */
+
+void upstream_alpn(
+    struct upstream_pool *p, const struct upstream_key *k, bool offer_h2, upstream_alpn_fn *done, void *arg)
+{
+    offer_h2 = offer_h2 && HTTP_HAVE_H2;
+    struct upstream_host *h = host_get(p, k);
+    enum speaks known = h ? remembered(h) : SPEAKS_UNKNOWN;
+    if (known != SPEAKS_UNKNOWN) {
+        done(arg, REASON_NONE, offer_h2 && known == SPEAKS_H2, NULL);
+        return;
+    }
+    struct upstream_request *r = h ? request_new(p, k) : NULL;
+    if (!r) {
+        done(arg, REASON_UPSTREAM_UNREACHABLE, false, "out of memory");
+        return;
+    }
+    r->probed = done;
+    r->arg = arg;
+    r->offer_h2 = offer_h2;
+    request_link(&p->probes, r);
+    request_dial(r);
+}
+
+void upstream_alpn_cancel(struct upstream_pool *p, void *arg)
+{
+    for (struct upstream_request *r = p->probes, *next; r; r = next) {
+        next = r->next;
+        if (r->arg == arg)
+            upstream_cancel(r);
+    }
+}
+
+/* ---- life ---- */
+
+struct upstream_pool *upstream_pool_new(struct engine *e)
+{
+    struct upstream_pool *p = calloc(1, sizeof *p);
+    if (p)
+        p->e = e;
+    return p;
+}
+
+static void host_close(struct upstream_host *h)
+{
+    while (h->idle)
+        pooled_close(h->idle);
+    while (h->sessions)
+        pooled_close(h->sessions);
+}
+
+void upstream_pool_free(struct upstream_pool *p)
+{
+    if (!p)
+        return;
+    p->closing = true;
+    while (p->probes)
+        request_free(p->probes);
+    upstream_dials_drop(p);
+    for (size_t i = 0; i < UPSTREAM_BUCKETS; i++)
+        for (struct upstream_host *h = p->buckets[i], *next; h; h = next) {
+            next = h->next;
+            host_close(h);
+            free(h);
+        }
+    free(p);
+}
