@@ -71,9 +71,8 @@ const struct regex *regex_compile(
     struct regex_set *s, const char *pattern, size_t len, char *err, size_t errlen, size_t *offset)
 {
     /* DOLLAR_ENDONLY: `$` must not let a trailing newline through. */
-    const uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
-                             PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
-                             PCRE2_NEVER_BACKSLASH_C;
+    const uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF |
+                             PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
     int code = 0;
     *offset = 0;
     struct regex *r = calloc(1, sizeof *r);
