@@ -74,7 +74,8 @@ static void check_upstreams(const struct monitor_options *o)
     struct endpoint ep;
     struct stat st;
     for (size_t i = 0; i < o->dns_upstream.n; i++)
-        if (!endpoint_parse(o->dns_upstream.items[i], PORT_DNS, &ep))
+        if (strncmp(o->dns_upstream.items[i], "tls://", 6) != 0 &&
+            !endpoint_parse(o->dns_upstream.items[i], PORT_DNS, &ep))
             die_status(EXIT_USAGE, "--dns-upstream %s: not an address; write IP, IP:PORT or [IP6]:PORT",
                 o->dns_upstream.items[i]);
     for (size_t i = 0; i < o->upstream_ca.n; i++)
@@ -172,13 +173,8 @@ static int cmd_ruleset(int argc, char **argv)
 static int cmd_doctor(int argc, char **argv)
 {
     const struct opt table[] = {{0}};
-    struct netfilter_caps caps = {0};
     parse(table, "usage: egressd doctor\n", argc, argv);
-    int r = netfilter_probe(&caps);
-    if (r < 0)
-        die("this kernel or this user cannot set packet rules: %s", strerror(-r));
-    printf("interception: %s\ngate: %s\n", intercept_name(caps.intercept), gate_mode_name(caps.gate));
-    return fflush(stdout) == 0 ? 0 : 1;
+    return doctor_run(stdout);
 }
 
 static const struct {

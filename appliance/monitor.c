@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -141,7 +142,7 @@ static void load_rules(struct monitor *m, const struct policy *p)
         die("cannot load the packet rules: %s; see above, and `egressd ruleset`", strerror(-r));
 }
 
-/* The order matters: the signer is forked before a secret is read; the rules are loaded before anybody is
+/* The order matters: the signer is forked before there is a secret; the rules are loaded before anybody is
  * told that it is ready, and while the children still start, since the program that loads them takes as long.
  */
 static void set_up(struct monitor *m)
@@ -166,6 +167,8 @@ static void set_up(struct monitor *m)
         die("cannot start a process: %s", strerror(-r));
     if (monitor_load(m, &policy, &secrets, err, sizeof err) < 0)
         die_status(2, "%s", err);
+    if (getrandom(m->ticket_key, sizeof m->ticket_key, 0) != (ssize_t)sizeof m->ticket_key)
+        die_errno("no random octets");
     sandbox_enter(SANDBOX_MONITOR);
     if ((r = generation_start(m, policy, secrets)) < 0)
         die("cannot start processes: %s", strerror(-r));

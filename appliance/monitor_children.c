@@ -77,6 +77,7 @@ static int run_resolver(struct monitor *m, const struct generation *g, int contr
     for (unsigned i = 0; i < slots(m); i++)
         keep(&k, ends[i] = m->to_resolver[i][1]);
     close_others(&k);
+    explicit_bzero(m->ticket_key, sizeof m->ticket_key);
     struct resolver_config c = {.control = control,
         .audit_fd = m->log_fd,
         .policy = g->policy,
@@ -124,7 +125,8 @@ static int run_engine(struct monitor *m, const struct generation *g, const struc
         .upstream_ca = m->options->upstream_ca.items,
         .n_upstream_ca = m->options->upstream_ca.n,
         .self4 = m->net.self4,
-        .ipv6 = m->caps.ipv6};
+        .ipv6 = m->caps.ipv6,
+        .ticket_key = m->ticket_key};
     return engine_run(&c);
 }
 

@@ -74,6 +74,8 @@ struct monitor {
     void *lease_rw;
     const void *lease_ro;
     size_t lease_len;
+    uint8_t
+        ticket_key[TICKET_KEY_LEN]; /* of TLS sessions: whichever engine gets a connection can resume it */
 
     int dir_fd, log_fd, signal_fd;
     struct audit *audit;

@@ -1,13 +1,14 @@
 /** \file
- * What the monitor hands to each role when it forks it. Every descriptor is open already; a role prepares (may still
- * open files), sandboxes itself, says IPC_READY on `control`, and serves until IPC_DRAIN or the monitor is gone.
- * The run functions return the exit status of the process.
+ * What the monitor hands to each role when it forks it. Every descriptor is open already; a role prepares
+ * (may still open files), sandboxes itself, says IPC_READY on `control`, and serves until IPC_DRAIN or the
+ * monitor is gone. The run functions return the exit status of the process.
  */
 #ifndef EGRESS_APPLIANCE_ROLES_H
 #define EGRESS_APPLIANCE_ROLES_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/policy.h"
 
@@ -16,13 +17,20 @@
 #define UID_RESOLVER 65522
 #define UID_ENGINE 65523
 
+/** Engine slots: those of all generations that live at one time. */
 #define ENGINES_MAX 64
 #define QUEUE_NUMBER 7
+/** What the engines share of TLS session tickets; TLS_TICKET_KEY_LEN of flow/tls.h, which the monitor does
+ * not know. */
+#define TICKET_KEY_LEN 80
+
+struct inspector;
 
 struct signer_config {
     int control;
     const char *ca_dir; /* holds ca.crt and ca.key; made here where they are missing */
-    const int *engines; /* one socket an engine slot; slots outlive engines */
+    const int *engines; /* one socket an engine slot, of every generation; slots outlive engines. At most
+                           ENGINES_MAX */
     size_t n_engines;
 };
 
@@ -55,7 +63,9 @@ struct engine_config {
     size_t n_upstream_ca;
     struct addr self4, self6;
     bool ipv6;
-    const uint8_t *ticket_key; /* TLS_TICKET_KEY_LEN random octets, the same for all engines; NULL: each its own */
+    struct inspector *inspector; /* built from this policy before the fork (inspect/inspect.h); NULL: none */
+    const uint8_t
+        *ticket_key; /* TICKET_KEY_LEN random octets, the same for all engines; NULL: each its own */
 };
 
 int signer_run(const struct signer_config *c);
