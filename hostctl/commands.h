@@ -1,0 +1,33 @@
+/** \file
+ * The subcommands. Each gets its own name as argv[0] and returns the exit status.
+ */
+#ifndef EGRESS_HOSTCTL_COMMANDS_H
+#define EGRESS_HOSTCTL_COMMANDS_H
+
+#include "hostctl/backend.h"
+#include "hostctl/record.h"
+#include "lib/opt.h"
+
+int cmd_run(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
+int cmd_gc(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
+int cmd_ca(int argc, char **argv);
+int cmd_pf(int argc, char **argv);
+
+/** Reads options; prints help, version or what is wrong. True: go on; else `*status` is the exit status. */
+bool command_options(const struct opt *table, const char *usage, int argc, char **argv, unsigned flags,
+    struct opt_args *args, int *status);
+
+/** The living sandbox called `name`, or the only one where it is NULL. 0, or -errno after a message. */
+int sandbox_find(const char *name, struct record *out);
+
+/** Buries the dead ones. Call with the registry lock held. How many, or -errno of the last failure. */
+int sandbox_gc(bool say);
+
+#endif

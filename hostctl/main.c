@@ -1,0 +1,75 @@
+/* egressctl: makes sandboxes whose only way out is a sidecar that judges what leaves. See egressctl(1). */
+#include <stdio.h>
+#include <string.h>
+
+#include "hostctl/commands.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+#ifndef EGRESS_VERSION
+#define EGRESS_VERSION "unknown"
+#endif
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"run", cmd_run, "start a sidecar and an agent, and wait for the agent"},
+    {"ps", cmd_ps, "list sandboxes and how they are"},
+    {"stop", cmd_stop, "end a sandbox"},
+    {"gc", cmd_gc, "remove what crashed sandboxes left"},
+    {"exec", cmd_exec, "run one more command in a sandbox"},
+    {"audit", cmd_audit, "show, follow or verify the audit log"},
+    {"doctor", cmd_doctor, "say what this host has and lacks"},
+    {"policy", cmd_policy, "check a policy file"},
+    {"reload", cmd_reload, "give a sandbox another policy and fresh secrets"},
+    {"ca", cmd_ca, "print a sandbox's CA certificate"},
+    {"pf", cmd_pf, "print the optional pf anchor (macOS)"},
+};
+
+static int usage(FILE *f, int status)
+{
+    (void)fputs("usage: egressctl COMMAND [OPTION...] [ARG...]\n\n", f);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        (void)fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].help);
+    (void)fputs("\negressctl COMMAND --help says more. See also egressctl(1).\n", f);
+    return status;
+}
+
+bool command_options(const struct opt *table, const char *text, int argc, char **argv, unsigned flags,
+    struct opt_args *args, int *status)
+{
+    char err[300];
+    switch (opt_parse(table, argc, argv, flags, args, err, sizeof err)) {
+    case OPT_OK: return true;
+    case OPT_HELP:
+        opt_help(stdout, text, table);
+        *status = 0;
+        return false;
+    case OPT_VERSION:
+        (void)puts("egressctl " EGRESS_VERSION);
+        *status = 0;
+        return false;
+    case OPT_BAD: break;
+    }
+    log_warn("%s: %s (egressctl %s --help)", argv[0], err, argv[0]);
+    *status = EXIT_EGRESSCTL;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    log_init("egressctl");
+    if (argc < 2)
+        return usage(stderr, EXIT_EGRESSCTL);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return usage(stdout, 0);
+    if (strcmp(argv[1], "--version") == 0)
+        return puts("egressctl " EGRESS_VERSION) < 0;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    log_warn("there is no command %s", argv[1]);
+    return usage(stderr, EXIT_EGRESSCTL);
+}

@@ -1,0 +1,562 @@
+/* The netns backend: sidecar and agent as processes of this host in namespaces of their own (Linux). See
+ * netns_hold.h for the processes, netns_net.h for the network, netns_mount.h for what the agent sees. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hostctl/backend.h"
+#include "hostctl/netns_argv.h"
+#include "hostctl/netns_hold.h"
+#include "hostctl/netns_mount.h"
+#include "hostctl/netns_net.h"
+#include "hostctl/proc.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+/* A sidecar on a busy machine needs a moment for its scanner's tables; more is a fault that the user should
+ * hear of. */
+#define READY_MS 20000
+#define AGENT_MS 20000
+#define CA_MAX KIB(16)
+#define FILE_MAX MIB(16)
+
+struct netns {
+    int nl;
+    struct net_plan plan;
+    struct holder side, agent;
+    struct netns_argv argv;
+    int ready[2], link[2];
+    pid_t nft; /* 0: done */
+    enum tty_mode tty;
+};
+
+static struct netns *state(const struct sandbox *sb)
+{
+    return sb->impl;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static int netns_check(struct sandbox *sb)
+{
+    if (geteuid() != 0) {
+        log_warn("the netns backend makes network namespaces, which needs root: sudo egressctl run ...");
+        return -EPERM;
+    }
+    if (sb->opt->image) {
+        log_warn("--image needs a container runtime (--backend podman); with --backend netns the agent runs "
+                 "on this "
+                 "host's files");
+        return -EINVAL;
+    }
+    if (sb->uid == 0)
+        log_info("--user 0: without capabilities, and most of the host's files read-only; an ordinary user "
+                 "is safer");
+    return 0;
+}
+
+static struct netns *netns_new(struct sandbox *sb)
+{
+    struct netns *n = calloc(1, sizeof *n);
+    if (!n)
+        return NULL;
+    n->side = n->agent = (struct holder){.sock = -1, .netns = -1};
+    n->ready[0] = n->ready[1] = n->link[0] = n->link[1] = -1;
+    n->nl = link_open();
+    sb->impl = n;
+    return n;
+}
+
+static void netns_free(struct sandbox *sb)
+{
+    struct netns *n = state(sb);
+    if (!n)
+        return;
+    close_fd(&n->nl);
+    for (size_t i = 0; i < 2; i++) {
+        close_fd(&n->ready[i]);
+        close_fd(&n->link[i]);
+        struct holder *h = i ? &n->agent : &n->side;
+        close_fd(&h->sock);
+        close_fd(&h->netns);
+    }
+    netns_argv_free(&n->argv);
+    free(n);
+    sb->impl = NULL;
+}
+
+static void netns_plan(struct sandbox *sb)
+{
+    struct netns *n = netns_new(sb);
+    char gw[IP4_STRLEN], ip[IP4_STRLEN];
+    if (!n || net_plan(n->nl, sb->name, &n->plan) || netns_argv_make(sb, &n->plan, 3, &n->argv))
+        return;
+    printf("sandbox %s, state in %s\n", sb->name, sb->state_dir);
+    printf("host    nftables table ip %s: masquerade; an interface egh... with a free /30%s\n", n->plan.table,
+        n->plan.has_uplink ? "" : " (no default route: only connected networks can be reached)");
+    printf("sidecar namespaces net, mount, pid, ipc, uts; eth0 to the host, eth1 %s/30 to the agent\n       ",
+        ip4_format(n->plan.gateway_ip, gw));
+    for (char **a = n->argv.sidecar; *a; a++)
+        printf(" %s", *a);
+    printf("\nagent   namespaces net, mount, pid, ipc, uts; eth0 %s/30; uid %u, gid %u\n       ",
+        ip4_format(n->plan.agent_ip, ip), sb->uid, sb->gid);
+    for (char **a = n->argv.setup; *a; a++)
+        printf(" %s", *a);
+    printf("\n       ");
+    for (char **a = n->argv.agent; *a; a++)
+        printf(" %s", *a);
+    printf("\n");
+}
+
+/* -- waiting for a holder
+ * ------------------------------------------------------------------------------------------- */
+
+static long long now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* What a holder that is gone left to say. */
+static int lost(const struct sandbox *sb, const char *which)
+{
+    log_warn("the %s ended during start-up; its log is %s/egressd.log", which, sb->state_dir);
+    return -ECHILD;
+}
+
+/* One message of `h`, `want` or a failure (said). */
+static int await(struct sandbox *sb, struct holder *h, enum hold_type want, long long deadline)
+{
+    const char *which = h == &state(sb)->side ? "sidecar" : "agent";
+    for (;;) {
+        struct hold_msg m;
+        int got = hold_receive(h->sock, &m, &h->program);
+        if (got == 1 && m.type == want)
+            return 0;
+        if (got == 1 && m.type == HOLD_FAILED) {
+            log_warn("%s: %s", which, m.text);
+            return -ECHILD;
+        }
+        if (got == 0 || (got == 1 && m.type == HOLD_EXITED))
+            return lost(sb, which);
+        if (got != 1 && got != -EAGAIN)
+            return got;
+        if (signals_stop())
+            return -EINTR;
+        long long left = deadline - now_ms();
+        if (left <= 0) {
+            log_warn("the %s did not start in time", which);
+            return -ETIMEDOUT;
+        }
+        struct pollfd p[] = {{.fd = h->sock, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN}};
+        if (got != 1)
+            (void)poll(p, ARRAY_LEN(p), (int)left);
+    }
+}
+
+/* -- start
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static int make_holders(struct sandbox *sb, struct netns *n)
+{
+    n->tty = tty_mode();
+    struct hold_plan side = {
+        .sb = sb, .keep_open = n->link[1], .ready_fd = n->ready[1], .argv = n->argv.sidecar};
+    struct hold_plan agent = {.sb = sb,
+        .keep_open = n->link[0],
+        .ready_fd = -1,
+        .argv = n->argv.agent,
+        .setup = n->argv.setup,
+        .tty = n->tty};
+    int err = hold_sidecar(&side, &n->side);
+    /* From here on the values are only where egressd will read them. */
+    blob_wipe(&sb->secrets);
+    if (!err)
+        err = hold_agent(&agent, &n->agent);
+    close_fd(&n->link[0]);
+    close_fd(&n->link[1]);
+    close_fd(&n->ready[1]);
+    if (err)
+        return err;
+    record_set_process(sb->rec, "sidecar", n->side.pid);
+    record_set_process(sb->rec, "agent", n->agent.pid);
+    return record_save(sb->rec);
+}
+
+static int netns_create_networks(struct sandbox *sb)
+{
+    struct netns *n = netns_new(sb);
+    if (!n)
+        return -ENOMEM;
+    if (n->nl < 0 || pipe2(n->ready, O_CLOEXEC) || pipe2(n->link, O_CLOEXEC)) {
+        log_warn("cannot open what a sandbox needs: %s", strerror(errno));
+        return -EMFILE;
+    }
+    int err = net_plan(n->nl, sb->name, &n->plan);
+    if (!err && !n->plan.has_uplink)
+        log_info(
+            "this host has no default route: the sandbox reaches only networks that are connected to it");
+    if (!err)
+        err = netns_argv_make(sb, &n->plan, n->ready[1], &n->argv);
+    if (!err)
+        err = make_holders(sb, n);
+    if (!err)
+        err = net_connect_host(n->nl, n->side.netns, &n->plan, sb->rec, &n->nft);
+    return err ? err : net_connect_inside(n->side.netns, n->agent.netns, &n->plan);
+}
+
+/* egressd writes "READY\n" when it serves and closes the pipe without it when it will not. */
+static int await_ready(struct sandbox *sb, struct netns *n, long long deadline)
+{
+    char line[16];
+    for (size_t used = 0;;) {
+        struct pollfd p[] = {{.fd = n->ready[0], .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN}};
+        long long left = deadline - now_ms();
+        if (signals_stop())
+            return -EINTR;
+        if (left <= 0 || poll(p, ARRAY_LEN(p), (int)left) == 0) {
+            log_warn("egressd is not ready after %d seconds; its log is %s/egressd.log", READY_MS / 1000,
+                sb->state_dir);
+            return -ETIMEDOUT;
+        }
+        if (!p[0].revents)
+            continue;
+        ssize_t got = read(n->ready[0], line + used, sizeof line - used);
+        if (got <= 0) {
+            log_warn("egressd could not start; its reason is above and in %s/egressd.log", sb->state_dir);
+            return -ECHILD;
+        }
+        used += (size_t)got;
+        if (memchr(line, '\n', used))
+            return strncmp(line, "READY\n", 6) == 0 ? 0 : -EPROTO;
+    }
+}
+
+static int netns_start_sidecar(struct sandbox *sb)
+{
+    struct netns *n = state(sb);
+    long long deadline = now_ms() + READY_MS;
+    int err = await(sb, &n->side, HOLD_READY, deadline);
+    if (!err)
+        err = hold_send(n->side.sock, HOLD_GO, 0, NULL, 0);
+    if (!err)
+        err = await(sb, &n->side, HOLD_STARTED, deadline);
+    return err ? err : await_ready(sb, n, deadline);
+}
+
+static int netns_sidecar_addr(struct sandbox *sb, struct addr *out)
+{
+    uint32_t ip = state(sb)->plan.gateway_ip;
+    const uint8_t b[4] = {(uint8_t)(ip >> 24), (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip};
+    *out = addr_v4(b);
+    return 0;
+}
+
+/* A path below the sidecar's private directory, through its own mount namespace. */
+static int private_path(struct record *r, const char *name, char *out, size_t len)
+{
+    pid_t pid = record_process(r, "sidecar");
+    if (!pid)
+        return -ESRCH;
+    (void)snprintf(out, len, "/proc/%d/root" SIDECAR_DIR "/%s", (int)pid, name);
+    return 0;
+}
+
+static int netns_get_file(struct record *r, const char *name, struct blob *out)
+{
+    char path[256];
+    int err = private_path(r, name, path, sizeof path);
+    return err ? err : blob_read(path, FILE_MAX, out);
+}
+
+static int netns_put_file(struct record *r, const char *name, const struct blob *data)
+{
+    char path[256], tmp[264];
+    int err = private_path(r, name, path, sizeof path);
+    if (err)
+        return err;
+    (void)snprintf(tmp, sizeof tmp, "%s.new", path);
+    cleanup_fd int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || (data->n && write(fd, data->p, data->n) != (ssize_t)data->n) || rename(tmp, path))
+        return -errno;
+    return 0;
+}
+
+static int netns_start_agent(struct sandbox *sb)
+{
+    struct netns *n = state(sb);
+    long long deadline = now_ms() + AGENT_MS;
+    struct blob ca = {0};
+    pid_t nft = n->nft;
+    n->nft = 0;
+    int err = net_open_host(n->nl, &n->plan, sb->rec, nft);
+    if (!err)
+        err = await(sb, &n->agent, HOLD_READY, deadline);
+    if (err)
+        return err;
+    err = netns_get_file(sb->rec, SIDECAR_CA, &ca);
+    if (err || ca.n > CA_MAX) {
+        log_warn("cannot read the sidecar's CA certificate: %s", strerror(err ? -err : EFBIG));
+        blob_wipe(&ca);
+        return err ? err : -EFBIG;
+    }
+    err = hold_send(n->agent.sock, HOLD_GO, 0, ca.p, ca.n);
+    blob_wipe(&ca);
+    if (!err)
+        err = await(sb, &n->agent, HOLD_STARTED, deadline);
+    if (err)
+        return err;
+    record_set_process(sb->rec, "egressd", n->side.program);
+    record_set_process(sb->rec, "cmd", n->agent.program);
+    return record_save(sb->rec);
+}
+
+/* -- while CMD runs
+ * -------------------------------------------------------------------------------------------------- */
+
+static void pass_on(struct holder *agent, enum tty_mode tty)
+{
+    struct caught c;
+    while (signals_next(&c)) {
+        /* What the terminal sent to our group, CMD got as well where it shares the group. */
+        if (c.signo == SIGCHLD || (c.from_tty && tty == TTY_SHARED))
+            continue;
+        (void)hold_send(agent->sock, HOLD_SIGNAL, c.signo, NULL, 0);
+    }
+}
+
+/* CMD was stopped: so are we, as far as our own caller can see. */
+static void stop_too(const struct holder *agent, enum tty_mode tty)
+{
+    if (tty == TTY_OWNED)
+        tty_give(0);
+    (void)raise(SIGSTOP);
+    if (tty == TTY_OWNED)
+        tty_give(agent->program);
+    (void)kill(tty == TTY_SHARED ? agent->program : -agent->program, SIGCONT);
+}
+
+/* 1: go on; else the final status, as -1 - status. */
+static int agent_says(struct holder *agent, enum tty_mode tty)
+{
+    struct hold_msg m;
+    int got = hold_receive(agent->sock, &m, NULL);
+    if (got == -EAGAIN)
+        return 1;
+    if (got != 1)
+        return -1 - EXIT_EGRESSCTL;
+    if (m.type == HOLD_EXITED)
+        return -1 - m.value;
+    if (m.type == HOLD_STOPPED && (tty != TTY_NONE || m.value == SIGTSTP))
+        stop_too(agent, tty);
+    return 1;
+}
+
+static bool sidecar_lives(struct holder *side)
+{
+    struct hold_msg m;
+    int got;
+    while ((got = hold_receive(side->sock, &m, NULL)) == 1)
+        if (m.type == HOLD_EXITED)
+            return false;
+    return got == -EAGAIN;
+}
+
+static int watch(struct sandbox *sb, struct holder *side, struct holder *agent, enum tty_mode tty)
+{
+    for (;;) {
+        struct pollfd p[] = {{.fd = agent->sock, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN},
+            {.fd = side ? side->sock : -1, .events = POLLIN}};
+        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+            return EXIT_EGRESSCTL;
+        pass_on(agent, tty);
+        int said = p[0].revents ? agent_says(agent, tty) : 1;
+        if (said != 1 && said != -1 - EXIT_EGRESSCTL)
+            return -1 - said;
+        if (side && !sidecar_lives(side)) {
+            log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
+                sb->state_dir);
+            return EXIT_EGRESSCTL;
+        }
+        if (said != 1) {
+            log_warn("the sandbox was ended from outside");
+            return EXIT_EGRESSCTL;
+        }
+    }
+}
+
+/* --keep: the holders stay when we leave. */
+static int keep_one(struct sandbox *sb, struct holder *h)
+{
+    int err = hold_send(h->sock, HOLD_KEEP, 0, NULL, 0);
+    return err ? err : await(sb, h, HOLD_KEPT, now_ms() + AGENT_MS);
+}
+
+static int netns_wait(struct sandbox *sb)
+{
+    struct netns *n = state(sb);
+    int status = watch(sb, &n->side, &n->agent, n->tty);
+    if (n->tty == TTY_OWNED)
+        tty_give(0);
+    if (sb->opt->keep && status != EXIT_EGRESSCTL && (keep_one(sb, &n->agent) || keep_one(sb, &n->side)))
+        log_warn("the sandbox could not be kept");
+    return status;
+}
+
+/* -- exec
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static int enter(pid_t pid, const char *type, int flag)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, type);
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 || setns(fd, flag) ? -errno : 0;
+}
+
+/* In the child, whose /proc is still the host's until the mount namespace is entered, last. */
+noreturn static void exec_inside(
+    pid_t pid, int sock, const struct exec_request *req, char **argv, enum tty_mode tty)
+{
+    if (enter(pid, "net", CLONE_NEWNET) || enter(pid, "ipc", CLONE_NEWIPC) ||
+        enter(pid, "uts", CLONE_NEWUTS) || enter(pid, "mnt", CLONE_NEWNS)) {
+        log_warn("cannot enter the sandbox: %s", strerror(errno));
+        _exit(EXIT_EGRESSCTL);
+    }
+    if (!req->cwd || chdir(req->cwd))
+        (void)!chdir("/");
+    hold_exec(sock, argv, req->env, tty);
+}
+
+static int netns_exec(struct record *r, const struct exec_request *req)
+{
+    pid_t pid = record_process(r, "agent");
+    struct netns_argv argv = {0};
+    enum tty_mode tty = tty_mode();
+    int sock[2], on = 1;
+    if (!pid || geteuid() != 0) {
+        log_warn(pid ? "entering a sandbox needs root: sudo egressctl exec ..."
+                     : "the sandbox's agent namespaces are gone");
+        return EXIT_EGRESSCTL;
+    }
+    if (netns_argv_exec(record_str(r, "user"), req->cmd, &argv) || enter(pid, "pid", CLONE_NEWPID) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
+        log_warn("cannot enter the sandbox: %s", strerror(errno));
+        return EXIT_EGRESSCTL;
+    }
+    struct holder agent = {.sock = sock[0]};
+    agent.pid = fork();
+    if (agent.pid == 0)
+        exec_inside(pid, sock[1], req, argv.agent, tty);
+    close(sock[1]);
+    (void)setsockopt(sock[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    struct hold_msg m;
+    struct pollfd p = {.fd = sock[0], .events = POLLIN};
+    while (hold_receive(sock[0], &m, &agent.program) == -EAGAIN)
+        (void)poll(&p, 1, -1);
+    int status = agent.program > 0 ? watch(NULL, NULL, &agent, tty) : EXIT_EGRESSCTL;
+    if (tty == TTY_OWNED)
+        tty_give(0);
+    netns_argv_free(&argv);
+    close(sock[0]);
+    return status;
+}
+
+/* -- the rest of a life
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool status_ready(struct record *r)
+{
+    char path[4096];
+    const char *dir = record_str(r, "state_dir");
+    (void)snprintf(path, sizeof path, "%s/status.json", dir ? dir : "");
+    json_t *j = json_load_file(path, 0, NULL);
+    const json_t *ready = json_object_get(j, "ready");
+    bool yes = json_is_true(ready) || json_integer_value(ready) != 0;
+    json_decref(j);
+    return yes;
+}
+
+static void netns_health(struct record *r, struct health *out)
+{
+    *out =
+        (struct health){.sidecar = record_process(r, "egressd") != 0, .agent_pid = record_process(r, "cmd")};
+    out->agent = record_process(r, "agent") != 0;
+    out->ready = out->sidecar && status_ready(r);
+    if (!out->sidecar)
+        (void)snprintf(out->note, sizeof out->note, "no sidecar: the agent is cut off");
+    else if (!out->ready)
+        (void)snprintf(out->note, sizeof out->note, "the sidecar does not say that it is ready");
+    else if (!out->agent)
+        (void)snprintf(out->note, sizeof out->note, "the agent's namespaces are gone");
+}
+
+static int netns_reload(struct record *r)
+{
+    pid_t pid = record_process(r, "egressd");
+    return !pid ? -ESRCH : kill(pid, SIGHUP) ? -errno : 0;
+}
+
+/* Killed and gone: its namespaces end with it. */
+static void end_process(pid_t pid)
+{
+    if (!pid || kill(pid, SIGKILL))
+        return;
+    for (int ms = 0; ms < 5000; ms++) {
+        if (waitpid(pid, NULL, WNOHANG) == pid || process_start(pid) < 0)
+            return;
+        const struct timespec pause = {.tv_nsec = 1000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    log_warn("process %d does not end", (int)pid);
+}
+
+static int netns_stop(struct record *r, bool grace)
+{
+    (void)grace;
+    end_process(record_process(r, "agent"));
+    end_process(record_process(r, "sidecar"));
+    return 0;
+}
+
+static int netns_remove(struct record *r)
+{
+    (void)netns_stop(r, false);
+    return net_remove(r);
+}
+
+const struct backend backend_netns = {
+    .name = "netns",
+    .check = netns_check,
+    .plan = netns_plan,
+    .create_networks = netns_create_networks,
+    .start_sidecar = netns_start_sidecar,
+    .sidecar_addr = netns_sidecar_addr,
+    .start_agent = netns_start_agent,
+    .wait = netns_wait,
+    .exec = netns_exec,
+    .health = netns_health,
+    .get_file = netns_get_file,
+    .put_file = netns_put_file,
+    .reload = netns_reload,
+    .stop = netns_stop,
+    .remove = netns_remove,
+    .free = netns_free,
+};

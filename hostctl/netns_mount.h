@@ -1,0 +1,35 @@
+/** \file
+ * What the processes of a netns sandbox see of the file system (Linux).
+ *
+ * The agent works on the host's files by design, in the caller's directory and with the rights of its uid. It
+ * does not see what is a way round the sidecar: the host's sockets, its /run, its processes, its terminals,
+ * the sidecar's state. What egress-init writes (resolv.conf, CA bundles) goes to an overlay that ends with
+ * the sandbox.
+ */
+#ifndef EGRESS_HOSTCTL_NETNS_MOUNT_H
+#define EGRESS_HOSTCTL_NETNS_MOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "hostctl/sandbox.h"
+
+/** Where the agent's own small files are. */
+#define AGENT_DIR "/run/agent"
+#define AGENT_CA AGENT_DIR "/ca.crt"
+#define AGENT_HOME AGENT_DIR "/home"
+
+/** Called as the first process of new mount and PID namespaces. 0, or -errno and what failed in `why`. */
+int mount_sidecar(char *why, size_t whylen);
+int mount_agent(const struct sandbox *sb, char *why, size_t whylen);
+
+/** Paths of unix sockets of this host, found before the agent's namespaces hide where they are listed. */
+struct socket_paths {
+    char **path;
+    size_t n, room;
+};
+int sockets_find(struct socket_paths *out);
+void sockets_free(struct socket_paths *s);
+
+#endif

@@ -1,0 +1,269 @@
+#include "hostctl/netns_nft.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "hostctl/netns_link.h"
+#include "hostctl/proc.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+#define TEXT_MAX KIB(16)
+#define LISTING_MAX KIB(256)
+#define ATTR_HEAD sizeof(struct nlattr)
+
+/** Text that grows until it is full, which is looked at once. */
+struct text {
+    char *p;
+    size_t room, n;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(t->p + t->n, t->room - t->n, fmt, ap);
+    va_end(ap);
+    t->n = n < 0 || (size_t)n >= t->room - t->n ? t->room - 1 : t->n + (size_t)n;
+}
+
+int host_table_text(const struct host_table *t, char *out, size_t outlen)
+{
+    struct text x = {out, outlen, 0};
+    char ip[IP4_STRLEN];
+    (void)ip4_format(t->sidecar, ip);
+    add(&x, "table ip %s {\n", t->name);
+    add(&x, "  chain post {\n    type nat hook postrouting priority 100; policy accept;\n");
+    add(&x, "    ip saddr %s oifname != \"%s\" masquerade\n  }\n", ip, t->link);
+    add(&x, "  chain forward {\n    type filter hook forward priority -10; policy accept;\n");
+    add(&x, "    iifname \"%s\" ip saddr != %s drop\n", t->link, ip);
+    add(&x, "    iifname \"%s\" oifname \"egh*\" drop\n", t->link); /* other sandboxes */
+    add(&x, "    iifname \"%s\" accept\n", t->link);
+    add(&x, "    oifname \"%s\" ct state established,related accept\n", t->link);
+    add(&x, "    oifname \"%s\" drop\n", t->link);
+    for (size_t i = 0; i < json_array_size(t->forwarding); i++)
+        add(&x, "    iifname \"%s\" oifname != \"egh*\" drop\n",
+            json_string_value(json_array_get(t->forwarding, i)));
+    add(&x, "  }\n}\n");
+    return x.n == x.room - 1 ? -ENOSPC : 0;
+}
+
+pid_t host_table_load(const struct host_table *t)
+{
+    static const char *const argv[] = {"nft", "-f", "-", NULL};
+    char text[TEXT_MAX];
+    int err = host_table_text(t, text, sizeof text);
+    if (err) {
+        log_warn("too many interfaces for one nftables ruleset");
+        return err;
+    }
+    struct spawn s = {.argv = argv, .input = text};
+    pid_t pid = spawn_start(&s, NULL);
+    if (pid < 0)
+        log_warn("cannot start nft: %s", strerror(-pid));
+    return pid;
+}
+
+/* -- nfnetlink
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct nfmsg {
+    struct nlmsghdr h;
+    struct nfgenmsg g;
+    char attrs[300];
+};
+
+static void nf_head(struct nfmsg *m, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id)
+{
+    memset(m, 0, sizeof *m);
+    m->h.nlmsg_len = (uint32_t)NLMSG_LENGTH(sizeof m->g);
+    m->h.nlmsg_type = type;
+    m->h.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+    m->g.nfgen_family = family;
+    m->g.version = NFNETLINK_V0;
+    m->g.res_id = htons(res_id);
+}
+
+static void nf_str(struct nfmsg *m, uint16_t type, const char *s)
+{
+    size_t len = strlen(s) + 1;
+    struct nlattr a = {.nla_len = (uint16_t)(ATTR_HEAD + len), .nla_type = type};
+    memcpy(m->attrs, &a, sizeof a);
+    memcpy(m->attrs + ATTR_HEAD, s, len);
+    m->h.nlmsg_len += (uint32_t)NLA_ALIGN(a.nla_len);
+}
+
+static int nf_open(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    return fd < 0 ? -errno : fd;
+}
+
+int host_table_delete(const char *name)
+{
+    const uint16_t subsys = NFNL_SUBSYS_NFTABLES << 8;
+    struct nfmsg m[3];
+    cleanup_fd int nl = nf_open();
+    if (nl < 0)
+        return nl;
+    if (strlen(name) + 1 > sizeof m[1].attrs - ATTR_HEAD)
+        return -EINVAL;
+    nf_head(&m[0], NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    nf_head(&m[1], (uint16_t)(subsys | NFT_MSG_DELTABLE), NLM_F_ACK, NFPROTO_IPV4, 0);
+    nf_str(&m[1], NFTA_TABLE_NAME, name);
+    nf_head(&m[2], NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    struct iovec iov[3];
+    for (size_t i = 0; i < ARRAY_LEN(iov); i++)
+        iov[i] = (struct iovec){&m[i], m[i].h.nlmsg_len};
+    if (writev(nl, iov, ARRAY_LEN(iov)) < 0)
+        return -errno;
+    char reply[KIB(4)] __attribute__((aligned(8)));
+    ssize_t n = recv(nl, reply, sizeof reply, 0);
+    if (n < 0)
+        return -errno;
+    const struct nlmsghdr *h = (const void *)reply;
+    if (!NLMSG_OK(h, (size_t)n) || h->nlmsg_type != NLMSG_ERROR)
+        return -EPROTO;
+    int err = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+    return err == -ENOENT ? 0 : err;
+}
+
+/* One attribute of a list, NULL where it is missing. */
+static const struct nlattr *nf_find(const void *first, size_t len, uint16_t type)
+{
+    const char *p = first, *end = p + len;
+    while ((size_t)(end - p) >= ATTR_HEAD) {
+        const struct nlattr *a = (const void *)p;
+        if (a->nla_len < ATTR_HEAD || a->nla_len > (size_t)(end - p))
+            return NULL;
+        if ((a->nla_type & NLA_TYPE_MASK) == type)
+            return a;
+        p += MIN((size_t)NLA_ALIGN(a->nla_len), (size_t)(end - p));
+    }
+    return NULL;
+}
+
+static const void *nf_data(const struct nlattr *a)
+{
+    return (const char *)a + ATTR_HEAD;
+}
+
+static uint32_t nf_u32(const struct nlattr *a)
+{
+    uint32_t v = 0;
+    if (a && a->nla_len >= ATTR_HEAD + sizeof v)
+        memcpy(&v, nf_data(a), sizeof v);
+    return ntohl(v);
+}
+
+static void take_chain(const struct nlmsghdr *h, json_t *out)
+{
+    const struct nfgenmsg *g = NLMSG_DATA(h);
+    const void *attrs = (const char *)g + NLMSG_ALIGN(sizeof *g);
+    size_t len = h->nlmsg_len - NLMSG_LENGTH(sizeof *g);
+    const struct nlattr *hook = nf_find(attrs, len, NFTA_CHAIN_HOOK),
+                        *policy = nf_find(attrs, len, NFTA_CHAIN_POLICY);
+    const struct nlattr *table = nf_find(attrs, len, NFTA_CHAIN_TABLE),
+                        *name = nf_find(attrs, len, NFTA_CHAIN_NAME);
+    if (!hook || !policy || !table || !name ||
+        (g->nfgen_family != NFPROTO_IPV4 && g->nfgen_family != NFPROTO_INET))
+        return;
+    const struct nlattr *num = nf_find(nf_data(hook), hook->nla_len - ATTR_HEAD, NFTA_HOOK_HOOKNUM);
+    if (!num || nf_u32(num) != NF_INET_FORWARD || nf_u32(policy) != NF_DROP)
+        return;
+    (void)json_array_append_new(
+        out, json_pack("{s:s,s:s,s:s}", "family", g->nfgen_family == NFPROTO_INET ? "inet" : "ip", "table",
+                 (const char *)nf_data(table), "chain", (const char *)nf_data(name)));
+}
+
+json_t *forward_droppers(void)
+{
+    struct nfmsg m;
+    json_t *out = json_array();
+    cleanup_fd int nl = nf_open();
+    if (nl < 0 || !out)
+        return out;
+    nf_head(&m, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN), NLM_F_DUMP, NFPROTO_UNSPEC, 0);
+    if (send(nl, &m, m.h.nlmsg_len, 0) < 0)
+        return out;
+    char buf[KIB(32)] __attribute__((aligned(8)));
+    for (;;) {
+        ssize_t n = recv(nl, buf, sizeof buf, 0);
+        if (n <= 0)
+            return out;
+        size_t left = (size_t)n;
+        for (const struct nlmsghdr *h = (const void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+            if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+                return out;
+            take_chain(h, out);
+        }
+    }
+}
+
+int forward_accept(const json_t *chains, const char *name, const char *link)
+{
+    static const char *const argv[] = {"nft", "-f", "-", NULL};
+    char text[TEXT_MAX];
+    struct text x = {text, sizeof text, 0};
+    for (size_t i = 0; i < json_array_size(chains); i++) {
+        const char *family, *table, *chain;
+        if (json_unpack(json_array_get(chains, i), "{s:s,s:s,s:s}", "family", &family, "table", &table,
+                "chain", &chain))
+            continue;
+        static const char *const sides[] = {"iifname", "oifname"};
+        for (size_t s = 0; s < ARRAY_LEN(sides); s++)
+            add(&x, "insert rule %s %s %s %s \"%s\" accept comment \"%s\"\n", family, table, chain, sides[s],
+                link, name);
+    }
+    if (x.n == 0)
+        return 0;
+    struct spawn s = {.argv = argv, .input = text};
+    if (spawn_wait(&s) != 0) {
+        log_warn("another firewall's forward chain drops by default, and a rule for the sandbox could not be "
+                 "added to it");
+        return -EPERM;
+    }
+    return 0;
+}
+
+/* nft names rules by handle: "... comment "egressd-NAME" # handle 7". */
+static void unaccept_chain(const char *family, const char *table, const char *chain, const char *name)
+{
+    const char *const list[] = {"nft", "-a", "list", "chain", family, table, chain, NULL};
+    cleanup_free char *out = malloc(LISTING_MAX);
+    if (!out)
+        return;
+    struct spawn s = {.argv = list, .out = out, .outlen = LISTING_MAX, .quiet = true};
+    if (spawn_wait(&s) != 0)
+        return;
+    char mark[128];
+    (void)snprintf(mark, sizeof mark, "comment \"%s\" # handle ", name);
+    for (const char *p = strstr(out, mark); p; p = strstr(p + 1, mark)) {
+        char handle[24];
+        (void)snprintf(handle, sizeof handle, "%lu", strtoul(p + strlen(mark), NULL, 10));
+        const char *const del[] = {"nft", "delete", "rule", family, table, chain, "handle", handle, NULL};
+        struct spawn d = {.argv = del, .quiet = true};
+        (void)spawn_wait(&d);
+    }
+}
+
+void forward_unaccept(const json_t *chains, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(chains); i++) {
+        const char *family, *table, *chain;
+        if (!json_unpack(json_array_get(chains, i), "{s:s,s:s,s:s}", "family", &family, "table", &table,
+                "chain", &chain))
+            unaccept_chain(family, table, chain, name);
+    }
+}

@@ -1,0 +1,35 @@
+/** \file
+ * The netns backend's one table in the host's nftables, `egressd-NAME`: masquerade for the sidecar, and what
+ * keeps the host from becoming a router for anyone else while it forwards for us.
+ */
+#ifndef EGRESS_HOSTCTL_NETNS_NFT_H
+#define EGRESS_HOSTCTL_NETNS_NFT_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct host_table {
+    const char *name; /* egressd-NAME */
+    const char *link; /* our end of the pair to the sidecar */
+    uint32_t sidecar; /* its address, host order */
+    const json_t *forwarding; /* interfaces that forward only because of us: array of names */
+};
+
+/** The ruleset as nft reads it, NUL-terminated; -ENOSPC where it does not fit. Pure. */
+int host_table_text(const struct host_table *t, char *out, size_t outlen);
+/** Starts loading it: the pid of nft for spawn_status(), or -errno after a message. */
+pid_t host_table_load(const struct host_table *t);
+/** 0 also where there is none. Silent -errno otherwise. */
+int host_table_delete(const char *name);
+
+/** Base chains of others at the forward hook that drop what they do not know (docker, firewalld, ufw): our
+ * accept does not overrule them, so the sidecar's packets get a rule at the head of each, recognisable by its
+ * comment. An array of {family, table, chain}; NULL: no memory or no answer. */
+json_t *forward_droppers(void);
+/** Inserts the accept rules, or removes what carries the comment `name`. 0 or -errno after a message. */
+int forward_accept(const json_t *chains, const char *name, const char *link);
+void forward_unaccept(const json_t *chains, const char *name);
+
+#endif

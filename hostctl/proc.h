@@ -1,0 +1,58 @@
+/** \file
+ * Processes and signals, portable: what egressctl needs while it stands between a terminal and a sandbox.
+ */
+#ifndef EGRESS_HOSTCTL_PROC_H
+#define EGRESS_HOSTCTL_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "hostctl/sandbox.h"
+
+/** When a process began, in a unit that only serves comparison; 0 where the host does not say, -1: no such
+ * process (or a zombie). */
+long long process_start(pid_t pid);
+
+/** Catches what is to be passed on to CMD, and SIGCHLD, into a pipe. Called once, before anything is made. */
+int signals_init(void);
+/** Readable when a signal waits. */
+int signals_fd(void);
+struct caught {
+    int signo;
+    bool from_tty; /* the terminal sent it to the whole foreground group */
+};
+/** The next one; false: none. */
+bool signals_next(struct caught *out);
+/** During start-up: the first of INT, TERM, HUP, QUIT that came, else 0. Others wait. */
+int signals_stop(void);
+/** Default handlers and mask, for a child that will run something else. */
+void signals_reset(void);
+
+/** Runs a program and waits. `input` goes to its stdin, up to `outlen` octets of its stdout to `out` (NULL:
+ * inherited); stderr is inherited, or thrown away if `quiet`. Its exit status, 128+signal, or -errno. */
+struct spawn {
+    const char *const *argv;
+    const char *input;
+    char *out;
+    size_t outlen;
+    bool quiet;
+};
+int spawn_wait(const struct spawn *s);
+/** The two halves: the pid or -errno (only `argv`, `input` up to a pipe's 64 KiB, `quiet`), and its status.
+ */
+pid_t spawn_start(const struct spawn *s, int *out_fd);
+int spawn_status(pid_t pid);
+
+/** The terminal, where stdin, stdout and stderr all are it: CMD gets a process group in its foreground, as a
+ * shell would do. Where only some are, CMD stays in our group so that a pipeline beside us keeps its own
+ * access. */
+enum tty_mode { TTY_NONE, TTY_SHARED, TTY_OWNED };
+enum tty_mode tty_mode(void);
+/** Gives the terminal to a group, ours (with the modes it had at first) where `pgrp` is 0. */
+void tty_give(pid_t pgrp);
+
+/** 0 to 255 as shells say it. */
+int status_of(int wait_status);
+
+#endif

@@ -1,0 +1,22 @@
+/** \file
+ * Which DNS servers the host itself asks, as far as a sidecar can reach them. Portable.
+ */
+#ifndef EGRESS_HOSTCTL_RESOLVERS_H
+#define EGRESS_HOSTCTL_RESOLVERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/opt.h"
+
+/** Nameservers of a resolv.conf text, written over it NUL-terminated; `out` points into it. Loopback
+ * addresses are left out, since the sidecar has a loopback of its own; `*loopback` says that there were some.
+ * Pure. */
+void resolvers_parse(char *text, struct opt_list *out, bool *loopback);
+
+/** The host's, from resolv.conf or, behind a local stub, from where systemd-resolved writes the real ones.
+ * `*text` is to be freed after `out` was used. -ENOENT after a message where there is none that a sidecar
+ * could ask. */
+int resolvers_of_host(char **text, struct opt_list *out);
+
+#endif
