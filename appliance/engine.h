@@ -23,6 +23,7 @@ struct engine_loop; /* engine_loop.c: timers and deferred calls */
 struct engine_accept; /* engine_accept.c */
 struct engine_ipc; /* engine_ipc.c: what signer and resolver still owe */
 struct upstream_pool; /* http/upstream.h */
+struct pipe_pool; /* flow/splice.h */
 struct inspector; /* inspect/inspect.h */
 struct flow;
 
@@ -34,6 +35,7 @@ struct engine {
     const struct lease_table *leases;
     struct tls_ctx *tls;
     struct upstream_pool *pool;
+    struct pipe_pool *pipes;
     struct inspector *inspector;
     struct engine_loop *timers;
     struct engine_ipc *ipc;
@@ -42,6 +44,7 @@ struct engine {
     struct conn *conns; /* all, those that only linger among them */
     struct flow *flows; /* all open connections of agents */
     uint64_t n_flows;
+    uint64_t mint_tokens, mint_at; /* flow.c: thousandths of a leaf for names without a route; loop ms */
     uint64_t n_lingering; /* conns whose owner is gone, but not their last octets */
     bool draining;
     void (*on_turn)(struct engine *e); /* before each wait of the loop; NULL: none */

@@ -467,10 +467,10 @@ void conn_close(struct conn *c, bool reset)
 {
     if (c->closed || c->lingering)
         return;
-    bool sound = !reset && !c->err && !c->handshaking;
-    if (sound)
+    if (!reset && !c->handshaking)
         conn_shutdown(c);
-    if (!sound || c->write_err || !c->linger || (c->eof && c->queue.len == 0)) {
+    bool ended = (c->eof || c->fin_in) && c->queue.len == 0;
+    if (reset || c->handshaking || c->write_err || !c->linger || ended) {
         destroy(c, reset);
         return;
     }

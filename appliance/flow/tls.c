@@ -216,6 +216,16 @@ uint64_t tls_leaf_seconds(const uint8_t *der, size_t len)
     return ok ? (uint64_t)days * 86400 + (uint64_t)seconds : 0;
 }
 
+void tls_failure(SSL *ssl, int err, char *why, size_t len)
+{
+    const struct tls_state *s = ssl ? SSL_get_app_data(ssl) : NULL;
+    if (err == -EPROTO && s)
+        tls_why(why, len, "handshake", s->error);
+    else
+        (void)snprintf(why, len, "handshake: %s",
+            err == -ECONNABORTED || err == -ECONNRESET ? "the agent went away" : strerror(-err));
+}
+
 /* ---- contexts ---- */
 
 const uint8_t *tls_leaf_spki(const struct tls_ctx *t, size_t *len)

@@ -49,6 +49,9 @@ SSL *tls_client_new(struct tls_ctx *t, const char *host, uint16_t port, bool off
  * and `why` says so in a sentence. */
 int tls_client_verified(SSL *ssl, bool *h2, char *why, size_t len);
 
+/** Why an agent's handshake ended with `err` (of conn_handshake()), in a sentence. */
+void tls_failure(SSL *ssl, int err, char *why, size_t len);
+
 /** For an SSL that no conn has taken; conn_close() does it for the others. NULL is fine. */
 void tls_free(SSL *ssl);
 /** Moves the error queue's first entry into `ssl`, for tls_client_verified(). */

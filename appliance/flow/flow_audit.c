@@ -1,0 +1,65 @@
+/* Two lines for each connection: what was decided, and what came of it. */
+#include "appliance/flow/flow_internal.h"
+
+#include <string.h>
+
+static void begin(struct flow *f, const char *state)
+{
+    struct audit *a = f->e->audit;
+    const struct audit_common common = {
+        .event = "flow",
+        .agent = &f->agent.addr,
+        .verdict = f->reason == REASON_NONE ? VERDICT_ALLOW : VERDICT_DENY,
+        .reason = f->reason,
+        .route = f->route ? f->route->host : NULL,
+        .host = f->name,
+        .flow = f->id,
+    };
+    audit_begin(a, &common);
+    audit_str(a, "state", state);
+    audit_str(a, "proto", "tcp");
+    audit_addr(a, "dst", &f->dst.addr);
+    audit_u64(a, "dport", f->dst.port);
+    audit_str(a, "sni", f->has_sni ? f->name : NULL);
+}
+
+static const char *alpn(const struct flow *f)
+{
+    if (f->front.alpn_h2)
+        return "h2";
+    return f->offer & OFFER_HTTP11 ? "http/1.1" : NULL;
+}
+
+static void end(struct flow *f)
+{
+    struct audit *a = f->e->audit;
+    if (f->dns_id[0])
+        audit_str(a, "dns_id", f->dns_id);
+    if (f->detail)
+        audit_str(a, "detail", f->detail);
+    audit_end(a);
+}
+
+void flow_audit_open(struct flow *f, const char *mode)
+{
+    if (f->opened)
+        return;
+    f->opened = true;
+    f->mode = f->reason == REASON_NONE ? mode : "refused";
+    begin(f, "open");
+    audit_str(f->e->audit, "alpn", alpn(f));
+    audit_str(f->e->audit, "mode", f->mode);
+    end(f);
+}
+
+void flow_audit_closed(struct flow *f)
+{
+    struct audit *a = f->e->audit;
+    begin(f, "closed");
+    audit_str(a, "alpn", alpn(f));
+    audit_str(a, "mode", f->mode);
+    audit_u64(a, "bytes_out", f->from_agent);
+    audit_u64(a, "bytes_in", f->to_agent);
+    audit_ms(a, "ms", uv_hrtime() / 1000 - f->started);
+    end(f);
+}

@@ -1,0 +1,147 @@
+/* From an accepted socket to a verdict. Octets are only looked at: they stay in the socket for whoever is to
+ * read them. */
+#include "appliance/flow/flow_internal.h"
+
+#include <netinet/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "appliance/flow/sniff.h"
+
+enum { ALERT_DECODE_ERROR = 50, ALERT_UNRECOGNIZED_NAME = 112 };
+
+/* Has the agent ended its side, so that what is there is all there will be? */
+static bool input_ended(const struct flow *f)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    if (getsockopt(conn_fd(f->c), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return true;
+    return info.tcpi_state != TCP_ESTABLISHED;
+}
+
+/* SO_RCVLOWAT wakes us once there is as much as it takes. Being woken with nothing new means that no more
+ * will come, or that the kernel does not want to hold more of it. */
+static void wait_for(struct flow *f, size_t n, size_t need)
+{
+    if (n && n == f->peeked) {
+        if (input_ended(f))
+            flow_cut(f, REASON_MALFORMED, "ended within its first octets");
+        else
+            flow_cut(f, REASON_LIMIT, "its first octets take too much memory");
+        return;
+    }
+    f->peeked = (uint16_t)n;
+    if (n)
+        flow_set_lowat(f, need);
+    conn_read_enable(f->c, true);
+}
+
+static void found_name(struct flow *f, const char *name)
+{
+    struct lease l;
+    if (!flow_set_name(f, name))
+        return;
+    if (lease_find(f->e->leases, &f->dst.addr, name, engine_now_s(f->e), &l))
+        memcpy(f->dns_id, l.dns_id, sizeof f->dns_id);
+}
+
+void flow_relay_unnamed(struct flow *f)
+{
+    f->has_sni = false; /* it is not what decided */
+    f->route = f->tcp;
+    found_name(f, f->tcp_name);
+    flow_dial(f);
+}
+
+/* A name that nobody may see in the clear must not travel sealed: on a spliced connection a ClientHello may
+ * hold another one, encrypted, for the upstream's front end to act on. GREASE looks the same by design, so it
+ * is refused as well; where the route is opened (bump), both are harmless: ours is the only ClientHello that
+ * the upstream gets. */
+static void judge_route(struct flow *f)
+{
+    const struct route *r = f->route;
+    if (!r || !route_has_port(r, f->dst.port) || r->protocol == ROUTE_UDP)
+        flow_deny(f, REASON_NO_ROUTE, NULL);
+    else if (r->protocol == ROUTE_TCP)
+        flow_dial(f);
+    else if (r->tls == ROUTE_TLS_SPLICE && f->ech)
+        flow_deny(f, REASON_ECH, NULL);
+    else if (r->tls == ROUTE_TLS_SPLICE)
+        flow_dial(f);
+    else
+        flow_bump(f);
+}
+
+static void judge_hello(struct flow *f, const struct client_hello *h)
+{
+    f->tls = true;
+    f->ech = h->ech;
+    f->offer = (uint8_t)((h->alpn ? OFFER_ANY : 0) | (h->alpn_http11 ? OFFER_HTTP11 : 0) |
+                         (h->alpn_h2 ? OFFER_H2 : 0));
+    if (h->sni_kind == SNI_NAME) {
+        f->has_sni = true;
+        f->route = policy_route(f->e->policy, h->sni);
+        found_name(f, h->sni);
+    }
+    bool web = f->route && f->route->protocol == ROUTE_HTTP && route_has_port(f->route, f->dst.port);
+    if (f->tcp && !web) {
+        flow_relay_unnamed(f);
+    } else if (h->sni_kind == SNI_BAD) {
+        flow_alert(f, ALERT_UNRECOGNIZED_NAME, REASON_MALFORMED, "the server name is not a host name");
+    } else if (h->sni_kind == SNI_NAME) {
+        judge_route(f);
+    } else {
+        char text[ADDR_STRLEN];
+        f->has_sni = h->sni_kind == SNI_ADDRESS;
+        (void)flow_set_name(f, f->has_sni ? h->sni : addr_format(&f->dst.addr, text));
+        flow_deny(f, REASON_NO_SNI, NULL);
+    }
+}
+
+static void sniff_tls(struct flow *f, const uint8_t *p, size_t n)
+{
+    struct client_hello h;
+    size_t need;
+    switch (client_hello_parse(p, n, &h, &need)) {
+    case HELLO_MORE: wait_for(f, n, need); break;
+    case HELLO_OK: judge_hello(f, &h); break;
+    case HELLO_BAD:
+        flow_alert(f, ALERT_DECODE_ERROR, REASON_MALFORMED, "not a well-formed ClientHello");
+        break;
+    }
+}
+
+void flow_sniff(struct flow *f)
+{
+    uint8_t *p = f->e->scratch;
+    ssize_t n;
+    do
+        n = recv(conn_fd(f->c), p, CLIENT_HELLO_MAX, MSG_PEEK);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN) {
+        wait_for(f, 0, 1);
+        return;
+    }
+    if (n <= 0) {
+        flow_cut(f, REASON_NO_ROUTE, "ended before it named a host");
+        return;
+    }
+    switch (sniff(p, (size_t)n)) {
+    case SNIFF_MORE: wait_for(f, (size_t)n, (size_t)n + 1); break;
+    case SNIFF_TLS: sniff_tls(f, p, (size_t)n); break;
+    case SNIFF_HTTP:
+        if (f->tcp)
+            flow_relay_unnamed(f);
+        else
+            flow_plain(f);
+        break;
+    case SNIFF_NEITHER:
+        if (f->tcp)
+            flow_relay_unnamed(f);
+        else
+            flow_cut(f, REASON_NO_ROUTE, "neither TLS nor HTTP");
+        break;
+    }
+}
