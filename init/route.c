@@ -28,9 +28,11 @@ static uint32_t table_of(const struct rtmsg *m, struct nl_view attributes)
     return nl_find_u32(attributes, RTA_TABLE, m->rtm_table);
 }
 
-/* The kernel's own: which addresses are ours, and broadcast and multicast, which the firewall judges. */
+/* The kernel's own: which addresses are ours; in IPv4 also broadcast, which the firewall judges. */
 static bool is_kernels(const struct rtmsg *m, uint32_t table)
 {
+    if (m->rtm_family == AF_INET6)
+        return table == RT_TABLE_LOCAL && (m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_ANYCAST);
     return table == RT_TABLE_LOCAL && (m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_BROADCAST ||
                                           m->rtm_type == RTN_ANYCAST || m->rtm_type == RTN_MULTICAST);
 }
