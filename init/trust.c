@@ -7,6 +7,7 @@
 #include "init/environment.h"
 #include "init/file.h"
 #include "init/say.h"
+#include "init/trust_java.h"
 #include "init/base.h"
 
 /* Where distributions keep all roots in one file; several may be links to one. */
@@ -152,6 +153,9 @@ void trust_install(struct place *p, const char *ca_file)
         if (append_to_bundle(p, bundles[i], &ca) && bundle == NULL)
             bundle = bundles[i];
     cleanup_free char *own = bundle == NULL ? own_bundle(p, &ca) : NULL;
+    if (!p->can_mount && bundle == bundles[0]) /* Debian's OpenSSL looks there first, and there is nothing */
+        (void)symlink(bundles[0], "/usr/lib/ssl/cert.pem");
+    trust_java(p, &ca, bundle != NULL ? bundle : own);
     cleanup_free char *ca_path = place_write(p, "ca.pem", ca.data, ca.len);
     set_variables(p, bundle != NULL ? bundle : own, ca_path, &ca);
     free(ca.data);

@@ -1,0 +1,60 @@
+#include "init/pem.h"
+
+#include <string.h>
+
+#include "init/base.h"
+#include "init/say.h"
+
+static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
+
+/* The value of a base64 digit; -1 for anything else. */
+static int digit(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Decodes [from, to) into `out`, which has room. Returns the length; 0 where it is not base64. */
+static size_t decode(const char *from, const char *to, uint8_t *out)
+{
+    uint32_t bits = 0;
+    unsigned n_bits = 0;
+    size_t len = 0;
+    for (; from < to && *from != '='; from++) {
+        int d = digit(*from);
+        if (d < 0 && strchr(" \t\r\n", *from) == NULL)
+            return 0;
+        if (d < 0)
+            continue;
+        bits = bits << 6 | (uint32_t)d;
+        n_bits += 6;
+        if (n_bits >= 8) {
+            n_bits -= 8;
+            out[len++] = (uint8_t)(bits >> n_bits);
+        }
+    }
+    return len;
+}
+
+bool pem_next_certificate(const char **text, struct blob *out)
+{
+    const char *from, *to;
+    while ((from = strstr(*text, begin)) != NULL && (to = strstr(from += sizeof begin - 1, end)) != NULL) {
+        *text = to + sizeof end - 1;
+        uint8_t *der = malloc((size_t)(to - from));
+        if (der == NULL)
+            fatal("out of memory");
+        size_t len = decode(from, to, der);
+        if (len > 0) {
+            *out = (struct blob){.data = der, .len = len};
+            return true;
+        }
+        free(der);
+    }
+    return false;
+}

@@ -1,0 +1,15 @@
+/** \file
+ * PEM to DER (RFC 7468).
+ */
+#ifndef EGRESS_INIT_PEM_H
+#define EGRESS_INIT_PEM_H
+
+#include <stdbool.h>
+
+#include "init/file.h"
+
+/** The next certificate at or after `*text`, which moves behind it. False where there is none (any more);
+ * what is malformed is passed over. out->data is malloc'd. */
+bool pem_next_certificate(const char **text, struct blob *out);
+
+#endif
