@@ -135,6 +135,15 @@ static void on_late_drain(struct engine_timer *t)
     http_front_drain(&flow_of_timer(t)->front);
 }
 
+static int serve(struct flow *f, struct conn *c)
+{
+#if HTTP_HAVE_H2
+    if (f->front.alpn_h2)
+        return h2_front_start(&f->front, c, on_front_closed, f);
+#endif
+    return h1_front_start(&f->front, c, on_front_closed, f);
+}
+
 static void start_http(struct flow *f)
 {
     struct conn *c = f->c;
@@ -144,8 +153,7 @@ static void start_http(struct flow *f)
     f->front.port = f->dst.port;
     f->front.tls = f->tls;
     f->c = NULL;
-    int err = f->front.alpn_h2 ? h2_front_start(&f->front, c, on_front_closed, f)
-                               : h1_front_start(&f->front, c, on_front_closed, f);
+    int err = serve(f, c);
     if (err) {
         f->c = c;
         f->detail = "out of memory";
