@@ -7,8 +7,8 @@ VERSION := 0.1.0
 PREFIX  ?= /usr/local
 
 PKGS_EGRESSD   := libuv openssl libnghttp2 libcares ldns libnetfilter_queue libmnl libseccomp libpcre2-8 \
-                  libhs zlib libbrotlidec libzstd yaml-0.1
-PKGS_EGRESSCTL := yaml-0.1 jansson openssl libpcre2-8
+                  libhs zlib libbrotlidec libzstd yaml-0.1 libidn2
+PKGS_EGRESSCTL := yaml-0.1 jansson openssl libpcre2-8 libidn2
 LLHTTP_DIR     := /usr/share/llhttp
 LLHTTP_INC     := /usr/share/include/llhttp
 
