@@ -1,0 +1,162 @@
+/* `policy test`: one request judged offline, with the rule that decided. */
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/policy_text.h"
+#include "lib/target.h"
+
+#define HEADERS_MAX 64
+
+struct question {
+    FILE *out;
+    const struct policy *policy;
+    const struct policy_query *query;
+    bool tls;
+    char host[HOSTNAME_MAX + 1];
+    uint16_t port;
+    struct target target;
+    char *canonical; /* room for it */
+    struct field fields[HEADERS_MAX];
+    size_t n_fields;
+    char *names; /* lower-case names of `fields` */
+};
+
+static enum reason refuse(struct question *q, enum reason why, const char *detail)
+{
+    (void)fprintf(q->out, "deny (%s): %s\n", reason_name(why), detail);
+    return why;
+}
+
+/* Sets host, port and target. */
+static enum reason read_url(struct question *q)
+{
+    const char *url = q->query->url, *rest = NULL;
+    struct addr ip;
+    if (strncmp(url, "https://", 8) == 0)
+        rest = url + 8;
+    else if (strncmp(url, "http://", 7) == 0)
+        rest = url + 7;
+    if (!rest)
+        return refuse(q, REASON_MALFORMED, "the URL must begin with http:// or https://");
+    q->tls = url[4] == 's';
+    size_t n = strcspn(rest, "/?#");
+    switch (host_port_canon(rest, n, q->host, &ip, &q->port)) {
+    case HOST_NAME: break;
+    case HOST_BAD: return refuse(q, REASON_MALFORMED, "the URL's host is not a host name");
+    case HOST_IP:
+        return refuse(
+            q, q->tls ? REASON_NO_SNI : REASON_NO_ROUTE, "the host is an address; routes go by name");
+    }
+    if (q->port == 0)
+        q->port = q->tls ? 443 : 80;
+    /* A client leaves the fragment at home and asks for "/" where there is no path. */
+    size_t len = strcspn(rest + n, "#");
+    const char *slash = rest[n] == '/' ? "" : "/";
+    size_t room = 3 * (len + 1) + 2;
+    cleanup_free char *target = malloc(len + 2);
+    q->canonical = malloc(room);
+    if (!target || !q->canonical)
+        return refuse(q, REASON_LIMIT, "out of memory");
+    (void)snprintf(target, len + 2, "%s%.*s", slash, (int)len, rest + n);
+    if (strlen(target) > TARGET_MAX)
+        return refuse(q, REASON_LIMIT, "the path and query are longer than is accepted");
+    switch (target_canon(target, strlen(target), q->canonical, room, &q->target)) {
+    case TARGET_OK: return REASON_NONE;
+    case TARGET_BAD: return refuse(q, REASON_MALFORMED, "the path or query is malformed");
+    case TARGET_AMBIGUOUS: break;
+    }
+    return refuse(q, REASON_AMBIGUOUS_PATH, "the path reads two ways, whatever the rules");
+}
+
+static enum reason read_headers(struct question *q)
+{
+    size_t room = 1;
+    for (size_t i = 0; i < q->query->n_headers; i++)
+        room += strlen(q->query->headers[i]) + 1;
+    q->names = calloc(1, room);
+    if (!q->names || q->query->n_headers > HEADERS_MAX)
+        return refuse(q, REASON_LIMIT, "too many headers");
+    char *to = q->names;
+    for (size_t i = 0; i < q->query->n_headers; i++) {
+        const char *h = q->query->headers[i], *colon = strchr(h, ':');
+        if (!colon || colon == h)
+            return refuse(q, REASON_MALFORMED, "a header is 'Name: value'");
+        const char *value = colon + 1 + strspn(colon + 1, " \t");
+        size_t value_len = strlen(value);
+        while (value_len && strchr(" \t", value[value_len - 1]))
+            value_len--;
+        q->fields[i] = (struct field){to, value, (uint32_t)(colon - h), (uint32_t)value_len};
+        for (; h < colon; h++)
+            *to++ = (char)(*h >= 'A' && *h <= 'Z' ? *h + ('a' - 'A') : *h);
+    }
+    q->n_fields = q->query->n_headers;
+    return REASON_NONE;
+}
+
+static enum reason judge_request(struct question *q, const struct route *r)
+{
+    const struct request req = {
+        .method = q->query->method ? q->query->method : "GET",
+        .path = q->target.path,
+        .path_len = q->target.path_len,
+        .ambiguous = q->target.ambiguous,
+        .query = q->target.query,
+        .query_len = q->target.query_len,
+        .fields = q->fields,
+        .n_fields = q->n_fields,
+    };
+    int match;
+    const char *repo;
+    size_t repo_len;
+    enum reason why = policy_judge(r, &req, &match);
+    enum git_kind git = git_classify(&req, &repo, &repo_len);
+    if (why != REASON_NONE)
+        return refuse(q, why, reason_hint(why));
+    if (git != GIT_NONE)
+        (void)fprintf(q->out, "allow: git, repository '%.*s'\n", (int)repo_len, repo);
+    else if (match >= 0)
+        (void)fprintf(q->out, "allow: matches[%d]\n", match);
+    else
+        (void)fputs("allow: the route has no matches, so every request but git's\n", q->out);
+    if (git == GIT_LFS_BATCH)
+        (void)fprintf(q->out, "note: an LFS upload would be %s\n",
+            policy_judge_lfs(r, &req, true) == REASON_NONE ? "allowed" : "refused");
+    if (r->auth.scheme != AUTH_NONE)
+        (void)fprintf(
+            q->out, "note: sends %s in %s; the agent's own is stripped\n", r->auth.token_ref, r->auth.header);
+    return REASON_NONE;
+}
+
+static enum reason judge_connection(struct question *q)
+{
+    const struct route *r = policy_route(q->policy, q->host);
+    if (!r)
+        return refuse(q, REASON_NO_ROUTE, "no route names this host or a wildcard above it");
+    (void)fprintf(q->out, "route: %s (line %u)\n", r->host, r->line);
+    if (!route_has_port(r, q->port))
+        return refuse(q, REASON_NO_ROUTE, "the route does not have this port");
+    if (r->protocol == ROUTE_UDP)
+        return refuse(q, REASON_NO_ROUTE, "the route is for UDP");
+    if (r->protocol == ROUTE_TCP || (r->tls == ROUTE_TLS_SPLICE && q->tls)) {
+        (void)fputs("allow: passed sealed, judged by name and port only\n", q->out);
+        return REASON_NONE;
+    }
+    if (r->tls == ROUTE_TLS_SPLICE)
+        (void)fputs("note: plain HTTP on a spliced route is judged as any other\n", q->out);
+    if (!q->tls && r->auth.scheme != AUTH_NONE)
+        return refuse(q, REASON_PLAINTEXT, reason_hint(REASON_PLAINTEXT));
+    return judge_request(q, r);
+}
+
+enum reason policy_explain(FILE *out, const struct policy *p, const struct policy_query *query)
+{
+    struct question q = {.out = out, .policy = p, .query = query};
+    enum reason why = read_url(&q);
+    if (why == REASON_NONE)
+        why = read_headers(&q);
+    if (why == REASON_NONE)
+        why = judge_connection(&q);
+    free(q.canonical);
+    free(q.names);
+    return why;
+}

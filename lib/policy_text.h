@@ -1,0 +1,32 @@
+/** \file
+ * A policy in words, for people: what may go where, why a request is refused, what a change changes.
+ *
+ * Secrets appear by name only; this code never sees their values.
+ */
+#ifndef EGRESS_LIB_POLICY_TEXT_H
+#define EGRESS_LIB_POLICY_TEXT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "lib/policy.h"
+
+/** Every route and what it lets through, then the settings that are not the defaults. */
+void policy_summary(FILE *out, const struct policy *p);
+
+/** A request as someone would write it down. */
+struct policy_query {
+    const char *method; /* NULL: GET */
+    const char *url; /* http:// or https:// */
+    const char *const *headers; /* "Name: value" */
+    size_t n_headers;
+};
+
+/** Judges it offline and says which rule decides and why. REASON_NONE: allowed, as far as names, paths,
+ * methods and headers go (bodies, addresses and certificates are judged when they are there). */
+enum reason policy_explain(FILE *out, const struct policy *p, const struct policy_query *q);
+
+/** What `b` changes in `a`, by host and setting. True if anything. */
+bool policy_diff(FILE *out, const struct policy *a, const struct policy *b);
+
+#endif

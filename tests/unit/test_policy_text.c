@@ -1,0 +1,127 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/policy_text.h"
+
+static struct policy *load(const char *text)
+{
+    struct policy_error e;
+    struct policy *p = policy_load(text, strlen(text), &e);
+    cr_assert(p, "%u:%u: %s", e.line, e.col, e.text);
+    return p;
+}
+
+static const char policy_a[] = //
+    "version: 1\n"
+    "egress:\n"
+    "  routes:\n"
+    "    - host: a.example\n"
+    "      auth: {scheme: token, token_ref: A_TOKEN}\n"
+    "      matches: [{paths: [{value: /api}], methods: [GET], headers: [{name: x-a, value: b}]}]\n"
+    "      git: {fetch: true, push: true, repos: [o/n]}\n"
+    "    - {host: '*.s.example', tls: splice}\n"
+    "    - {host: t.example, protocol: tcp, ports: [22, 100-110], allow_private: true, dns: [SRV]}\n"
+    "    - {host: open.example, dlp: {outbound_detectors: false, action: audit}}\n"
+    "dns: {refused: nxdomain}\n";
+
+Test(policy_text, summary)
+{
+    struct policy *p = load(policy_a);
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    policy_summary(f, p);
+    (void)fclose(f);
+    static const char *const says[] = {"4 routes;", "\na.example\n",
+        "GET to /api and below with header x-a: b", "clone and fetch; push to o/n",
+        "authorization: token <A_TOKEN>, over https only", "*.s.example", "passed sealed",
+        "22, 100-110 (any TCP stream", "private ones too", "also types 33", "not scanned",
+        "a finding is only logged", "dns.refused: nxdomain"};
+    for (size_t i = 0; i < ARRAY_LEN(says); i++)
+        cr_expect(strstr(text, says[i]), "no '%s' in\n%s", says[i], text);
+    cr_expect_null(strstr(text, "timeouts"));
+    free(text);
+    policy_free(p);
+}
+
+Test(policy_text, explain)
+{
+    static const struct {
+        const char *method, *url, *header;
+        enum reason reason;
+        const char *says;
+    } t[] = {
+        {NULL, "https://a.example/api/x", "X-A: b", REASON_NONE, "matches[0]"},
+        {NULL, "https://A.Example:443/api?q#f", "x-a:b ", REASON_NONE, "sends A_TOKEN in authorization"},
+        {NULL, "https://a.example/api", NULL, REASON_NO_MATCH, "none of its matches"},
+        {"POST", "https://a.example/api", "x-a: b", REASON_NO_MATCH, "(no_match)"},
+        {NULL, "https://a.example", "x-a: b", REASON_NO_MATCH, "(no_match)"},
+        {NULL, "http://a.example/api", "x-a: b", REASON_PLAINTEXT, "(plaintext)"},
+        {NULL, "https://a.example:8443/", NULL, REASON_NO_ROUTE, "does not have this port"},
+        {NULL, "https://b.example/", NULL, REASON_NO_ROUTE, "no route names this host"},
+        {NULL, "https://x.s.example/any", NULL, REASON_NONE, "passed sealed"},
+        {NULL, "https://t.example:22/", NULL, REASON_NONE, "passed sealed"},
+        {NULL, "https://10.0.0.1/", NULL, REASON_NO_SNI, "by name"},
+        {NULL, "https://0x7f.1/", NULL, REASON_NO_SNI, "by name"},
+        {NULL, "http://[::1]/", NULL, REASON_NO_ROUTE, "by name"},
+        {NULL, "ftp://a.example/", NULL, REASON_MALFORMED, "must begin with"},
+        {NULL, "https://u@a.example/", NULL, REASON_MALFORMED, "not a host name"},
+        {NULL, "https://a.example/%2e%2e/x", NULL, REASON_AMBIGUOUS_PATH, "whatever the rules"},
+        {NULL, "https://a.example/api/%2f", "x-a: b", REASON_AMBIGUOUS_PATH, "(ambiguous_path)"},
+        {NULL, "https://open.example", NULL, REASON_NONE, "no matches"},
+        {NULL, "https://open.example/x.git/info/refs?service=git-upload-pack", NULL, REASON_GIT, "git.fetch"},
+        {NULL, "https://a.example/x.git/info/refs?service=git-upload-pack", NULL, REASON_NONE,
+            "repository 'x'"},
+        {"POST", "https://a.example/o/n.git/git-receive-pack", NULL, REASON_NONE, "repository 'o/n'"},
+        {"POST", "https://a.example/o/x.git/git-receive-pack", NULL, REASON_GIT_PUSH, "git push"},
+        {NULL, "https://a.example/", "bad header", REASON_MALFORMED, "Name: value"},
+    };
+    struct policy *p = load(policy_a);
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        char *text = NULL;
+        size_t len;
+        FILE *f = open_memstream(&text, &len);
+        const struct policy_query q = {t[i].method, t[i].url, &t[i].header, t[i].header != NULL};
+        cr_expect_eq(policy_explain(f, p, &q), t[i].reason, "%s", t[i].url);
+        (void)fclose(f);
+        cr_expect(strstr(text, t[i].says), "%s: no '%s' in\n%s", t[i].url, t[i].says, text);
+        free(text);
+    }
+    policy_free(p);
+}
+
+Test(policy_text, diff)
+{
+    struct policy *a = load(policy_a), *same = load(policy_a);
+    struct policy *b = load( //
+        "version: 1\n"
+        "egress:\n"
+        "  routes:\n"
+        "    - {host: new.example}\n"
+        "    - host: a.example\n"
+        "      auth: {scheme: token, token_ref: B_TOKEN}\n"
+        "      matches: [{paths: [{value: /api}], methods: [GET], headers: [{name: x-a, value: b}]}]\n"
+        "      git: {fetch: true, push: true, repos: [o/n]}\n"
+        "    - {host: t.example, protocol: tcp, ports: [22, 100-110], allow_private: true, dns: [SRV]}\n"
+        "    - {host: open.example, dlp: {outbound_detectors: false, action: audit}}\n"
+        "proxy: {port: 3128}\n");
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    cr_expect_not(policy_diff(f, a, same));
+    (void)fflush(f);
+    cr_expect_eq(len, 0);
+    cr_expect(policy_diff(f, a, b));
+    (void)fclose(f);
+    static const char *const says[] = {"- *.s.example\n", "+ new.example\n", "  a.example\n",
+        "-     credential authorization: token <A_TOKEN>", "+     credential authorization: token <B_TOKEN>",
+        "-     dns.refused: nxdomain\n", "+     proxy.port: 3128\n"};
+    for (size_t i = 0; i < ARRAY_LEN(says); i++)
+        cr_expect(strstr(text, says[i]), "no '%s' in\n%s", says[i], text);
+    cr_expect_null(strstr(text, "t.example"), "%s", text);
+    free(text);
+    policy_free(a);
+    policy_free(same);
+    policy_free(b);
+}
