@@ -73,24 +73,17 @@ static enum reason judge_target(struct exchange *x, struct target *t)
 static bool settle(struct exchange *x, const struct target *t)
 {
     x->path = arena_strndup(x->arena, t->path, t->path_len);
-    x->query = t->query ? arena_strndup(x->arena, t->query, t->query_len) : NULL;
-    size_t len = t->path_len + (t->query ? 1 + t->query_len : 0);
-    char *target = arena_alloc(x->arena, len + 1);
+    x->query = t->query;
     char *authority = arena_alloc(x->arena, HOSTNAME_MAX + 10);
-    if (!x->path || (t->query && !x->query) || !target || !authority)
+    if (!x->path || !authority)
         return false;
-    memcpy(target, t->path, t->path_len);
-    if (t->query) {
-        target[t->path_len] = '?';
-        memcpy(target + t->path_len + 1, t->query, t->query_len);
-    }
     bool v6 = strchr(x->host, ':') != NULL;
     const char *l = v6 ? "[" : "", *r = v6 ? "]" : "";
     if (x->f->port == (x->f->tls ? 443 : 80))
         (void)snprintf(authority, HOSTNAME_MAX + 10, "%s%s%s", l, x->host, r);
     else
         (void)snprintf(authority, HOSTNAME_MAX + 10, "%s%s%s:%u", l, x->host, r, x->f->port);
-    x->req->target = target;
+    x->req->target = t->path; /* its query follows in place */
     x->req->authority = authority;
     return true;
 }
@@ -100,6 +93,7 @@ static enum reason judge_rules(struct exchange *x, const struct target *t)
     struct request r = {.method = x->req->method,
         .path = t->path,
         .path_len = t->path_len,
+        .ambiguous = t->ambiguous,
         .query = t->query,
         .query_len = t->query_len,
         .fields = x->req->fields,

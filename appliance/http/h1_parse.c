@@ -2,6 +2,7 @@
 
 #include <llhttp.h>
 #include <string.h>
+#include <strings.h>
 
 #include "appliance/http/fields.h"
 #include "lib/hostname.h"
@@ -18,6 +19,8 @@ struct collect {
     struct field *fields;
     size_t n, max;
     bool value_open, bad, complete;
+    uint16_t flags; /* llhttp's, which it forgets when the message is over */
+    uint64_t length;
 };
 
 static int on_url(llhttp_t *p, const char *at, size_t len)
@@ -71,6 +74,8 @@ static int on_headers_complete(llhttp_t *p)
 {
     struct collect *c = p->data;
     c->complete = true;
+    c->flags = p->flags;
+    c->length = p->content_length;
     p->upgrade = 0;
     return 1;
 }
@@ -200,7 +205,7 @@ static bool framing_field(struct framing *fr, const struct field *f)
 static bool is_nominated(const struct framing *fr, const struct field *f)
 {
     for (size_t i = 0; i < fr->n_nominated; i++)
-        if (fr->nominated_len[i] == f->name_len && http_ieq(fr->nominated[i], f->name_len, f->name))
+        if (fr->nominated_len[i] == f->name_len && strncasecmp(fr->nominated[i], f->name, f->name_len) == 0)
             return true;
     return false;
 }
@@ -348,12 +353,12 @@ static bool framing_ok(const struct framing *fr, unsigned minor)
 }
 
 /* Ours and llhttp's reading of the framing must be one. */
-static bool agrees(const llhttp_t *p, const struct framing *fr)
+static bool agrees(const struct collect *c, const struct framing *fr)
 {
-    if (((p->flags & F_CHUNKED) != 0) != fr->chunked ||
-        ((p->flags & F_CONTENT_LENGTH) != 0) != (fr->lengths == 1))
+    bool chunked = (c->flags & F_CHUNKED) != 0, length = (c->flags & F_CONTENT_LENGTH) != 0;
+    if (chunked != fr->chunked || length != (fr->lengths == 1))
         return false;
-    return fr->lengths == 0 || p->content_length == (uint64_t)fr->length;
+    return !length || c->length == (uint64_t)fr->length;
 }
 
 static void common_head(struct h1_head *out, const struct framing *fr, const struct collect *c, size_t kept)
@@ -393,7 +398,7 @@ enum reason h1_parse_request(struct arena *a, const uint8_t *head, size_t len, b
     out->h.upgrade = fr.websocket && fr.upgrade && get ? UPGRADE_WEBSOCKET : UPGRADE_NONE;
     if (p.method == HTTP_CONNECT)
         return out->body ? REASON_MALFORMED : REASON_NONE;
-    if (!agrees(&p, &fr))
+    if (!agrees(&c, &fr))
         return REASON_MALFORMED;
     return target_form(a, &out->h, target_len, tls);
 }
@@ -411,7 +416,7 @@ enum reason h1_parse_response(
     out->status = out->h.status = p.status_code;
     struct framing fr = {.length = -1};
     size_t kept = sort_fields(&fr, c.fields, c.n);
-    if (!framing_ok(&fr, out->minor) || !agrees(&p, &fr))
+    if (!framing_ok(&fr, out->minor) || !agrees(&c, &fr))
         return REASON_MALFORMED;
     common_head(out, &fr, &c, kept);
     unsigned status = out->status;
