@@ -48,7 +48,8 @@ struct h1_front {
     bool eof;
     bool answered, chunked, close_framed, no_body, done; /* the response */
     bool cut, corked;
-    bool in_turn, deferred, gone;
+    bool deferred, gone;
+    unsigned holds; /* callbacks of ours on the stack */
 };
 
 static const struct http_stream_ops stream_ops;
@@ -59,10 +60,22 @@ static void on_timeout(struct engine_timer *t);
 
 static void maybe_free(struct h1_front *h)
 {
-    if (h->gone && !h->in_turn && !h->deferred && !h->stream.x)
+    if (h->gone && !h->holds && !h->deferred && !h->stream.x)
         free(h);
 }
 
+static void hold(struct h1_front *h)
+{
+    h->holds++;
+}
+
+static void unhold(struct h1_front *h)
+{
+    h->holds--;
+    maybe_free(h);
+}
+
+/* The caller, or who called it, holds `h`. */
 static void front_end(struct h1_front *h, bool reset)
 {
     if (h->gone)
@@ -108,14 +121,13 @@ static void on_deferred(void *arg)
 {
     struct h1_front *h = arg;
     h->deferred = false;
+    hold(h);
     if (!h->gone && h->stash_len && h->state != WAIT) {
-        h->in_turn = true;
         feed_stash(h);
         if (!h->gone && h->stream.x)
             exchange_request_flush(h->stream.x);
-        h->in_turn = false;
     }
-    maybe_free(h);
+    unhold(h);
 }
 
 /* Whoever was ahead may go on: what it sent is looked at from the loop, not from inside the exchange. */
@@ -328,7 +340,7 @@ static void on_end_of_input(struct h1_front *h, ssize_t why)
 static void on_readable(struct conn *c, void *arg)
 {
     struct h1_front *h = arg;
-    h->in_turn = true;
+    hold(h);
     for (int i = 0; i < TURN_READS && !h->gone; i++) {
         ssize_t n = conn_read(c, h->e->scratch, sizeof h->e->scratch);
         if (n == -EAGAIN)
@@ -352,8 +364,7 @@ static void on_readable(struct conn *c, void *arg)
     }
     if (!h->gone && h->stream.x)
         exchange_request_flush(h->stream.x);
-    h->in_turn = false;
-    maybe_free(h);
+    unhold(h);
 }
 
 static void on_drained(struct conn *c, void *arg)
@@ -368,14 +379,15 @@ static void on_error(struct conn *c, void *arg, int err)
 {
     (void)c, (void)err;
     struct h1_front *h = arg;
+    hold(h);
     front_end(h, true);
-    maybe_free(h);
+    unhold(h);
 }
 
 static void on_timeout(struct engine_timer *t)
 {
     struct h1_front *h = (struct h1_front *)((char *)t - offsetof(struct h1_front, timer));
-    h->in_turn = true;
+    hold(h);
     if (h->state == HEAD && h->stash_len)
         reject(h, REASON_LIMIT, NULL);
     else if (h->state == HEAD)
@@ -384,8 +396,7 @@ static void on_timeout(struct engine_timer *t)
         engine_timer_set(h->e, t, h->e->policy->timeouts.request_body_idle, on_timeout);
     else if (h->state == BODY && h->stream.x)
         exchange_request_abort(h->stream.x, ABORT_TIMEOUT);
-    h->in_turn = false;
-    maybe_free(h);
+    unhold(h);
 }
 
 static const struct conn_ops conn_callbacks = {on_readable, on_drained, on_error};
@@ -525,26 +536,23 @@ static void op_abort(struct http_stream *s, enum http_abort why)
 static void op_release(struct http_stream *s)
 {
     struct h1_front *h = (struct h1_front *)s;
+    hold(h);
     if (!h->gone && h->corked) {
         h->corked = false;
         (void)conn_uncork(h->c);
     }
-    if (h->gone) {
-        maybe_free(h);
-        return;
-    }
-    if (h->paused)
+    if (!h->gone && h->paused)
         op_read_pause(s, false);
-    if (h->done && !h->cut && h->keep_alive && h->state == WAIT) {
+    if (!h->gone && h->done && !h->cut && h->keep_alive && h->state == WAIT) {
         await_request(h);
         go_on(h);
-        return;
+    } else {
+        /* A response whose end is told by framing is truncated by any end; one that ends with the connection
+         * needs an RST to be seen so. */
+        bool truncated = !h->done || h->cut;
+        front_end(h, !h->answered || (truncated && h->close_framed));
     }
-    /* A response whose end is told by framing is truncated by any end; one that ends with the connection
-     * needs an RST to be seen so. */
-    bool truncated = !h->done || h->cut;
-    front_end(h, !h->answered || (truncated && h->close_framed));
-    maybe_free(h);
+    unhold(h);
 }
 
 static const struct http_stream_ops stream_ops = {
@@ -553,19 +561,20 @@ static const struct http_stream_ops stream_ops = {
 static void op_drain(struct http_front *f)
 {
     struct h1_front *h = f->codec;
+    hold(h);
     h->draining = true;
     h->keep_alive = false;
-    if (h->state == HEAD && h->stash_len == 0) {
+    if (h->state == HEAD && h->stash_len == 0)
         front_end(h, false);
-        maybe_free(h);
-    }
+    unhold(h);
 }
 
 static void op_close(struct http_front *f)
 {
     struct h1_front *h = f->codec;
+    hold(h);
     front_end(h, true);
-    maybe_free(h);
+    unhold(h);
 }
 
 static const struct http_front_ops front_ops = {op_drain, op_close};
