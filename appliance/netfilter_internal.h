@@ -48,6 +48,9 @@ int netfilter_write_fresh(FILE *out, const struct netfilter_config *c);
 int netfilter_route_apply(const struct netfilter_config *c, bool forward);
 void netfilter_route_remove(void);
 
+/** Calls `try` again for half a second while what it wants is in use. */
+int netfilter_retry_busy(int (*try)(const void *arg), const void *arg);
+
 /** Forgets the connections that carry MARK_FORWARD. */
 void netfilter_forget_forwarded(void);
 

@@ -14,9 +14,10 @@
 
 /* Octets of a packet that are copied: headers, and a whole QUIC Initial of any usual MTU. */
 #define COPY_RANGE 2048
-/* Packets that may wait for a verdict. What comes on top is dropped and counted by the kernel. */
-#define QUEUE_LENGTH 4096
-#define QUEUE_RCVBUF (8 * 1024 * 1024) /* room for QUEUE_LENGTH of them, as the kernel counts */
+/* What may wait for a verdict is bounded by the socket's buffer, some thousands of packets: what the kernel
+ * then drops has been numbered already, so that the gate sees from the gap how many there were. */
+#define QUEUE_RCVBUF (8 * 1024 * 1024)
+#define QUEUE_LENGTH 1000000u
 
 static struct nlmsghdr *put_header(char *buf, unsigned type, unsigned queue)
 {
@@ -55,8 +56,9 @@ static int configure(struct mnl_socket *nl, unsigned num)
     return r->nlmsg_type == NLMSG_ERROR ? e->error : -EIO;
 }
 
-int netfilter_open_queue(unsigned num)
+static int open_once(const void *arg)
 {
+    const unsigned num = *(const unsigned *)arg;
     struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
     if (!nl)
         return -errno;
@@ -73,7 +75,12 @@ int netfilter_open_queue(unsigned num)
         (void)close(fd);
         return err;
     }
-    return fd;
+    return fd == -EPERM ? -EBUSY : fd; /* what the kernel says of a queue that somebody else has */
+}
+
+int netfilter_open_queue(unsigned num)
+{
+    return netfilter_retry_busy(open_once, &num);
 }
 
 int netfilter_verdict(int queue_fd, const struct ipc_verdict *v)

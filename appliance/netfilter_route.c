@@ -138,6 +138,20 @@ static int set_forwarding(const struct netfilter_config *c, bool on)
     return 0;
 }
 
+/* Refusals are ICMP errors to one peer, of which the kernel sends one a second by default: the rest of a
+ * burst would be silence, which no client understands. Where /proc/sys is read-only that is what is left; TCP
+ * is not concerned. */
+static void answer_every_refusal(void)
+{
+    static const char *const keys[] = {
+        "/proc/sys/net/ipv4/icmp_ratelimit", "/proc/sys/net/ipv6/icmp/ratelimit"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        cleanup_fd int fd = open(keys[i], O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "0", 1) != 1)
+            log_debug("%s: %s", keys[i], strerror(errno));
+    }
+}
+
 static int add(uint8_t family)
 {
     int err = change_rule(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, family);
@@ -158,6 +172,7 @@ int netfilter_route_apply(const struct netfilter_config *c, bool forward)
         if (!err && c->caps.ipv6)
             err = add(AF_INET6);
     }
+    answer_every_refusal();
     return err ? err : set_forwarding(c, forward);
 }
 

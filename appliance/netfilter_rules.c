@@ -222,7 +222,7 @@ static void write_deliver(FILE *f, const struct netfilter_config *c)
             PORT_ENGINE, PORT_DNS);
     else
         fprintf(f, "        meta mark { $WEB, $RELAY, $DNS } accept # see chain %s\n",
-            c->caps.intercept == INTERCEPT_REDIRECT ? "redirect" : "egressd of table mangle, below");
+            c->caps.intercept == INTERCEPT_REDIRECT ? "to_local" : "egressd of table mangle, below");
     fputs("        meta mark $FORWARD meta l4proto udp ct mark set $FORWARD accept\n", f);
     if (c->caps.gate == GATE_NONE)
         fputs("        meta mark $QUEUE meta mark set $REFUSE\n", f);
@@ -233,7 +233,7 @@ static void write_deliver(FILE *f, const struct netfilter_config *c)
         f);
     if (c->caps.intercept == INTERCEPT_REDIRECT)
         fprintf(f,
-            "    chain redirect {\n"
+            "    chain to_local {\n"
             "        type nat hook prerouting priority dstnat; policy accept;\n"
             "        iifname != \"%s\" accept\n"
             "        meta mark { $WEB, $RELAY } meta l4proto tcp redirect to :%u\n"

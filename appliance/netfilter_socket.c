@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "appliance/netfilter_internal.h"
 #include "lib/base.h"
@@ -39,20 +40,44 @@ static int bind_any(int fd, int family, uint16_t port)
     return err < 0 ? -errno : 0;
 }
 
-static int open_bound(int family, int type, uint16_t port, bool transparent)
+/* An egressd that was killed a moment ago takes its sockets along a moment later. One that lives keeps them.
+ */
+#define BUSY_TRIES 50
+#define BUSY_WAIT_NS (10 * 1000 * 1000)
+
+int netfilter_retry_busy(int (*try)(const void *arg), const void *arg)
 {
+    int result = try(arg);
+    for (int i = 0; i < BUSY_TRIES && (result == -EADDRINUSE || result == -EBUSY); i++) {
+        const struct timespec wait = {.tv_nsec = BUSY_WAIT_NS};
+        (void)nanosleep(&wait, NULL);
+        result = try(arg);
+    }
+    return result;
+}
+
+struct wanted {
+    int family, type;
+    uint16_t port;
+    bool transparent, shared; /* several of them on one port */
+};
+
+static int open_once(const void *arg)
+{
+    const struct wanted *w = arg;
+    const int family = w->family, type = w->type;
     cleanup_fd int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     int err = family == AF_INET6 ? set_on(fd, SOL_IPV6, IPV6_V6ONLY) : 0;
-    if (!err)
+    if (!err && type == SOCK_STREAM)
         err = set_on(fd, SOL_SOCKET, SO_REUSEADDR);
-    if (!err)
+    if (!err && w->shared)
         err = set_on(fd, SOL_SOCKET, SO_REUSEPORT);
-    if (!err && transparent)
+    if (!err && w->transparent)
         err = set_transparent(fd, family);
     if (!err)
-        err = bind_any(fd, family, port);
+        err = bind_any(fd, family, w->port);
     if (!err && type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) < 0)
         err = -errno;
     return err ? err : steal_fd(&fd);
@@ -60,12 +85,14 @@ static int open_bound(int family, int type, uint16_t port, bool transparent)
 
 int netfilter_open_listener(int family, bool transparent)
 {
-    return open_bound(family, SOCK_STREAM, PORT_ENGINE, transparent);
+    const struct wanted w = {family, SOCK_STREAM, PORT_ENGINE, transparent, true};
+    return netfilter_retry_busy(open_once, &w);
 }
 
 int netfilter_open_dns(int family, int type, bool transparent)
 {
-    cleanup_fd int fd = open_bound(family, type, PORT_DNS, transparent);
+    const struct wanted w = {family, type, PORT_DNS, transparent, false};
+    cleanup_fd int fd = netfilter_retry_busy(open_once, &w);
     if (fd < 0 || type != SOCK_DGRAM)
         return steal_fd(&fd);
     /* Where it was sent to, and where it came in: an answer leaves with the asked address as its source. */
