@@ -82,7 +82,7 @@ held() { # TITLE COMMAND...
 
 grep -v '^ *$' "$T/policy.yaml" | sed 's/^/    /'
 echo "    host\$ egressctl run --policy policy.yaml --upstream-ca ca.pem --dns-upstream $DNS -- bash agent.sh"
-DEMO_TOKEN=$TOKEN agent "$T/policy.yaml" bash "$T/agent.sh" || { echo "egressctl run: status $?"; exit 1; }
+DEMO_TOKEN=$TOKEN agent "$T/policy.yaml" bash "$T/agent.sh" 2>"$T/run.err" || { echo "egressctl run: status $?: $(cat "$T/run.err")"; exit 1; }
 
 is_hello() { out allowed | grep -q 'hello from the origin' && [ "$(out verified)" = "0 200" ] && ! out proxy | grep -q .; }
 origin_saw_token() {
@@ -104,10 +104,11 @@ route_fixed() { [ "$(status route)" != 0 ] && out route | grep -q 'not permitted
 says "The agent's own route is not the agent's" route route_fixed
 
 printf '\n* What came of it in the audit log\n'
-show() { logged "$2" | head -n 1 | sed -E 's/"(w|seq|prev|ts)":[^,]*,//g' | cut -c1-220 | sed 's/^/    /'; held "$1" logged "$2" >/dev/null; }
-logged 'e["event"]=="dns" and e["qname"]=="origin.test" and e["verdict"]=="allow"' | head -n 1 | sed -E 's/"(w|seq|prev|ts)":[^,]*,//g' | cut -c1-230 | sed 's/^/    /'
-logged 'e["event"]=="dns" and e["qname"]=="forbidden.test"' | head -n 1 | sed -E 's/"(w|seq|prev|ts)":[^,]*,//g' | cut -c1-230 | sed 's/^/    /'
-logged 'e["event"]=="http" and e["host"]=="tokens.test" and e["status"]==200' | head -n 1 | sed -E 's/"(w|seq|prev|ts)":[^,]*,//g' | cut -c1-260 | sed 's/^/    /'
+show() { logged "$1" >"$T/lines"; head -n 1 "$T/lines" | sed -E 's/"(w|seq|prev|ts)":[^,]*,//g' | cut -c1-240 | sed 's/^/    /'; }
+show 'e["event"]=="dns" and e["qname"]=="origin.test" and e["qtype"]=="A"'
+show 'e["event"]=="dns" and e["qname"]=="forbidden.test"'
+show 'e["event"]=="http" and e["host"]=="tokens.test" and e["status"]==200'
+show 'e["event"]=="flow" and e["verdict"]=="deny" and e["dport"]==8080'
 audited() {
     logged 'e["event"]=="dns" and e["qname"]=="origin.test" and e["verdict"]=="allow"' &&
         logged 'e["event"]=="dns" and e["qname"]=="forbidden.test" and e["verdict"]=="deny" and e["reason"]=="no_route"' &&
@@ -118,7 +119,7 @@ audited() {
 }
 held "the audit log lacks a line" audited >/dev/null && echo "    => ok, and the token is not in it"
 printf '\n* Nothing is left behind\n'
-nothing_left() { [ -z "$(in_host ip -o link show type veth | grep -v up0)" ] && ! in_host nft list tables | grep -q egressd && [ -z "$(ctl ps 2>/dev/null | tail -n +2)" ]; }
+nothing_left() { [ -z "$(in_host ip -o link show type veth | grep -v up0)" ] && ! in_host nft list tables | grep -q egressd && [ -z "$(ip netns pids "$W-host")" ]; }
 held "links, tables or sandboxes are left" nothing_left
 [ $FAILED = 0 ] && printf '\ndemo: everything above was checked and held\n'
 exit $FAILED
