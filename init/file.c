@@ -50,6 +50,22 @@ int file_write(const char *path, const void *data, size_t len)
     return 0;
 }
 
+bool file_holds(const char *path, const struct blob *octets)
+{
+    uint8_t part[16384];
+    size_t at = 0;
+    ssize_t n;
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    while ((n = read(fd, part, sizeof part)) > 0) {
+        if ((size_t)n > octets->len - at || memcmp(part, octets->data + at, (size_t)n) != 0)
+            return false;
+        at += (size_t)n;
+    }
+    return n == 0 && at == octets->len;
+}
+
 struct blob blob_concat(const void *a, size_t a_len, const void *b, size_t b_len)
 {
     uint8_t *p = malloc(a_len + b_len + 1);

@@ -4,6 +4,7 @@
 #ifndef EGRESS_INIT_FILE_H
 #define EGRESS_INIT_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ int file_read(const char *path, struct blob *out);
 
 /** Writes all of it to `path`: created with mode 0644, or truncated, where it is. 0 or -errno. */
 int file_write(const char *path, const void *data, size_t len);
+
+/** Whether the file has just these octets. */
+bool file_holds(const char *path, const struct blob *octets);
 
 /** "DIR/name" of any length, malloc'd; fatal where memory is out. */
 char *path_join(const char *dir, const char *name);

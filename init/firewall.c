@@ -183,13 +183,15 @@ static void table_message(struct nl_request *r, uint8_t type, uint16_t flags)
     nl_put_str(r, NFTA_TABLE_NAME, TABLE);
 }
 
-static void build(struct nl_request *r, const struct link *link, uint32_t gateway)
+/* `replace`: there is a table of ours already; one transaction deletes and makes it. Not done blindly, since
+ * the kernel waits some 10 ms for the deletion to settle. */
+static void build(struct nl_request *r, const struct link *link, uint32_t gateway, bool replace)
 {
+    *r = (struct nl_request){0};
     frame(r, NFNL_MSG_BATCH_BEGIN);
-    /* Created first so that deleting it never fails: one transaction replaces whatever was there. */
-    table_message(r, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-    table_message(r, NFT_MSG_DELTABLE, 0);
-    table_message(r, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+    if (replace)
+        table_message(r, NFT_MSG_DELTABLE, 0);
+    table_message(r, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
     add_chain(r, "output", HOOK_OUTPUT);
     add_chain(r, "input", HOOK_INPUT);
     add_chain(r, "forward", HOOK_FORWARD);
@@ -284,9 +286,13 @@ bool firewall_load(const struct link *link, uint32_t gateway)
     }
     if (fd < 0)
         fatal_error(fd, "cannot open a netfilter socket");
-    struct nl_request r = {0};
-    build(&r, link, gateway);
+    struct nl_request r;
+    build(&r, link, gateway, false);
     int error = nl_call(fd, &r);
+    if (error == -EEXIST) {
+        build(&r, link, gateway, true);
+        error = nl_call(fd, &r);
+    }
     if (error == -EOPNOTSUPP) {
         say("%s", missing);
         return false;

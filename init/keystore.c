@@ -59,15 +59,19 @@ static struct blob jks_entry(const struct blob *der, const char *alias, uint64_t
     return blob_concat(head, n, der->data, der->len);
 }
 
-/* `body` is a store without its digest, which is taken over; its count becomes `count`. */
-static struct blob jks_sealed(struct blob body, uint32_t count)
+/* head (a store without its digest), tail, and the digest over both, with the number of entries set. One
+ * allocation: touching memory for the first time is what takes the time here. */
+static struct blob jks_sealed(const uint8_t *head, size_t head_len, const struct blob *tail, uint32_t count)
 {
-    uint8_t digest[SHA1_LEN];
-    put32(body.data + 8, count);
-    jks_digest(body.data, body.len, digest);
-    struct blob whole = blob_concat(body.data, body.len, digest, sizeof digest);
-    free(body.data);
-    return whole;
+    struct blob b = {.len = head_len + tail->len + SHA1_LEN};
+    b.data = malloc(b.len);
+    if (b.data == NULL)
+        fatal("out of memory");
+    memcpy(b.data, head, head_len);
+    memcpy(b.data + head_len, tail->data, tail->len);
+    put32(b.data + 8, count);
+    jks_digest(b.data, b.len - SHA1_LEN, b.data + b.len - SHA1_LEN);
+    return b;
 }
 
 static bool jks_append(const struct blob *store, const struct blob *entry, struct blob *out)
@@ -79,7 +83,7 @@ static bool jks_append(const struct blob *store, const struct blob *entry, struc
     jks_digest(store->data, len, digest);
     if (memcmp(digest, store->data + len, SHA1_LEN) != 0)
         return false;
-    *out = jks_sealed(blob_concat(store->data, len, entry->data, entry->len), get32(store->data + 8) + 1);
+    *out = jks_sealed(store->data, len, entry, get32(store->data + 8) + 1);
     return true;
 }
 
@@ -90,7 +94,7 @@ struct blob keystore_from_pem(const char *pem, uint64_t millis)
     put32(head, jks_magic);
     put32(head + 4, JKS_VERSION);
     put32(head + 8, 0);
-    struct blob body = blob_concat(head, sizeof head, NULL, 0), der;
+    struct blob body = {0}, der;
     while (pem_next_certificate(&pem, &der)) {
         TEXT(alias, KEYSTORE_ALIAS_MAX + 1);
         text_fmt(&alias, "root-%u", count++);
@@ -101,7 +105,9 @@ struct blob keystore_from_pem(const char *pem, uint64_t millis)
         free(der.data);
         body = longer;
     }
-    return jks_sealed(body, count);
+    struct blob store = jks_sealed(head, sizeof head, &body, count);
+    free(body.data);
+    return store;
 }
 
 /* PKCS #12 */

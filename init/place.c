@@ -61,6 +61,7 @@ static bool mount_tmpfs(const char *dir)
 
 static bool try_directory(struct place *p, const char *dir)
 {
+    (void)mkdir("/run", 0755); /* an image from scratch has none */
     bool made = mkdir(dir, 0755) == 0;
     if (!made && (errno != EEXIST || !is_roots(dir)))
         return false;

@@ -80,17 +80,13 @@ static struct blob appended(const struct blob *bundle, const struct blob *ca)
 /* True if the bundle at `path` holds our CA now. */
 static bool append_to_bundle(struct place *p, const char *path, const struct blob *ca)
 {
-    struct blob old, now;
+    struct blob old;
     if (file_read(path, &old) != 0)
         return false;
     bool there = holds(&old, ca);
     if (!there) {
         struct blob all = appended(&old, ca);
-        there = place_replace(p, path, all.data, all.len) == 0 && file_read(path, &now) == 0;
-        if (there) {
-            there = now.len == all.len && memcmp(now.data, all.data, all.len) == 0;
-            free(now.data);
-        }
+        there = place_replace(p, path, all.data, all.len) == 0 && file_holds(path, &all);
         free(all.data);
     }
     free(old.data);

@@ -31,22 +31,20 @@ struct java {
     bool missed; /* a store that we could not change */
 };
 
-/* `store` with all of our certificates that it lacks. False where it is none that we can change. */
-static bool with_ours(const struct java *j, const struct blob *store, struct blob *out)
+/* Appends those of our certificates that `store` lacks. False where it is none that we can change. */
+static bool add_ours(const struct java *j, struct blob *store)
 {
     const char *pem = (const char *)j->ca->data;
-    struct blob der, next;
-    unsigned n = 0;
+    struct blob der, longer;
     bool good = true;
-    *out = blob_concat(store->data, store->len, NULL, 0);
-    while (good && pem_next_certificate(&pem, &der)) {
+    for (unsigned n = 0; good && pem_next_certificate(&pem, &der); n++) {
         TEXT(alias, KEYSTORE_ALIAS_MAX + 1);
-        text_fmt(&alias, "egressd-%u", n++);
-        if (memmem(out->data, out->len, der.data, der.len) == NULL) {
-            good = keystore_append(out, &der, alias.data, j->millis, &next);
+        text_fmt(&alias, "egressd-%u", n);
+        if (memmem(store->data, store->len, der.data, der.len) == NULL) {
+            good = keystore_append(store, &der, alias.data, j->millis, &longer);
             if (good) {
-                free(out->data);
-                *out = next;
+                free(store->data);
+                *store = longer;
             }
         }
         free(der.data);
@@ -56,14 +54,14 @@ static bool with_ours(const struct java *j, const struct blob *store, struct blo
 
 static void visit_store(struct java *j, const char *path)
 {
-    struct blob store, all;
+    struct blob store;
     if (file_read(path, &store) != 0)
         return;
-    bool good = with_ours(j, &store, &all);
-    if (good && all.len != store.len)
-        good = place_replace(j->place, path, all.data, all.len) == 0;
+    size_t before = store.len;
+    bool good = add_ours(j, &store);
+    if (good && store.len != before)
+        good = place_replace(j->place, path, store.data, store.len) == 0 && file_holds(path, &store);
     j->missed |= !good;
-    free(all.data);
     free(store.data);
 }
 
