@@ -212,7 +212,8 @@ static int use_authority(struct answer *a, const uint8_t *msg, size_t len, struc
         if (bad || rdlen < 22)
             return -EBADMSG;
         struct wire_in minimum = {.p = rdata, .len = rdlen, .at = rdlen - 4};
-        use_ttl(a, MIN(r.ttl, wire_u32(&minimum)));
+        use_ttl(a, r.ttl);
+        use_ttl(a, wire_u32(&minimum));
         a->has_soa = true;
         body_add_soa(a->body, &r.owner, rdata, rdlen);
     }

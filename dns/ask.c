@@ -3,6 +3,8 @@
 #include "lib/base.h"
 
 #define BUCKETS 1024u
+/* RFC 8767 5: a client that could have an old answer waits no longer for a new one. */
+#define STALE_WAIT_MS 1800
 /* Further questions that a chain of aliases may take, and when to begin no more: each may last
  * UPSTREAM_TOTAL_MS. */
 #define CHASES_MAX 8
@@ -157,8 +159,8 @@ static struct ask *begin(
     return k;
 }
 
-void ask_upstream(
-    struct resolver *r, const struct client *from, const struct dns_query *q, const struct outcome *o)
+void ask_upstream(struct resolver *r, const struct client *from, const struct dns_query *q,
+    const struct outcome *o, bool stale)
 {
     struct ask **at = find(r->asks, q);
     bool fresh = *at == NULL;
@@ -174,8 +176,10 @@ void ask_upstream(
         }
         return;
     }
-    if (fresh)
-        upstream_ask(r->upstreams, &k->up);
+    if (!fresh)
+        return;
+    k->up.total_ms = stale ? STALE_WAIT_MS : UPSTREAM_TOTAL_MS;
+    upstream_ask(r->upstreams, &k->up);
 }
 
 void ask_refresh(
@@ -186,6 +190,7 @@ void ask_refresh(
     if (*at != NULL || begin(r, q, o, at) == NULL)
         return;
     e->fetching = true;
+    (*at)->up.total_ms = UPSTREAM_TOTAL_MS;
     upstream_ask(r->upstreams, &(*at)->up);
 }
 

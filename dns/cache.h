@@ -24,6 +24,8 @@ struct cache_entry {
     uint32_t made, expires, stale_until; /* seconds */
     uint16_t qtype;
     uint16_t len, an, ns, n_ttl, addr_at, n_addr; /* struct body_view */
+    uint16_t leases; /* how often its addresses were leased within `leased` */
+    uint32_t leased; /* seconds */
     uint8_t rcode;
     uint8_t reason; /* enum reason; what the answer was denied for */
     uint8_t name_len;

@@ -9,6 +9,12 @@
 /* RFC 8767 4: so long may a client keep what was stale when it got it. */
 #define STALE_TTL 30
 
+/* A client that asks for one name a hundred thousand times a second renews its leases only so often. */
+#define LEASES_A_SECOND 8
+/* Prefetch: what is asked for in the last tenth of its time is fetched again before that is over. */
+#define PREFETCH_PART 10
+#define PREFETCH_LIFE_MIN 20 /* seconds; shorter ones are not worth it */
+
 static void lease_addresses(
     struct resolver *r, const struct outcome *o, const struct body_view *v, uint32_t ttl, const char *id)
 {
@@ -20,13 +26,22 @@ static void lease_addresses(
     }
 }
 
+static bool wants_leases(struct cache_entry *e, uint32_t now)
+{
+    if (e->leased != now) {
+        e->leased = now;
+        e->leases = 0;
+    }
+    return e->leases < LEASES_A_SECOND && ++e->leases > 0;
+}
+
 void resolver_reply(struct resolver *r, const struct client *to, const struct dns_query *q, struct outcome *o,
     const struct reply *reply)
 {
     char id[AUDIT_ID_LEN + 1];
 
     report_query(r, to, q, o, reply, id);
-    if (o->verdict == VERDICT_ALLOW && o->route != NULL && o->host != NULL && reply->body != NULL)
+    if (o->verdict == VERDICT_ALLOW && o->route != NULL && reply->body != NULL && !o->leased)
         lease_addresses(r, o, reply->body, reply->ttl, id);
     if (to->kind == CLIENT_ENGINE) {
         lookup_answer(r, to->lookup, reply, id);
@@ -155,6 +170,7 @@ void resolver_reply_cached(struct resolver *r, const struct client *to, const st
     }
     o->verdict = VERDICT_ALLOW;
     o->stale = e->expires <= now;
+    o->leased = !wants_leases(e, now);
     resolver_reply(r, to, q, o,
         &(struct reply){.rcode = e->rcode,
             .ad = e->ad && !o->stale && (q->dnssec_ok || (q->flags & DNS_AD) != 0),
@@ -187,7 +203,7 @@ void resolver_ask(struct resolver *r, const struct client *from, const struct dn
             resolver_fail(r, from, q, o, REASON_UPSTREAM_UNREACHABLE);
         return;
     }
-    ask_upstream(r, from, q, o);
+    ask_upstream(r, from, q, o, e != NULL);
 }
 
 static void carry_out(struct resolver *r, const struct client *from, const struct dns_query *q,
@@ -238,6 +254,10 @@ static bool reply_from_cache(
     o->host = host;
     o->cached = true;
     resolver_reply_cached(r, from, q, o, e);
+    uint32_t life = e->expires - e->made;
+    if (life >= PREFETCH_LIFE_MIN && e->expires - now <= life / PREFETCH_PART && !e->fetching &&
+        upstream_reachable(r->upstreams))
+        ask_refresh(r, e, q, o);
     return true;
 }
 

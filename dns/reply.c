@@ -40,10 +40,14 @@ static uint16_t add_record(struct dns_body *b, const uint8_t *owner, size_t owne
 static uint16_t add_owned(struct dns_body *b, uint16_t type, const uint8_t *rdata, size_t len)
 {
     const uint8_t pointer[2] = {(uint8_t)(0xc0 | b->owner >> 8), (uint8_t)b->owner};
-    uint16_t at = b->an < BODY_RECORDS_MAX ? add_record(b, pointer, sizeof pointer, type, rdata, len) : 0;
+    uint16_t at = 0;
 
+    if (b->an < BODY_RECORDS_MAX)
+        at = add_record(b, pointer, sizeof pointer, type, rdata, len);
     if (at != 0)
         b->an++;
+    else
+        b->full = true;
     return at;
 }
 

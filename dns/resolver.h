@@ -62,7 +62,9 @@ struct outcome {
     size_t name_len;
     const char *id; /* audit id; NULL: a new one is made */
     const char *server; /* upstream that answered; NULL */
-    bool cached, stale, dropped; /* dropped: no answer is sent */
+    bool cached, stale;
+    bool dropped; /* no answer is sent */
+    bool leased; /* its addresses need no new lease */
     uint64_t began; /* uv_hrtime() */
 };
 
@@ -150,9 +152,10 @@ void resolver_ask(
 struct asks *asks_new(struct resolver *r);
 void asks_free(struct asks *a);
 size_t asks_pending(const struct asks *a);
-/** Joins or begins the upstream question for `q`. */
-void ask_upstream(
-    struct resolver *r, const struct client *from, const struct dns_query *q, const struct outcome *o);
+/** Joins or begins the upstream question for `q`. `stale`: an old answer is at hand, so do not wait for long.
+ */
+void ask_upstream(struct resolver *r, const struct client *from, const struct dns_query *q,
+    const struct outcome *o, bool stale);
 /** Asks upstream for what the entry holds, while the entry still answers. */
 void ask_refresh(
     struct resolver *r, struct cache_entry *e, const struct dns_query *q, const struct outcome *o);

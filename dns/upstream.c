@@ -151,7 +151,7 @@ static uint32_t try_timeout(const struct upstream_server *s, const struct upstre
  * silence. */
 static void try_next(struct upstreams *u, struct upstream_query *q)
 {
-    uint64_t now = uv_now(u->loop), end = q->began + UPSTREAM_TOTAL_MS;
+    uint64_t now = uv_now(u->loop), end = q->began + q->total_ms;
 
     q->server = NULL;
     while (q->tries < TRIES_MAX && now < end) {

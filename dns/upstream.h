@@ -48,6 +48,7 @@ struct upstream_answer {
 struct upstream_query {
     struct dns_name name; /* lower case */
     uint16_t qtype;
+    uint32_t total_ms; /* at most UPSTREAM_TOTAL_MS */
     void (*done)(struct upstream_query *q, const struct upstream_answer *a);
 
     struct upstream_query *next, **prev; /* of all that wait */

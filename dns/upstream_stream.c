@@ -174,9 +174,10 @@ static int flush(struct upstream_stream *s)
 static void deliver(struct upstream_stream *s, const uint8_t *msg, size_t len)
 {
     struct upstream_query *q = s->queries;
-    uint16_t id = len >= DNS_HEADER ? (uint16_t)(msg[0] << 8 | msg[1]) : 0;
 
-    while (q != NULL && (q->id != id || len < DNS_HEADER))
+    if (len < DNS_HEADER)
+        return;
+    while (q != NULL && q->id != (msg[0] << 8 | msg[1]))
         q = q->carrier_next;
     if (q != NULL)
         (void)upstream_message(q, msg, len);
