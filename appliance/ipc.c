@@ -29,7 +29,8 @@ static const size_t sizes[IPC_TYPE_END] = {
 static_assert(WIRE(ipc_leaf_ask, spki) == HEADER + 4 + 2 + HOSTNAME_MAX + 1 + IPC_SPKI_MAX, "padding");
 static_assert(WIRE(ipc_leaf, der) == HEADER + 4 + 2 + IPC_LEAF_MAX, "padding");
 static_assert(WIRE(ipc_resolve, host) == HEADER + 4 + HOSTNAME_MAX + 1, "padding");
-static_assert(WIRE(ipc_resolved, addrs) == HEADER + 4 + 2 + 2 + 4 + 17 + IPC_ADDRS_MAX * 16, "padding");
+static_assert(
+    WIRE(ipc_resolved, addrs) == HEADER + 4 + 2 + 2 + 4 + 17 + sizeof(struct addr[IPC_ADDRS_MAX]), "padding");
 static_assert(WIRE(ipc_verdict, queue) == HEADER + 4 + 4 + 2, "padding");
 
 size_t ipc_size(uint32_t type)

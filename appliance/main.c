@@ -52,7 +52,7 @@ static void parse(const struct opt *table, const char *text, int argc, char **ar
 static void require_policy(const char *policy)
 {
     if (!policy)
-        die_status(EXIT_USAGE, "--policy FILE is missing; it says what may leave (egressd.yaml(5))");
+        die_status(EXIT_USAGE, "--policy FILE is missing; it says what may leave (egress-policy(5))");
 }
 
 static struct policy *load_policy(const char *path)

@@ -1,29 +1,20 @@
 #include "appliance/monitor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "appliance/ipc.h"
 #include "appliance/monitor_internal.h"
-#include "dns/lease.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
-#define LEASE_BUCKETS 16384
-#define NOFILE_WANTED (1u << 20)
 #define MESSAGES_A_TURN 64 /* of one child, before the others are looked at */
 
 uint64_t monitor_now_ms(void)
@@ -32,150 +23,6 @@ uint64_t monitor_now_ms(void)
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
-
-/* ---- set-up: every failure ends the process ---- */
-
-static void raise_limits(void)
-{
-    struct rlimit want = {NOFILE_WANTED, NOFILE_WANTED}, now;
-    if (setrlimit(RLIMIT_NOFILE, &want) == 0 || getrlimit(RLIMIT_NOFILE, &now) < 0)
-        return;
-    now.rlim_cur = now.rlim_max; /* a container's limit: as far as it goes */
-    (void)setrlimit(RLIMIT_NOFILE, &now);
-}
-
-static void null_stdin(void)
-{
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
-        die_errno("cannot open /dev/null");
-    if (fd != STDIN_FILENO)
-        (void)close(fd);
-}
-
-static void block_signals(struct monitor *m)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    (void)sigaddset(&set, SIGHUP);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-        (m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-        die_errno("cannot set up signals");
-}
-
-static unsigned cpu_count(void)
-{
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return (unsigned)MAX(n, 1);
-}
-
-static int checked(int fd, const char *what)
-{
-    if (fd < 0) {
-        errno = -fd;
-        die_errno("cannot open %s; is another egressd running in this network namespace?", what);
-    }
-    return fd;
-}
-
-static void open_sockets(struct monitor *m)
-{
-    bool transparent = m->caps.intercept != INTERCEPT_REDIRECT;
-    m->dns_udp4 = checked(netfilter_open_dns(AF_INET, SOCK_DGRAM, transparent), "UDP port 53");
-    m->dns_tcp4 = checked(netfilter_open_dns(AF_INET, SOCK_STREAM, transparent), "TCP port 53");
-    for (unsigned i = 0; i < m->n_engines; i++) {
-        m->listen4[i] = checked(netfilter_open_listener(AF_INET, transparent), "the engines' listener");
-        m->queues[i] = -1;
-        if (m->caps.gate != GATE_NONE)
-            m->queues[i] = checked(netfilter_open_queue(QUEUE_NUMBER + i), "the packet queue");
-    }
-    for (unsigned s = 0; s < GENERATIONS * m->n_engines; s++)
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, m->to_signer[s]) < 0 ||
-            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, m->to_resolver[s]) < 0)
-            die_errno("cannot make the sockets between the processes");
-}
-
-/* One mapping for the writer; then a seal; then one for readers, which no mprotect(2) can make writable
- * again. */
-static void make_leases(struct monitor *m)
-{
-    m->lease_len = lease_size(LEASE_BUCKETS);
-    cleanup_fd int fd = memfd_create("leases", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || ftruncate(fd, (off_t)m->lease_len) < 0)
-        die_errno("cannot make the lease table");
-    m->lease_rw = mmap(NULL, m->lease_len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (m->lease_rw == MAP_FAILED ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) < 0)
-        die_errno("cannot seal the lease table");
-    m->lease_ro = mmap(NULL, m->lease_len, PROT_READ, MAP_SHARED, fd, 0);
-    if (m->lease_ro == MAP_FAILED || !lease_create(m->lease_rw, LEASE_BUCKETS))
-        die_errno("cannot map the lease table");
-}
-
-static void find_network(struct monitor *m)
-{
-    const struct monitor_options *o = m->options;
-    char err[256];
-    if (uplink_find(o->agent_if, o->uplink_if, &m->net, err, sizeof err) < 0)
-        die("%s", err);
-    int r = netfilter_probe(&m->caps);
-    if (r == -EPERM)
-        die("no permission to set packet rules; run egressd as root, with CAP_NET_ADMIN");
-    if (r < 0)
-        die("this kernel cannot do what is needed (%s); `egressd doctor` says what is missing", strerror(-r));
-    m->caps.ipv6 = false; /* closed in every direction */
-}
-
-static void load_rules(struct monitor *m, const struct policy *p)
-{
-    struct netfilter_config rules = {.policy = p,
-        .agent_if = m->net.agent_if,
-        .uplink_if = m->net.uplink_if,
-        .caps = m->caps,
-        .n_queues = m->n_engines};
-    int r = netfilter_apply(&rules);
-    if (r < 0)
-        die("cannot load the packet rules: %s; see above, and `egressd ruleset`", strerror(-r));
-}
-
-/* The order matters: the signer is forked before there is a secret; the rules are loaded before anybody is
- * told that it is ready, and while the children still start, since the program that loads them takes as long.
- */
-static void set_up(struct monitor *m)
-{
-    struct policy *policy;
-    struct secrets *secrets;
-    struct policy_error e = {0};
-    char err[600];
-    if (!(policy = policy_load_file(m->options->policy, &e)))
-        die_status(2, "%s:%u:%u: %s", m->options->policy, e.line, e.col, e.text);
-    policy_free(policy);
-    raise_limits();
-    null_stdin();
-    block_signals(m);
-    find_network(m);
-    files_open(m);
-    open_sockets(m);
-    make_leases(m);
-    m->signer = (struct child){.role = SANDBOX_SIGNER, .control = -1};
-    int r = child_start(m, NULL, &m->signer);
-    if (r < 0)
-        die("cannot start a process: %s", strerror(-r));
-    if (monitor_load(m, &policy, &secrets, err, sizeof err) < 0)
-        die_status(2, "%s", err);
-    if (getrandom(m->ticket_key, sizeof m->ticket_key, 0) != (ssize_t)sizeof m->ticket_key)
-        die_errno("no random octets");
-    sandbox_enter(SANDBOX_MONITOR);
-    if ((r = generation_start(m, policy, secrets)) < 0)
-        die("cannot start processes: %s", strerror(-r));
-    load_rules(m, policy);
-}
-
-/* ---- serving ---- */
 
 static void announce(struct monitor *m)
 {
@@ -282,17 +129,18 @@ static void on_death(struct monitor *m, struct generation *g, struct child *c, i
 {
     char how[64];
     describe(status, how, sizeof how);
-    bool vital = c->role == SANDBOX_SIGNER;
     bool was_ready = c->ready;
     child_gone(c);
-    if (m->stopping || (g && g->state == GEN_DRAINING))
+    if (m->stopping)
         return;
-    if (vital) {
+    if (!g) { /* the one that is of no generation */
         log_warn("the signer was %s: egressd ends, and the agent is cut off", how);
         files_event(m, "stop", VERDICT_DENY, c, how);
         stop(m, 1);
         return;
     }
+    if (g->state == GEN_DRAINING)
+        return;
     if (g->state == GEN_INCOMING) {
         char why[128];
         (void)snprintf(
@@ -389,7 +237,7 @@ static void drain_one(struct monitor *m, struct generation *g, struct child *c)
 
 static size_t running(const struct monitor *m)
 {
-    size_t n = 0;
+    size_t n = m->signer.pid > 0;
     for (unsigned i = 0; i < GENERATIONS; i++) {
         for (unsigned e = 0; e < m->n_engines; e++)
             n += m->generations[i].engines[e].pid > 0;
@@ -398,18 +246,23 @@ static size_t running(const struct monitor *m)
     return n;
 }
 
+/** Turns until no more than `left` of our processes run, or the time is over. */
+static void wait_for(struct monitor *m, size_t left, uint64_t ms)
+{
+    uint64_t end = monitor_now_ms() + ms;
+    for (uint64_t now; running(m) > left && (now = monitor_now_ms()) < end;)
+        turn(m, (int)(end - now));
+}
+
 /** The children write their last lines, then ours is the last one. The rules stay: whatever the agent still
  * sends finds nobody. */
 static void shut_down(struct monitor *m)
 {
-    uint64_t end = monitor_now_ms() + STOP_DRAIN_MS;
     files_write_status(m);
     children_each(m, drain_one);
-    for (uint64_t now; running(m) && (now = monitor_now_ms()) < end;)
-        turn(m, (int)(end - now));
+    wait_for(m, 1, STOP_DRAIN_MS); /* the signer has nothing to drain */
     children_each(m, kill_one);
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-        ;
+    wait_for(m, 0, STOP_KILL_MS);
     if (m->announced)
         files_event(m, "stop", VERDICT_AUDIT, NULL, NULL);
     audit_close(m->audit);
@@ -419,9 +272,8 @@ int monitor_run(const struct monitor_options *o)
 {
     static struct monitor m; /* large */
     m = (struct monitor){.options = o, .pid = getpid(), .log_fd = -1};
-    m.n_engines = MIN(o->engines ? o->engines : cpu_count(), (unsigned)ENGINES_PER_SET);
     sandbox_begin(SANDBOX_MONITOR, 0);
-    set_up(&m);
+    monitor_set_up(&m);
     while (!m.stopping) {
         uint64_t now = monitor_now_ms();
         turn(&m, generations_timeout(&m, now));

@@ -84,13 +84,14 @@ int generation_start(struct monitor *m, struct policy *policy, struct secrets *s
     return start_all(m, g, (unsigned)(g - m->generations));
 }
 
-static struct netfilter_config rules_for(const struct monitor *m, const struct policy *p)
+int generation_rules(const struct monitor *m, const struct policy *p)
 {
-    return (struct netfilter_config){.policy = p,
+    struct netfilter_config rules = {.policy = p,
         .agent_if = m->net.agent_if,
         .uplink_if = m->net.uplink_if,
         .caps = m->caps,
         .n_queues = m->n_engines};
+    return netfilter_apply(&rules);
 }
 
 static void drain_child(struct child *c)
@@ -125,12 +126,11 @@ static void reload_done(struct monitor *m, const char *error)
 void generation_ready(struct monitor *m, struct generation *g)
 {
     struct generation *before = generation_in(m, GEN_PRESENT);
-    struct netfilter_config rules = rules_for(m, g->policy);
-    /* At the start they are loaded while the children get ready (monitor.c): without a ready engine they let
-     * nothing through. At a reload the new ones come when there is somebody who knows what to do with what
-     * they catch. */
+    /* At the start they are loaded while the children get ready (monitor_setup.c): without a ready engine
+     * they let nothing through. At a reload the new ones come when there is somebody who knows what to do
+     * with what they catch. */
     if (before) {
-        int err = netfilter_apply(&rules);
+        int err = generation_rules(m, g->policy);
         if (err < 0) {
             char why[128];
             (void)snprintf(why, sizeof why, "the packet rules do not load: %s", strerror(-err));
@@ -158,25 +158,23 @@ void generation_failed(struct monitor *m, struct generation *g, const char *why)
     m->exit_status = 1;
 }
 
-int monitor_load(
-    const struct monitor *m, struct policy **policy, struct secrets **secrets, char *err, size_t errlen)
+int monitor_load_policy(const struct monitor *m, struct policy **out, char *err, size_t errlen)
 {
-    const struct monitor_options *o = m->options;
+    const char *path = m->options->policy;
     struct policy_error e = {0};
-    *policy = policy_load_file(o->policy, &e);
-    *secrets = NULL;
-    if (!*policy && e.line)
-        (void)snprintf(err, errlen, "%s:%u:%u: %s", o->policy, e.line, e.col, e.text);
-    else if (!*policy)
-        (void)snprintf(err, errlen, "%s: %s", o->policy, e.text);
-    if (!*policy)
-        return -EINVAL;
-    if (o->secrets && !(*secrets = secrets_load(o->secrets, err, errlen))) {
-        policy_free(*policy);
-        *policy = NULL;
-        return -EINVAL;
-    }
-    return 0;
+    *out = policy_load_file(path, &e);
+    if (!*out && e.line)
+        (void)snprintf(err, errlen, "%s:%u:%u: %s", path, e.line, e.col, e.text);
+    else if (!*out)
+        (void)snprintf(err, errlen, "%s: %s", path, e.text);
+    return *out ? 0 : -EINVAL;
+}
+
+int monitor_load_secrets(const struct monitor *m, struct secrets **out, char *err, size_t errlen)
+{
+    const char *path = m->options->secrets;
+    *out = path ? secrets_load(path, err, errlen) : NULL;
+    return *out || !path ? 0 : -EINVAL;
 }
 
 void monitor_reload(struct monitor *m)
@@ -189,7 +187,12 @@ void monitor_reload(struct monitor *m)
         m->reload_wanted = true; /* once there is room */
         return;
     }
-    if (monitor_load(m, &policy, &secrets, err, sizeof err) < 0) {
+    if (monitor_load_policy(m, &policy, err, sizeof err) < 0) {
+        reload_done(m, err);
+        return;
+    }
+    if (monitor_load_secrets(m, &secrets, err, sizeof err) < 0) {
+        policy_free(policy);
         reload_done(m, err);
         return;
     }

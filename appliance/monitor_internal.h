@@ -33,6 +33,7 @@
 
 #define START_DEADLINE_MS 10000
 #define STOP_DRAIN_MS 300 /* the agent is gone by then; this is for the last lines of the log */
+#define STOP_KILL_MS 2000
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 5000
 #define BACKOFF_FORGET_MS 10000 /* who lived that long starts at once again */
@@ -89,6 +90,11 @@ struct monitor {
 
 uint64_t monitor_now_ms(void);
 
+/* monitor_setup.c */
+
+/** Everything up to the first generation's fork and the rules; dies. */
+void monitor_set_up(struct monitor *m);
+
 /* monitor_children.c */
 
 /** Forks the child with what is its own of the monitor's descriptors. 0 or -errno. */
@@ -119,10 +125,12 @@ struct generation *generation_in(struct monitor *m, enum generation_state s);
 /** Re-reads the operator's files and starts a generation; on failure nothing changes but status.json and the
  * log. */
 void monitor_reload(struct monitor *m);
-/** Reads policy and secrets (either may be NULL in the options). 0, or -EINVAL with a message for the
- * operator. */
-int monitor_load(
-    const struct monitor *m, struct policy **policy, struct secrets **secrets, char *err, size_t errlen);
+/** Reads the operator's files. 0, or -EINVAL with a message for them: FILE:LINE:COL: text. Without --secrets
+ * there are none (NULL). */
+int monitor_load_policy(const struct monitor *m, struct policy **out, char *err, size_t errlen);
+int monitor_load_secrets(const struct monitor *m, struct secrets **out, char *err, size_t errlen);
+/** Loads the packet rules for a policy. 0 or -errno. */
+int generation_rules(const struct monitor *m, const struct policy *p);
 
 /* monitor_files.c */
 

@@ -1,12 +1,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -164,6 +166,16 @@ static void fill(struct builder *b, enum sandbox_role role)
         RULES(b, SCMP_ACT_ALLOW, engine_only);
 }
 
+/** Whether it is in force: the kernel says so, or nothing may be asked any more but what the role is allowed.
+ */
+static void prove_closed(bool open_filter)
+{
+    if (open_filter ? prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER
+                    : prctl(PR_GET_SECCOMP) < 0 && errno == EPERM)
+        return;
+    die("the filter of system calls is not in force");
+}
+
 void sandbox_filter(enum sandbox_role role)
 {
     bool open = RELAXED || role == SANDBOX_MONITOR;
@@ -180,4 +192,5 @@ void sandbox_filter(enum sandbox_role role)
     if (b.err)
         die("cannot load the filter of system calls: %s; the kernel needs CONFIG_SECCOMP_FILTER",
             strerror(-b.err));
+    prove_closed(open);
 }

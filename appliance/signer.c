@@ -32,7 +32,7 @@ static void answer(struct signer *s, struct peer *p, const struct ipc_leaf_ask *
     size_t n = minter_leaf(s->minter, ask->host, ask->spki, ask->spki_len, time(NULL), p->answer.leaf.der);
     p->answer.leaf.len = (uint16_t)n;
     if (n == 0)
-        log_warn("no certificate for \"%s\": not a name or a key that one is made for", ask->host);
+        log_debug("no certificate for \"%s\": not a name or a key that one is made for", ask->host);
     p->waiting = ipc_send(p->fd, &p->answer, -1) == -EAGAIN;
 }
 

@@ -74,7 +74,7 @@ static int write_file(const struct dir *d, const char *name, mode_t mode, BIO *b
     (void)unlinkat(d->fd, tmp, 0);
     cleanup_fd int fd = openat(d->fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0 || fchmod(fd, mode) < 0)
-        return fail(d, -errno, tmp, strerror(errno));
+        return fail(d, -errno, name, strerror(errno));
     errno = EIO;
     if (write(fd, data, (size_t)len) != len || fsync(fd) < 0 || renameat(d->fd, tmp, d->fd, name) < 0) {
         int err = -errno;
@@ -159,11 +159,11 @@ static int create_cert(const struct dir *d, struct ca *ca)
 
 static int load_key(const struct dir *d, struct ca *ca)
 {
-    BIO *bio;
+    BIO *bio = NULL;
     int r = read_file(d, KEY_NAME, 077, &bio);
     if (r < 0)
         return r;
-    ca->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    ca->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, ""); /* asks nobody for a passphrase */
     BIO_free(bio);
     char group[32] = "";
     if (!ca->key || EVP_PKEY_get_group_name(ca->key, group, sizeof group, NULL) != 1 ||
@@ -174,7 +174,7 @@ static int load_key(const struct dir *d, struct ca *ca)
 
 static int load_cert(const struct dir *d, struct ca *ca)
 {
-    BIO *bio;
+    BIO *bio = NULL;
     int r = read_file(d, CERT_NAME, 0, &bio);
     if (r < 0)
         return r;
@@ -209,13 +209,17 @@ int ca_open(const char *dir, struct ca *out, char *err, size_t errlen)
 {
     *out = (struct ca){0};
     if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
-        (void)snprintf(err, errlen, "cannot make the folder %s: %s", dir, strerror(errno));
-        return -errno;
+        int r = -errno;
+        (void)snprintf(err, errlen, "cannot make the folder %s: %s", dir, strerror(-r));
+        return r;
     }
     cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct dir d = {.fd = fd, .path = dir, .err = err, .errlen = errlen};
-    if (fd < 0 || flock(fd, LOCK_EX) < 0)
-        return fail(&d, -errno, ".", strerror(errno));
+    if (fd < 0 || flock(fd, LOCK_EX) < 0) {
+        int r = -errno;
+        (void)snprintf(err, errlen, "cannot open the folder %s: %s", dir, strerror(-r));
+        return r;
+    }
     int r = load_or_create(&d, out);
     if (r < 0)
         ca_close(out);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "lib/base.h"
 
@@ -150,8 +149,9 @@ int uplink_find(const char *agent_if, const char *uplink_if, struct uplink *out,
         return -EINVAL;
     }
     if (getifaddrs(&list) < 0) {
-        (void)snprintf(err, errlen, "cannot list the interfaces: %s", strerror(errno));
-        return -errno;
+        r = -errno;
+        (void)snprintf(err, errlen, "cannot list the interfaces: %s", strerror(-r));
+        return r;
     }
     if (!agent_if)
         r = find_agent(list, out, err, errlen);

@@ -137,6 +137,7 @@ static enum opt_result option(struct parser *p, const char *word)
     return unknown(p, word, name, len);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): `err` is written to through the parser */
 enum opt_result opt_parse(const struct opt *table, int argc, char **argv, unsigned flags,
     struct opt_args *args, char *err, size_t errlen)
 {
