@@ -9,82 +9,97 @@
 #include "hostctl/hostenv.h"
 #include "lib/base.h"
 #include "lib/log.h"
+#include "lib/policy_text.h"
 
 #define EXIT_BAD_POLICY 2
+#define EXIT_DIFFERENT 1
 #define POLICY_MAX MIB(16)
 #define RELOAD_S 15
 
-static const char *scheme_text(const struct route *r)
-{
-    switch (r->auth.scheme) {
-    case AUTH_NONE: return "";
-    case AUTH_BEARER: return ", Bearer ";
-    case AUTH_TOKEN: return ", token ";
-    case AUTH_BASIC: return ", Basic ";
-    case AUTH_HEADER: return ", header with ";
-    }
-    return "";
-}
-
-static void summarise(const struct policy *p)
-{
-    static const char *const protocols[] = {[ROUTE_HTTP] = "http", [ROUTE_TCP] = "tcp", [ROUTE_UDP] = "udp"};
-    for (size_t i = 0; i < p->n_routes; i++) {
-        const struct route *r = &p->routes[i];
-        printf("  %-32s %s%s, ports", r->host, protocols[r->protocol],
-            r->tls == ROUTE_TLS_SPLICE ? " sealed" : "");
-        for (size_t k = 0; k < r->n_ports; k++)
-            if (r->ports[k].lo == r->ports[k].hi)
-                printf(" %u", r->ports[k].lo);
-            else
-                printf(" %u-%u", r->ports[k].lo, r->ports[k].hi);
-        if (r->n_matches)
-            printf(", %zu match%s", r->n_matches, r->n_matches == 1 ? "" : "es");
-        printf("%s%s%s%s%s\n", scheme_text(r),
-            r->auth.scheme == AUTH_NONE || !r->auth.token_ref ? "" : r->auth.token_ref,
-            r->git_fetch ? ", git fetch" : "", r->git_push ? ", git push" : "",
-            r->allow_private ? ", private addresses" : "");
-    }
-}
-
-/* Reads and compiles; says FILE:LINE:COL where it is bad. */
+/* Reads and compiles; says FILE:LINE:COL where it is bad. `text` may be NULL. */
 static struct policy *load(const char *file, struct blob *text)
 {
     struct policy_error err = {0};
-    int e = blob_read(file, POLICY_MAX, text);
+    struct blob own = {0};
+    int e = blob_read(file, POLICY_MAX, text ? text : &own);
     if (e) {
         log_warn("cannot read the policy %s: %s", file, strerror(-e));
         return NULL;
     }
-    struct policy *p = policy_load(text->p, text->n, &err);
+    struct policy *p = text ? policy_load(text->p, text->n, &err) : policy_load(own.p, own.n, &err);
+    blob_wipe(&own);
     if (!p)
         (void)fprintf(stderr, "%s:%u:%u: %s\n", file, err.line, err.col, err.text);
     return p;
 }
 
-int cmd_policy(int argc, char **argv)
+static int check(const struct opt_args *a)
 {
-    const struct opt table[] = {{0}};
-    struct opt_args args;
-    int status = 0;
-    if (!command_options(table,
-            "usage: egressctl policy check FILE\n\nExit status: 0, or 2 and FILE:LINE:COL where the file is "
-            "wrong.\n\n",
-            argc, argv, 0, &args, &status))
-        return status;
-    if (args.n_pos != 2 || strcmp(args.pos[0], "check") != 0) {
-        log_warn("policy: egressctl policy check FILE");
-        return EXIT_EGRESSCTL;
-    }
-    struct blob text = {0};
-    struct policy *p = load(args.pos[1], &text);
-    blob_wipe(&text);
+    struct policy *p = load(a->pos[1], NULL);
     if (!p)
         return EXIT_BAD_POLICY;
-    printf("%s: good; %zu route%s\n", args.pos[1], p->n_routes, p->n_routes == 1 ? "" : "s");
-    summarise(p);
+    policy_summary(stdout, p);
     policy_free(p);
     return 0;
+}
+
+static int test(const struct opt_args *a, const struct policy_query *q)
+{
+    if (!q->url) {
+        log_warn("policy test: which request? --url URL [--method M] [--header 'NAME: VALUE']...");
+        return EXIT_EGRESSCTL;
+    }
+    struct policy *p = load(a->pos[1], NULL);
+    if (!p)
+        return EXIT_BAD_POLICY;
+    enum reason why = policy_explain(stdout, p, q);
+    policy_free(p);
+    return why == REASON_NONE ? 0 : EXIT_DIFFERENT;
+}
+
+static int diff(const struct opt_args *a)
+{
+    struct policy *old = load(a->pos[1], NULL), *new = old ? load(a->pos[2], NULL) : NULL;
+    int status = new ? (policy_diff(stdout, old, new) ? EXIT_DIFFERENT : 0) : EXIT_BAD_POLICY;
+    policy_free(old);
+    policy_free(new);
+    return status;
+}
+
+static const char policy_usage[] =
+    "usage: egressctl policy check FILE\n"
+    "       egressctl policy test FILE --url URL [--method METHOD] [--header 'NAME: VALUE']...\n"
+    "       egressctl policy diff FILE FILE\n"
+    "\n"
+    "check: what the policy allows. Status 0, or 2 and FILE:LINE:COL where it is wrong.\n"
+    "test:  what would become of a request, and why. Status 0: allowed, 1: refused.\n"
+    "diff:  what the second changes in the first. Status 0: nothing, 1: something.\n"
+    "\n";
+
+int cmd_policy(int argc, char **argv)
+{
+    struct policy_query q = {0};
+    struct opt_list headers = {0};
+    const struct opt table[] = {
+        {"url", 0, OPT_STRING, &q.url, "URL", "test: of the request", 0, 0},
+        {"method", 0, OPT_STRING, &q.method, "METHOD", "test: of the request; default GET", 0, 0},
+        {"header", 0, OPT_LIST, &headers, "NAME: VALUE", "test: a header field; may be repeated", 0, 0},
+        {0},
+    };
+    struct opt_args args;
+    int status = 0;
+    if (!command_options(table, policy_usage, argc, argv, 0, &args, &status))
+        return status;
+    q.headers = headers.items;
+    q.n_headers = headers.n;
+    if (args.n_pos == 2 && strcmp(args.pos[0], "check") == 0)
+        return check(&args);
+    if (args.n_pos == 2 && strcmp(args.pos[0], "test") == 0)
+        return test(&args, &q);
+    if (args.n_pos == 3 && strcmp(args.pos[0], "diff") == 0)
+        return diff(&args);
+    log_warn("policy: egressctl policy check FILE, test FILE --url URL, or diff FILE FILE");
+    return EXIT_EGRESSCTL;
 }
 
 /* -- reload

@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,14 +72,39 @@ static void describe(struct sandbox *sb)
     record_set_process(sb->rec, "owner", getpid());
 }
 
+/* A state directory elsewhere gets a link among the others, so that `audit NAME` finds the log after the end.
+ * Links to what is gone are removed on the way. */
+static void index_state_dir(const struct sandbox *sb)
+{
+    DIR *d = opendir(STATE_ROOT);
+    char path[512];
+    struct stat st;
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        (void)snprintf(path, sizeof path, STATE_ROOT "/%s", e->d_name);
+        if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && stat(path, &st))
+            (void)unlink(path);
+    }
+    if (d)
+        (void)closedir(d);
+    (void)snprintf(path, sizeof path, STATE_ROOT "/%s", sb->name);
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+        (void)unlink(path);
+    if (!sb->opt->state_dir)
+        return;
+    (void)mkdir(STATE_ROOT, 0700);
+    (void)!symlink(sb->state_dir, path); /* without it `audit --state-dir` still works */
+}
+
+/* With its parents. Closed to all but root: what is in it may say what the agent does. */
 static int make_state_dir(const struct sandbox *sb)
 {
     cleanup_free char *path = strdup(sb->state_dir);
     if (!path)
         return -ENOMEM;
+    index_state_dir(sb);
     for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
         *p = 0;
-        (void)mkdir(path, 0755);
+        (void)mkdir(path, strcmp(path, STATE_ROOT) == 0 ? 0700 : 0755);
         *p = '/';
     }
     if (mkdir(path, 0700) && errno != EEXIST) {
@@ -128,13 +154,11 @@ static int finish(struct sandbox *sb)
 static int live(struct sandbox *sb)
 {
     struct record r = {.lock_fd = -1};
-    int err = signals_init(), status = EXIT_EGRESSCTL;
-    if (!err)
-        err = make_state_dir(sb);
-    if (!err)
-        err = claim(sb, &r);
+    int status = EXIT_EGRESSCTL, err = claim(sb, &r);
     if (!err) {
-        err = start(sb);
+        err = make_state_dir(sb);
+        if (!err)
+            err = start(sb);
         if (!err)
             status = sb->backend->wait(sb);
         else if (err == -EINTR)
@@ -158,6 +182,11 @@ int cmd_run(int argc, char **argv)
     struct run_options o = {0};
     struct sandbox sb = {0};
     int status = EXIT_EGRESSCTL;
+    /* First of all: from here on a signal means an orderly end. */
+    if (signals_init()) {
+        log_warn("cannot catch signals");
+        return status;
+    }
     if (!parse(argc, argv, &o, &status))
         return status;
     log_verbose(o.verbose);

@@ -2,6 +2,7 @@
  * netns_hold.h for the processes, netns_net.h for the network, netns_mount.h for what the agent sees. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,6 +37,7 @@ struct netns {
     struct netns_argv argv;
     int ready[2], link[2];
     pid_t nft; /* 0: done */
+    off_t log_start; /* of egressd.log: what comes after it is this run's */
     enum tty_mode tty;
 };
 
@@ -132,9 +134,26 @@ static long long now_ms(void)
     return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static void log_path(const struct sandbox *sb, char out[static PATH_MAX])
+{
+    (void)snprintf(out, PATH_MAX, "%s/egressd.log", sb->state_dir);
+}
+
+/* What the sidecar said so far: nobody wants to see it, unless it does not start. */
+static void show_log(const struct sandbox *sb)
+{
+    char path[PATH_MAX], buf[4096];
+    log_path(sb, path);
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof buf, state(sb)->log_start);
+    if (n > 0)
+        (void)!write(STDERR_FILENO, buf, (size_t)n);
+}
+
 /* What a holder that is gone left to say. */
 static int lost(const struct sandbox *sb, const char *which)
 {
+    show_log(sb);
     log_warn("the %s ended during start-up; its log is %s/egressd.log", which, sb->state_dir);
     return -ECHILD;
 }
@@ -208,6 +227,10 @@ static int netns_create_networks(struct sandbox *sb)
         log_warn("cannot open what a sandbox needs: %s", strerror(errno));
         return -EMFILE;
     }
+    char path[PATH_MAX];
+    struct stat st;
+    log_path(sb, path);
+    n->log_start = stat(path, &st) ? 0 : st.st_size;
     int err = net_plan(n->nl, sb->name, &n->plan);
     if (!err && !n->plan.has_uplink)
         log_info(
@@ -231,6 +254,7 @@ static int await_ready(struct sandbox *sb, struct netns *n, long long deadline)
         if (signals_stop())
             return -EINTR;
         if (left <= 0 || poll(p, ARRAY_LEN(p), (int)left) == 0) {
+            show_log(sb);
             log_warn("egressd is not ready after %d seconds; its log is %s/egressd.log", READY_MS / 1000,
                 sb->state_dir);
             return -ETIMEDOUT;
@@ -239,6 +263,7 @@ static int await_ready(struct sandbox *sb, struct netns *n, long long deadline)
             continue;
         ssize_t got = read(n->ready[0], line + used, sizeof line - used);
         if (got <= 0) {
+            show_log(sb);
             log_warn("egressd could not start; its reason is above and in %s/egressd.log", sb->state_dir);
             return -ECHILD;
         }
@@ -257,7 +282,11 @@ static int netns_start_sidecar(struct sandbox *sb)
         err = hold_send(n->side.sock, HOLD_GO, 0, NULL, 0);
     if (!err)
         err = await(sb, &n->side, HOLD_STARTED, deadline);
-    return err ? err : await_ready(sb, n, deadline);
+    if (!err && sb->opt->verbose)
+        err = hold_send(n->side.sock, HOLD_SHOW, 0, NULL, 0);
+    if (!err)
+        err = await_ready(sb, n, deadline);
+    return err ? err : hold_send(n->side.sock, HOLD_SHOW, 0, NULL, 0);
 }
 
 static int netns_sidecar_addr(struct sandbox *sb, struct addr *out)

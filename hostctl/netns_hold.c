@@ -30,7 +30,7 @@ struct life {
     int sock, signals, link; /* link: -1, or the pipe whose end is ours */
     int log, log_out; /* what the program writes to stderr, and the file it goes to; -1 */
     pid_t child;
-    bool keep, kept;
+    bool keep, kept, show;
 };
 
 int hold_send(int sock, enum hold_type type, int value, const void *payload, size_t len)
@@ -222,7 +222,7 @@ static void relay_log(struct life *l)
     if (l->log_out >= 0)
         (void)!write(l->log_out, buf, (size_t)n);
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT))
+    if (l->show && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT))
         (void)!write(STDERR_FILENO, buf, (size_t)n);
 }
 
@@ -248,6 +248,8 @@ static void obey(struct life *l)
     }
     if (m.type == HOLD_SIGNAL && l->child > 0) {
         (void)kill(l->child, m.value);
+    } else if (m.type == HOLD_SHOW) {
+        l->show = true;
     } else if (m.type == HOLD_KEEP) {
         l->kept = true;
         (void)prctl(PR_SET_PDEATHSIG, 0);

@@ -25,6 +25,7 @@ enum hold_type {
     /* egressctl to holder */
     HOLD_GO, /* start; `text` is empty, or the CA certificate that follows */
     HOLD_SIGNAL, /* value: for CMD */
+    HOLD_SHOW, /* from now on what the sidecar says goes to the user too, not only to its log */
     HOLD_KEEP, /* egressctl is about to leave */
     /* holder to egressctl */
     HOLD_READY, /* mounts are done */

@@ -1,5 +1,6 @@
 #include "hostctl/netns_mount.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -81,10 +82,12 @@ static int bind_fd(const struct mounter *m, int fd, const char *target)
     return 0;
 }
 
+/* What is mounted here stays here. What the host unmounts later must go here too, or it would be kept alive
+ * by us. */
 static int private_tree(const struct mounter *m)
 {
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-        return fail(m, errno, "cannot make the mounts private");
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
+        return fail(m, errno, "cannot separate the mounts");
     return mount_at(m, "proc", "/proc", NSE, NULL);
 }
 
@@ -296,19 +299,38 @@ static int hide_dir(const struct mounter *m, const char *dir)
     return mount_at(m, "tmpfs", dir, NSE | MS_RDONLY, "mode=0755,size=4k");
 }
 
-/* The sidecar's state is root's and closed to the agent's uid anyway. A folder that holds other things too,
- * or the working directory, stays; then only our files in it are covered. */
+static const char *const state_names[] = {"ca", "audit.jsonl", "status.json", "egressd.log"};
+
+/* Does the folder hold nothing but what a sidecar writes? */
+static bool only_state(const char *dir)
+{
+    DIR *d = opendir(dir);
+    bool only = d != NULL;
+    for (const struct dirent *e; only && (e = readdir(d));) {
+        bool known = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        for (size_t i = 0; !known && i < ARRAY_LEN(state_names); i++)
+            known = strncmp(e->d_name, state_names[i], strlen(state_names[i])) == 0;
+        only = known;
+    }
+    if (d)
+        (void)closedir(d);
+    return only;
+}
+
+/* The sidecar's state is root's and closed to the agent's uid; it also disappears from view. A folder that
+ * holds other things too, or the working directory, stays: then our files in it are covered one by one. */
 static int hide_state(const struct mounter *m)
 {
-    static const char *const ours[] = {"ca", "audit.jsonl", "status.json"};
     const char *dir = m->sb->state_dir;
-    int err = hide_dir(m, "/var/lib/egressd");
-    if (err || within(dir, "/var/lib/egressd"))
+    int err = hide_dir(m, STATE_ROOT);
+    if (err || within(dir, STATE_ROOT))
         return err;
-    for (size_t i = 0; i < ARRAY_LEN(ours) && !err; i++) {
+    if (only_state(dir) && !(m->sb->cwd && within(m->sb->cwd, dir)))
+        return hide_dir(m, dir);
+    for (size_t i = 0; i < ARRAY_LEN(state_names) && !err; i++) {
         char path[PATH_MAX];
         struct stat st;
-        (void)snprintf(path, sizeof path, "%s/%s", dir, ours[i]);
+        (void)snprintf(path, sizeof path, "%s/%s", dir, state_names[i]);
         if (lstat(path, &st))
             continue;
         if (S_ISDIR(st.st_mode))

@@ -18,6 +18,9 @@ static const int passed_on[] = {
 /* Written by the handler, read by the loop; a process has one set of handlers, so this is its state. */
 static int caught_pipe[2] = {-1, -1};
 static int stop_signal;
+/* A script's background job ignores what the terminal sends (POSIX 2.11), but not what someone sends to it by
+ * name. */
+static bool background_job;
 
 #ifdef __linux__
 long long process_start(pid_t pid)
@@ -37,9 +40,9 @@ long long process_start(pid_t pid)
     if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
         return -1;
     p++;
-    for (int field = 3; field <= 22 && p; field++)
+    for (int field = 3; field < 22 && p; field++)
         p = strchr(p + 1, ' ');
-    return p ? strtoll(p - 0, NULL, 10) : 0;
+    return p ? strtoll(p, NULL, 10) : 0;
 }
 #else
 long long process_start(pid_t pid)
@@ -72,9 +75,11 @@ int signals_init(void)
     sa.sa_sigaction = on_signal;
     for (size_t i = 0; i < ARRAY_LEN(passed_on); i++) {
         struct sigaction old;
-        /* nohup: what was ignored for us stays ignored for CMD. */
-        if (sigaction(passed_on[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN && passed_on[i] != SIGCHLD)
-            continue;
+        bool ignored = sigaction(passed_on[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+        if (ignored && passed_on[i] == SIGHUP)
+            continue; /* nohup is for CMD too */
+        if (ignored && passed_on[i] == SIGINT)
+            background_job = true;
         if (sigaction(passed_on[i], &sa, NULL))
             return -errno;
     }
@@ -94,7 +99,10 @@ int signals_fd(void)
 
 bool signals_next(struct caught *out)
 {
-    return caught_pipe[0] >= 0 && read(caught_pipe[0], out, sizeof *out) == (ssize_t)sizeof *out;
+    while (caught_pipe[0] >= 0 && read(caught_pipe[0], out, sizeof *out) == (ssize_t)sizeof *out)
+        if (!background_job || !out->from_tty || (out->signo != SIGINT && out->signo != SIGQUIT))
+            return true;
+    return false;
 }
 
 int signals_stop(void)

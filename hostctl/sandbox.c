@@ -21,7 +21,6 @@
 /* Unassigned on Debian, Alpine and Fedora, like the sidecar's own uids: nobody's files, nobody's processes.
  */
 #define UID_AGENT 65520
-#define STATE_ROOT "/var/lib/egressd"
 
 static const char no_policy[] = "version: 1\negress:\n  routes: []\n";
 
@@ -154,7 +153,7 @@ static int prepare_policy(struct sandbox *sb)
         return -ENOMEM;
     sb->policy = policy_load(sb->policy_text.p, sb->policy_text.n, &err);
     if (!sb->policy) {
-        log_warn("%s:%u:%u: %s", file ? file : "(no policy)", err.line, err.col, err.text);
+        (void)fprintf(stderr, "%s:%u:%u: %s\n", file ? file : "(no policy)", err.line, err.col, err.text);
         return -EINVAL;
     }
     return 0;
@@ -258,7 +257,7 @@ static int prepare_resolvers(struct sandbox *sb)
     const struct opt_list *given = &sb->opt->dns_upstream;
     for (size_t i = 0; i < given->n; i++) {
         struct endpoint ep;
-        if (!endpoint_parse(given->items[i], 53, &ep)) {
+        if (strncmp(given->items[i], "tls://", 6) != 0 && !endpoint_parse(given->items[i], 53, &ep)) {
             log_warn("--dns-upstream %s: not an address; give IP or IP:PORT", given->items[i]);
             return -EINVAL;
         }

@@ -19,6 +19,10 @@
 /** "egressd-NAME-sidecar" must fit Apple's 63 octets and stay one DNS label. */
 #define SANDBOX_NAME_MAX 40
 
+/** Where state directories are unless --state-dir says otherwise: one a sandbox, kept after its end for its
+ * log. */
+#define STATE_ROOT "/var/lib/egressd"
+
 /** What the files of a sidecar are called below its private directory, on every backend. */
 #define SIDECAR_DIR "/run/egressd"
 #define SIDECAR_POLICY "policy.yaml"
