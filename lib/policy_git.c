@@ -13,6 +13,11 @@
 #define RECEIVE "git-receive-pack"
 #define ROUNDS 8 /* of decoding; what still changes then is hiding something */
 
+/* A canonical path or query at its longest. Such buffers are written before they are read; filling each with
+ * zeros first, as the build does for others, would cost more than the judgement. */
+#define ROOM ((size_t)3 * TARGET_MAX)
+#define SCRATCH(name) char name[ROOM] __attribute__((uninitialized))
+
 struct slice {
     const char *s;
     size_t n;
@@ -131,9 +136,9 @@ static void look_at_param(struct service *out, struct slice p, char *scratch)
 static enum git_kind classify_refs(const struct request *req)
 {
     struct service s = {0};
-    char scratch[TARGET_MAX * 3];
+    SCRATCH(scratch);
     struct slice q = {req->query, req->query ? req->query_len : 0};
-    if (q.n > sizeof scratch)
+    if (q.n > ROOM)
         return GIT_OTHER;
     for (size_t at = 0; at < q.n;) {
         size_t end = at;
@@ -205,7 +210,7 @@ static size_t normalise(char *s, size_t n)
 static bool loosely_git(const struct request *req, const char *s, size_t n)
 {
     struct slice repo;
-    char copy[TARGET_MAX * 3];
+    SCRATCH(copy);
     memcpy(copy, s, n);
     return classify_path(req, (struct slice){copy, normalise(copy, n)}, &repo) != GIT_NONE;
 }
@@ -213,9 +218,9 @@ static bool loosely_git(const struct request *req, const char *s, size_t n)
 /* Could any server read this path as one of git's? A '?' or '#' that was encoded may end it. */
 static bool is_hidden(const struct request *req)
 {
-    char s[TARGET_MAX * 3];
+    SCRATCH(s);
     size_t n = req->path_len;
-    if (n > sizeof s)
+    if (n > ROOM)
         return true;
     memcpy(s, req->path, n);
     if (!decode_all(s, &n) || n == 0 || s[0] != '/')

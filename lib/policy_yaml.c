@@ -15,7 +15,7 @@ struct builder {
     struct ynode *stack[YAML_DEPTH_MAX]; /* open collections */
     struct ynode **tail[YAML_DEPTH_MAX]; /* where the next child goes */
     const struct ynode *key[YAML_DEPTH_MAX]; /* a mapping's key whose value comes next */
-    size_t depth;
+    size_t depth, n_nodes;
     const struct ynode *root;
 };
 
@@ -140,6 +140,10 @@ static bool place(struct builder *b, struct ynode *n, const yaml_mark_t *m)
 
 static struct ynode *new_node(struct builder *b, enum ynode_kind kind, const yaml_mark_t *m)
 {
+    if (b->n_nodes++ == YAML_NODES_MAX) {
+        fail(b, m, "more than %d values in all", YAML_NODES_MAX);
+        return NULL;
+    }
     struct ynode *n = arena_alloc(b->arena, sizeof *n);
     if (!n) {
         fail(b, NULL, "out of memory");

@@ -15,6 +15,7 @@
 #include "lib/policy.h"
 
 #define YAML_SIZE_MAX ((size_t)16 * 1024 * 1024)
+#define YAML_NODES_MAX 2000000
 #define YAML_DEPTH_MAX 16
 #define YAML_KEYS_MAX 64 /* of one mapping; the largest that a policy knows has about a dozen */
 

@@ -10,6 +10,7 @@
 #include "lib/policy.h"
 
 #define FILE_MAX MIB(1)
+#define SECRETS_MAX 1000
 #define VALUE_MAX KIB(16) /* must fit a header field */
 
 struct entry {
@@ -36,6 +37,13 @@ static void say(char *err, size_t errlen, const char *fmt, ...)
     va_end(ap);
 }
 
+/* The compiler may not leave this out as a write that nobody reads. */
+static void wipe(char *p, size_t n)
+{
+    for (volatile char *v = p; n; n--)
+        *v++ = 0;
+}
+
 static struct secrets *secrets_new(void)
 {
     struct secrets *s = calloc(1, sizeof *s);
@@ -54,7 +62,7 @@ void secrets_free(struct secrets *s)
 {
     if (!s)
         return;
-    explicit_bzero(s->text, s->len);
+    wipe(s->text, s->len);
     (void)munmap(s->text, FILE_MAX + 1);
     free(s->entries);
     free(s);
@@ -153,6 +161,10 @@ static bool parse_line(
     }
     if (secrets_get(s, line)) {
         say(err, errlen, "%s:%u: %s is there twice", path, number, line);
+        return false;
+    }
+    if (s->n == SECRETS_MAX) {
+        say(err, errlen, "%s:%u: more than %d secrets", path, number, SECRETS_MAX);
         return false;
     }
     if (!add(s, line, eq + 1)) {
