@@ -137,12 +137,13 @@ static enum opt_result option(struct parser *p, const char *word)
     return unknown(p, word, name, len);
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): `err` is written to through the parser */
 enum opt_result opt_parse(const struct opt *table, int argc, char **argv, unsigned flags,
     struct opt_args *args, char *err, size_t errlen)
 {
     struct parser p = {.table = table, .argc = argc, .i = 1, .argv = argv, .err = err, .errlen = errlen};
     char **words = argv + MIN(argc, 1);
+    if (errlen > 0)
+        err[0] = '\0';
     *args = (struct opt_args){.pos = words, .rest = argv + argc};
     for (; p.i < argc; p.i++) {
         char *word = argv[p.i];
