@@ -54,9 +54,11 @@ struct ipc_resolve {
     uint32_t id;
     char host[HOSTNAME_MAX + 1];
 };
+/** Instead of an RCODE: the name has addresses, but none that may be dialled (the rebinding guard). */
+#define IPC_RCODE_WITHHELD 0xfffeu
 struct ipc_resolved {
     uint32_t id;
-    uint16_t rcode; /* DNS RCODE, 0 = NOERROR; 0xffff = no upstream answered */
+    uint16_t rcode; /* DNS RCODE, 0 = NOERROR; 0xffff = no upstream answered; IPC_RCODE_WITHHELD */
     uint16_t n;
     uint32_t ttl; /* seconds */
     char dns_id[17];

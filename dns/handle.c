@@ -44,7 +44,7 @@ void resolver_reply(struct resolver *r, const struct client *to, const struct dn
     if (o->verdict == VERDICT_ALLOW && o->route != NULL && reply->body != NULL && !o->leased)
         lease_addresses(r, o, reply->body, reply->ttl, id);
     if (to->kind == CLIENT_ENGINE) {
-        lookup_answer(r, to->lookup, reply, id);
+        lookup_answer(r, to->lookup, reply, o->reason, id);
         return;
     }
     if (o->dropped)

@@ -9,12 +9,13 @@ struct lookup {
     struct resolver *r;
     int fd;
     unsigned pending;
-    bool unreachable;
+    bool withheld; /* there are addresses, but only ones that are not dialled */
     struct ipc_resolved result;
 };
 
 /* rcode, addresses and the least TTL of both families. */
-void lookup_answer(struct resolver *r, struct lookup *l, const struct reply *reply, const char *id)
+void lookup_answer(
+    struct resolver *r, struct lookup *l, const struct reply *reply, enum reason why, const char *id)
 {
     struct ipc_resolved *out = &l->result;
     const struct body_view *v = reply->body;
@@ -29,12 +30,15 @@ void lookup_answer(struct resolver *r, struct lookup *l, const struct reply *rep
         out->rcode = (uint16_t)reply->rcode;
     if (reply->ede == EDE_NETWORK)
         out->rcode = UINT16_MAX;
+    l->withheld |= why == REASON_PRIVATE_ADDRESS;
     if (--l->pending > 0)
         return;
     if (out->n > 0)
         out->rcode = RCODE_NOERROR;
     else
         out->ttl = 0;
+    if (out->n == 0 && l->withheld)
+        out->rcode = IPC_RCODE_WITHHELD;
     struct client to = {.kind = CLIENT_ENGINE, .lookup = l};
     uint8_t *room = outbox_room(r, sizeof *out);
     memcpy(room, out, sizeof *out);

@@ -92,6 +92,8 @@ static enum h1_body_result trailers(struct h1_body *b, const uint8_t **p, const 
     *p += stop - before;
     b->trailers_len = stop;
     b->state = END;
+    if (stop == 2) /* the empty line came in two pieces */
+        h1_body_free(b);
     return H1_BODY_DONE;
 }
 

@@ -220,6 +220,8 @@ static void on_resolved(void *arg, const struct ipc_resolved *r)
         d->err = -ENXIO;
     if (r && r->rcode == 0)
         add_resolved(d, r);
+    else if (r && r->rcode == IPC_RCODE_WITHHELD)
+        d->forbidden = true;
     dial_next(d);
 }
 
