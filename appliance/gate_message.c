@@ -42,7 +42,8 @@ int gate_message_parse(const void *buf, size_t len, struct gate_message *out)
 {
     const struct nlmsghdr *h = buf;
     memset(out, 0, sizeof *out);
-    if (len > INT32_MAX || !mnl_nlmsg_ok(h, (int)len))
+    /* mnl_nlmsg_ok() takes a length above INT_MAX for a negative one, and that for short enough. */
+    if (len < sizeof *h || len > INT32_MAX || h->nlmsg_len > len || !mnl_nlmsg_ok(h, (int)len))
         return -EBADMSG;
     if (h->nlmsg_type != ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET))
         return 0;

@@ -334,9 +334,14 @@ static bool ifname_ok(const char *s)
     return s && s[0] && strlen(s) < IFNAMSIZ && !strpbrk(s, "\"\\*\n\r\t ");
 }
 
+static bool config_ok(const struct netfilter_config *c)
+{
+    return ifname_ok(c->agent_if) && ifname_ok(c->uplink_if) && strcmp(c->agent_if, c->uplink_if) != 0;
+}
+
 int netfilter_write_fresh(FILE *out, const struct netfilter_config *c)
 {
-    if (!ifname_ok(c->agent_if) || !ifname_ok(c->uplink_if) || strcmp(c->agent_if, c->uplink_if) == 0)
+    if (!config_ok(c))
         return -EINVAL;
     write_head(out, c);
     fprintf(out, "table inet %s {\n", NETFILTER_TABLE);
@@ -354,6 +359,8 @@ int netfilter_write_fresh(FILE *out, const struct netfilter_config *c)
 
 int netfilter_write(FILE *out, const struct netfilter_config *c)
 {
+    if (!config_ok(c))
+        return -EINVAL;
     /* Declared, deleted, then defined: right whether or not there was one, and one transaction. */
     fprintf(out, "table inet %s\ndelete table inet %s\n\n", NETFILTER_TABLE, NETFILTER_TABLE);
     return netfilter_write_fresh(out, c);
