@@ -140,6 +140,16 @@ static void set_variables(struct place *p, const char *bundle, const char *ca_pa
     environment_keep(p, names, n);
 }
 
+/* Debian's OpenSSL looks for one file first, which is not there, and then in a folder of hashed names. With a
+ * link to the bundle also programs that were given an empty environment find our CA. */
+static void link_default_bundle(const struct place *p)
+{
+    if (p->can_mount) /* then nothing of the image is written */
+        return;
+    int ignored = symlink(bundles[0], "/usr/lib/ssl/cert.pem");
+    (void)ignored;
+}
+
 void trust_install(struct place *p, const char *ca_file)
 {
     struct blob ca;
@@ -149,8 +159,8 @@ void trust_install(struct place *p, const char *ca_file)
         if (append_to_bundle(p, bundles[i], &ca) && bundle == NULL)
             bundle = bundles[i];
     cleanup_free char *own = bundle == NULL ? own_bundle(p, &ca) : NULL;
-    if (!p->can_mount && bundle == bundles[0]) /* Debian's OpenSSL looks there first, and there is nothing */
-        (void)symlink(bundles[0], "/usr/lib/ssl/cert.pem");
+    if (bundle == bundles[0])
+        link_default_bundle(p);
     trust_java(p, &ca, bundle != NULL ? bundle : own);
     cleanup_free char *ca_path = place_write(p, "ca.pem", ca.data, ca.len);
     set_variables(p, bundle != NULL ? bundle : own, ca_path, &ca);

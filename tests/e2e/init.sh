@@ -237,6 +237,7 @@ says "as PID 1 it holds no privilege" 0 '^0 1 2$' ip netns exec "$P-A" unshare -
 says "the agent cannot kill or trace its init" 0 'Operation not permitted' ip netns exec "$P-A" unshare -fpm --mount-proc "$INIT" --gateway $GW --reap --user 1000 -- \
     sh -c 'kill -9 1; sleep 0.1; strace -p 1 2>&1; true'
 for sig in TERM INT HUP QUIT USR1 USR2 WINCH CONT; do
+    rm -f "$D/sig"
     net A "$INIT" --gateway $GW --reap -- bash -c "trap 'echo got $sig; exit 9' $sig; echo ready; while :; do sleep 0.02; done" >"$D/sig" 2>&1 &
     pid=$!
     eventually 5 grep -q ready "$D/sig"
