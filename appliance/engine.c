@@ -111,7 +111,7 @@ static void prepare(struct role *r, const struct engine_config *c)
     if (!e->leases)
         die("the lease table is not one");
     e->audit = audit_open(c->audit_fd, "engine", c->index);
-    e->tls = tls_ctx_new(c->upstream_ca, c->n_upstream_ca, c->ticket_key, err, sizeof err);
+    e->tls = tls_ctx_trusting(c->trust, c->ticket_key, err, sizeof err);
     if (!e->tls)
         die("%s", err);
     if (!e->audit || engine_loop_init(e) != 0 || engine_ipc_open(e) != 0 || engine_accept_open(e) != 0)
@@ -152,6 +152,11 @@ static void finish(struct role *r)
     tls_ctx_free(e->tls);
     (void)audit_flush(e->audit);
     audit_close(e->audit);
+}
+
+X509_STORE *engine_trust(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen)
+{
+    return tls_trust_load(upstream_ca, n_upstream_ca, err, errlen);
 }
 
 int engine_run(const struct engine_config *c)

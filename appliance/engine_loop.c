@@ -188,7 +188,6 @@ int engine_loop_init(struct engine *e)
     (void)uv_idle_init(&e->loop, &l->idle);
     l->tick.data = l->prepare.data = l->idle.data = e;
     (void)uv_prepare_start(&l->prepare, on_prepare);
-    uv_unref((uv_handle_t *)&l->prepare);
     return 0;
 }
 

@@ -338,9 +338,14 @@ static void on_writable(struct conn *c)
 
 /* ---- input ---- */
 
+bool conn_is_dry(const struct conn *c)
+{
+    return c->dry && (c->read_on || c->handshaking);
+}
+
 static ssize_t plain_read(struct conn *c, void *buf, size_t n)
 {
-    if (c->dry)
+    if (conn_is_dry(c))
         return -EAGAIN;
     ssize_t r;
     do

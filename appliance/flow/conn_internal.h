@@ -67,6 +67,8 @@ int conn_put(struct conn *c, const void *p, size_t n);
 /** Sets what poll watches. READABLE stays on after use until it fires for nothing, which spares system calls.
  */
 void conn_arm(struct conn *c);
+/** The last read took all there was, and poll will tell of more. */
+bool conn_is_dry(const struct conn *c);
 /** Calls back soon, for octets or an outcome that poll cannot see. */
 void conn_schedule(struct conn *c);
 

@@ -56,7 +56,7 @@ static int wire_take(struct conn *c)
 static ssize_t wire_fill(struct conn *c)
 {
     struct conn_wire *w = c->e->wire;
-    if (c->dry)
+    if (conn_is_dry(c))
         return -EAGAIN;
     int err = wire_take(c);
     if (err)

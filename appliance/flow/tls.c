@@ -234,8 +234,7 @@ const uint8_t *tls_leaf_spki(const struct tls_ctx *t, size_t *len)
     return t->spki;
 }
 
-struct tls_ctx *tls_ctx_new(
-    const char *const *upstream_ca, size_t n_upstream_ca, const uint8_t *ticket_key, char *err, size_t errlen)
+struct tls_ctx *tls_ctx_trusting(X509_STORE *trust, const uint8_t *ticket_key, char *err, size_t errlen)
 {
     struct tls_ctx *t = calloc(1, sizeof *t);
     uint64_t seed = 0;
@@ -246,7 +245,7 @@ struct tls_ctx *tls_ctx_new(
     t->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     if (!t->leaves || !t->sessions || !t->sha256 || make_server(t, ticket_key) != 0)
         goto fail;
-    if (tls_make_client(t, upstream_ca, n_upstream_ca, err, errlen) == 0)
+    if (tls_make_client(t, trust, err, errlen) == 0)
         return t;
     tls_ctx_free(t);
     return NULL;
@@ -254,6 +253,15 @@ fail:
     tls_why(err, errlen, "TLS cannot be set up", ERR_get_error());
     tls_ctx_free(t);
     return NULL;
+}
+
+struct tls_ctx *tls_ctx_new(
+    const char *const *upstream_ca, size_t n_upstream_ca, const uint8_t *ticket_key, char *err, size_t errlen)
+{
+    X509_STORE *trust = tls_trust_load(upstream_ca, n_upstream_ca, err, errlen);
+    struct tls_ctx *t = trust ? tls_ctx_trusting(trust, ticket_key, err, errlen) : NULL;
+    X509_STORE_free(trust);
+    return t;
 }
 
 void tls_ctx_free(struct tls_ctx *t)

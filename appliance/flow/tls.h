@@ -21,6 +21,14 @@ struct tls_ctx;
 /** Octets of ticket key material that the engines of one sidecar share. */
 #define TLS_TICKET_KEY_LEN 80
 
+/** The CAs that upstreams are verified against: the system's and those in these PEM files. Reading some
+ * hundred certificates takes as long as all the rest of a start: it is done once, before the engines are
+ * forked. NULL and a message in `err`. */
+X509_STORE *tls_trust_load(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen);
+
+/** tls_ctx_new() with what tls_trust_load() gave; takes a reference of its own. */
+struct tls_ctx *tls_ctx_trusting(X509_STORE *trust, const uint8_t *ticket_key, char *err, size_t errlen);
+
 /** `upstream_ca`: PEM files beside the system's CAs. `ticket_key` NULL or all zero: a random one. NULL and a
  * message in `err`. */
 struct tls_ctx *tls_ctx_new(const char *const *upstream_ca, size_t n_upstream_ca, const uint8_t *ticket_key,

@@ -40,24 +40,34 @@ static void load_system_cas(X509_STORE *store)
         system_bundles[0]);
 }
 
-int tls_make_client(
-    struct tls_ctx *t, const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen)
+X509_STORE *tls_trust_load(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen)
 {
-    t->client = tls_common_ctx(TLS_client_method());
-    if (!t->client) {
+    X509_STORE *store = X509_STORE_new();
+    if (!store) {
         tls_why(err, errlen, "TLS cannot be set up", ERR_get_error());
-        return -1;
+        return NULL;
     }
-    X509_STORE *store = SSL_CTX_get_cert_store(t->client);
     load_system_cas(store);
     for (size_t i = 0; i < n_upstream_ca; i++) {
         if (X509_STORE_load_file(store, upstream_ca[i]) == 1)
             continue;
         (void)snprintf(err, errlen, "--upstream-ca %s: not a file of PEM certificates", upstream_ca[i]);
         ERR_clear_error();
-        return -1;
+        X509_STORE_free(store);
+        return NULL;
     }
     ERR_clear_error();
+    return store;
+}
+
+int tls_make_client(struct tls_ctx *t, X509_STORE *trust, char *err, size_t errlen)
+{
+    t->client = tls_common_ctx(TLS_client_method());
+    if (!t->client) {
+        tls_why(err, errlen, "TLS cannot be set up", ERR_get_error());
+        return -1;
+    }
+    SSL_CTX_set1_cert_store(t->client, trust);
     X509_VERIFY_PARAM *vp = SSL_CTX_get0_param(t->client);
     (void)X509_VERIFY_PARAM_set_flags(vp, X509_V_FLAG_X509_STRICT);
     X509_VERIFY_PARAM_set_hostflags(

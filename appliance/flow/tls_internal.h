@@ -35,8 +35,7 @@ struct tls_state {
 struct tls_state *tls_state_add(SSL *ssl, struct tls_ctx *t, const char *name);
 
 SSL_CTX *tls_common_ctx(const SSL_METHOD *method);
-int tls_make_client(
-    struct tls_ctx *t, const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen);
+int tls_make_client(struct tls_ctx *t, X509_STORE *trust, char *err, size_t errlen);
 void tls_why(char *err, size_t len, const char *what, unsigned long code);
 
 #endif
