@@ -31,7 +31,7 @@ static void announce(struct monitor *m)
     files_write_status(m);
     const struct generation *g = generation_in(m, GEN_PRESENT);
     log_info("ready: agent on %s, uplink %s, %u engines, %zu routes; %s, %s", m->net.agent_if,
-        m->net.uplink_if, m->n_engines, g->policy->n_routes, intercept_name(m->caps.intercept),
+        m->net.uplink_if, m->n_engines, g->in.policy->n_routes, intercept_name(m->caps.intercept),
         gate_mode_name(m->caps.gate));
     if (m->options->ready_fd) {
         (void)!write((int)m->options->ready_fd, "READY\n", 6);

@@ -97,7 +97,7 @@ void files_event(
     audit_str(m->audit, "version", EGRESS_VERSION);
     audit_u64(m->audit, "generation", g ? g->number : 0);
     audit_str(m->audit, "policy", m->options->policy);
-    audit_u64(m->audit, "routes", g ? g->policy->n_routes : 0);
+    audit_u64(m->audit, "routes", g ? g->in.policy->n_routes : 0);
     audit_u64(m->audit, "engines", m->n_engines);
     audit_str(m->audit, "intercept", intercept_name(m->caps.intercept));
     audit_str(m->audit, "gate", gate_mode_name(m->caps.gate));
@@ -259,7 +259,7 @@ void files_rotate(struct monitor *m, struct child *asked)
     const struct generation *g = generation_in(m, GEN_PRESENT);
     if (!g)
         return;
-    int r = rotate(m, g->policy->audit.rotate_bytes, g->policy->audit.keep);
+    int r = rotate(m, g->in.policy->audit.rotate_bytes, g->in.policy->audit.keep);
     struct flock l = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     (void)fcntl(m->log_fd, F_SETLK, &l);
     if (r < 0)

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/x509.h>
+
 #include "appliance/ipc.h"
 #include "appliance/monitor_internal.h"
 #include "lib/base.h"
@@ -24,10 +26,17 @@ static bool all_gone(const struct monitor *m, const struct generation *g)
     return g->resolver.pid <= 0;
 }
 
+static void inputs_free(struct inputs *in)
+{
+    policy_free(in->policy);
+    secrets_free(in->secrets);
+    X509_STORE_free(in->trust);
+    *in = (struct inputs){0};
+}
+
 static void generation_free(struct generation *g)
 {
-    policy_free(g->policy);
-    secrets_free(g->secrets);
+    inputs_free(&g->in);
     *g = (struct generation){.state = GEN_NONE};
 }
 
@@ -68,18 +77,16 @@ static int start_all(struct monitor *m, struct generation *g, unsigned set)
     return err;
 }
 
-int generation_start(struct monitor *m, struct policy *policy, struct secrets *secrets)
+int generation_start(struct monitor *m, struct inputs *in)
 {
     struct generation *g = free_set(m);
     if (!g) {
-        policy_free(policy);
-        secrets_free(secrets);
+        inputs_free(in);
         return -EBUSY;
     }
     *g = (struct generation){.state = GEN_INCOMING,
         .number = ++m->last_number,
-        .policy = policy,
-        .secrets = secrets,
+        .in = *in,
         .deadline = monitor_now_ms() + START_DEADLINE_MS};
     return start_all(m, g, (unsigned)(g - m->generations));
 }
@@ -130,14 +137,14 @@ void generation_ready(struct monitor *m, struct generation *g)
      * they let nothing through. At a reload the new ones come when there is somebody who knows what to do
      * with what they catch. */
     if (before) {
-        int err = generation_rules(m, g->policy);
+        int err = generation_rules(m, g->in.policy);
         if (err < 0) {
             char why[128];
             (void)snprintf(why, sizeof why, "the packet rules do not load: %s", strerror(-err));
             generation_failed(m, g, why);
             return;
         }
-        generation_drain(m, before, before->policy->timeouts.drain);
+        generation_drain(m, before, before->in.policy->timeouts.drain);
     }
     g->state = GEN_PRESENT;
     if (before)
@@ -158,45 +165,43 @@ void generation_failed(struct monitor *m, struct generation *g, const char *why)
     m->exit_status = 1;
 }
 
-int monitor_load_policy(const struct monitor *m, struct policy **out, char *err, size_t errlen)
+int inputs_load_policy(const struct monitor *m, struct inputs *in, char *err, size_t errlen)
 {
     const char *path = m->options->policy;
     struct policy_error e = {0};
-    *out = policy_load_file(path, &e);
-    if (!*out && e.line)
+    in->policy = policy_load_file(path, &e);
+    if (!in->policy && e.line)
         (void)snprintf(err, errlen, "%s:%u:%u: %s", path, e.line, e.col, e.text);
-    else if (!*out)
+    else if (!in->policy)
         (void)snprintf(err, errlen, "%s: %s", path, e.text);
-    return *out ? 0 : -EINVAL;
+    return in->policy ? 0 : -EINVAL;
 }
 
-int monitor_load_secrets(const struct monitor *m, struct secrets **out, char *err, size_t errlen)
+int inputs_load(const struct monitor *m, struct inputs *in, char *err, size_t errlen)
 {
-    const char *path = m->options->secrets;
-    *out = path ? secrets_load(path, err, errlen) : NULL;
-    return *out || !path ? 0 : -EINVAL;
+    const struct monitor_options *o = m->options;
+    if ((in->policy || inputs_load_policy(m, in, err, errlen) == 0) &&
+        (!o->secrets || (in->secrets = secrets_load(o->secrets, err, errlen))) &&
+        (in->trust = engine_trust(o->upstream_ca.items, o->upstream_ca.n, err, errlen)))
+        return 0;
+    inputs_free(in);
+    return -EINVAL;
 }
 
 void monitor_reload(struct monitor *m)
 {
-    struct policy *policy;
-    struct secrets *secrets;
+    struct inputs in = {0};
     char err[sizeof m->reload_error];
     m->reload_wanted = false;
     if (generation_in(m, GEN_INCOMING) || (!generation_in(m, GEN_NONE) && !free_set(m))) {
         m->reload_wanted = true; /* once there is room */
         return;
     }
-    if (monitor_load_policy(m, &policy, err, sizeof err) < 0) {
+    if (inputs_load(m, &in, err, sizeof err) < 0) {
         reload_done(m, err);
         return;
     }
-    if (monitor_load_secrets(m, &secrets, err, sizeof err) < 0) {
-        policy_free(policy);
-        reload_done(m, err);
-        return;
-    }
-    int r = generation_start(m, policy, secrets);
+    int r = generation_start(m, &in);
     if (r < 0) {
         (void)snprintf(err, sizeof err, "cannot start processes: %s", strerror(-r));
         struct generation *g = generation_in(m, GEN_INCOMING);

@@ -49,13 +49,19 @@ struct child {
     uint64_t started, restart_at; /* ms; restart_at 0 = not to be */
 };
 
+/** What a generation is made from. */
+struct inputs {
+    struct policy *policy;
+    struct secrets *secrets; /* NULL without --secrets */
+    X509_STORE *trust;
+};
+
 enum generation_state { GEN_NONE, GEN_INCOMING, GEN_PRESENT, GEN_DRAINING };
 
 struct generation {
     enum generation_state state;
     unsigned number; /* from 1 */
-    struct policy *policy;
-    struct secrets *secrets;
+    struct inputs in;
     struct child resolver, engines[ENGINES_PER_SET];
     uint64_t deadline; /* ms: of becoming ready, or of draining */
 };
@@ -111,8 +117,8 @@ void children_each(struct monitor *m, void (*fn)(struct monitor *m, struct gener
 
 /* monitor_generation.c */
 
-/** Forks a generation for this policy; takes both. 0 or -errno. */
-int generation_start(struct monitor *m, struct policy *policy, struct secrets *secrets);
+/** Forks a generation; takes what `in` holds. 0 or -errno. */
+int generation_start(struct monitor *m, struct inputs *in);
 /** All of it is ready: rules, then it is the present one. */
 void generation_ready(struct monitor *m, struct generation *g);
 /** It cannot become the present one. `why` is for the operator. */
@@ -125,10 +131,11 @@ struct generation *generation_in(struct monitor *m, enum generation_state s);
 /** Re-reads the operator's files and starts a generation; on failure nothing changes but status.json and the
  * log. */
 void monitor_reload(struct monitor *m);
-/** Reads the operator's files. 0, or -EINVAL with a message for them: FILE:LINE:COL: text. Without --secrets
- * there are none (NULL). */
-int monitor_load_policy(const struct monitor *m, struct policy **out, char *err, size_t errlen);
-int monitor_load_secrets(const struct monitor *m, struct secrets **out, char *err, size_t errlen);
+/** Reads the operator's files; what `in` holds already stays. 0, or -EINVAL with a message for them
+ * ("FILE:LINE:COL: text"), and then `in` is empty. */
+int inputs_load(const struct monitor *m, struct inputs *in, char *err, size_t errlen);
+/** The policy alone, as inputs_load(). */
+int inputs_load_policy(const struct monitor *m, struct inputs *in, char *err, size_t errlen);
 /** Loads the packet rules for a policy. 0 or -errno. */
 int generation_rules(const struct monitor *m, const struct policy *p);
 

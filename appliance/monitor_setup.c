@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "appliance/monitor_internal.h"
@@ -129,17 +130,37 @@ static void keep_ready_fd(unsigned fd)
         die("--ready-fd %u is not an open descriptor", fd);
 }
 
-/* The order matters: files first, as a mistake in them is the likeliest failure and nothing is to be undone
- * then; the rules last, while the children still start, since the program that loads them takes about as
- * long. Nobody is told that all is ready before both are done, and until then the rules have nobody to let
- * anything through to. */
+/** Loading the rules takes a program's start and its work, so that happens beside everything else. */
+static pid_t start_rules(struct monitor *m, const struct policy *p)
+{
+    pid_t pid = fork();
+    if (pid < 0)
+        die_errno("cannot start a process");
+    if (pid == 0)
+        _exit(-generation_rules(m, p) & 0xff);
+    return pid;
+}
+
+static void finish_rules(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            die_errno("cannot wait for the packet rules");
+    if (status != 0)
+        die("cannot load the packet rules: %s; see above, and `egressd ruleset`",
+            WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "the process was killed");
+}
+
+/* The order matters. The policy first: a mistake there is the likeliest failure, and nothing is to be undone
+ * then. The signer before there is a secret. The rules, which let nothing through as long as nobody serves,
+ * before the rest; they are there before anybody is told that all is ready. */
 void monitor_set_up(struct monitor *m)
 {
-    struct policy *policy;
-    struct secrets *secrets;
+    struct inputs in = {0};
     char err[600];
     keep_ready_fd(m->options->ready_fd);
-    if (monitor_load_policy(m, &policy, err, sizeof err) < 0)
+    if (inputs_load_policy(m, &in, err, sizeof err) < 0)
         die_status(2, "%s", err);
     m->n_engines = MIN(m->options->engines ? m->options->engines : cpu_count(), (unsigned)ENGINES_PER_SET);
     raise_limits();
@@ -151,13 +172,13 @@ void monitor_set_up(struct monitor *m)
     make_leases(m);
     start_signer(m);
     sandbox_enter(SANDBOX_MONITOR);
-    if (monitor_load_secrets(m, &secrets, err, sizeof err) < 0)
+    pid_t rules = start_rules(m, in.policy);
+    if (inputs_load(m, &in, err, sizeof err) < 0)
         die_status(2, "%s", err);
     if (getrandom(m->ticket_key, sizeof m->ticket_key, 0) != (ssize_t)sizeof m->ticket_key)
         die_errno("no random octets");
-    int r = generation_start(m, policy, secrets);
+    int r = generation_start(m, &in);
     if (r < 0)
         die("cannot start processes: %s", strerror(-r));
-    if ((r = generation_rules(m, policy)) < 0)
-        die("cannot load the packet rules: %s; see above, and `egressd ruleset`", strerror(-r));
+    finish_rules(rules);
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <openssl/types.h>
+
 #include "lib/policy.h"
 
 /** Unassigned on Debian, Alpine and Fedora; in systemd's dynamic range, so nobody logs in as them. */
@@ -59,8 +61,7 @@ struct engine_config {
     int nfqueue; /* NETLINK_NETFILTER socket bound to QUEUE_NUMBER + index; -1 for none */
     const void *lease_mem; /* read-only */
     size_t lease_len;
-    const char *const *upstream_ca; /* PEM files, beside the system's */
-    size_t n_upstream_ca;
+    X509_STORE *trust; /* of engine_trust() */
     struct addr self4, self6;
     bool ipv6;
     struct inspector *inspector; /* built from this policy before the fork (inspect/inspect.h); NULL: none */
@@ -70,6 +71,9 @@ struct engine_config {
 
 int signer_run(const struct signer_config *c);
 int resolver_run(const struct resolver_config *c);
+/** What upstreams are verified against: the system's CAs and those in these PEM files. The monitor loads it
+ * once for all engines of a generation. NULL and a sentence in `err`. */
+X509_STORE *engine_trust(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen);
 int engine_run(const struct engine_config *c);
 
 #endif

@@ -252,7 +252,7 @@ check "a bad policy: file, line and column" fails 2 'bad.yaml:1:[0-9]+: ' --poli
 check "an interface that is not there" fails 1 'no interface nope0' --policy "$T/good.yaml" --agent-if nope0
 check "secrets that are not there" fails 2 'no-such' --policy "$T/good.yaml" --secrets "$T/no-such"
 check "an upstream CA that is not there" fails 2 'no-such.pem' --policy "$T/good.yaml" --upstream-ca "$T/no-such.pem"
-check "an upstream CA that is none" fails 1 'cannot start|upstream-ca|certificate' --policy "$T/good.yaml" --secrets "$T/secrets" --upstream-ca "$T/bad.yaml"
+check "an upstream CA that is none" fails 2 'upstream-ca .*bad.yaml' --policy "$T/good.yaml" --secrets "$T/secrets" --upstream-ca "$T/bad.yaml"
 check "an upstream that is no address" fails 2 'dns-upstream' --policy "$T/good.yaml" --dns-upstream nowhere
 mkdir -p "$T/badca" && echo nonsense >"$T/badca/ca.key" && chmod 600 "$T/badca/ca.key"
 check "a CA that is none" fails 1 'badca/ca.key' --policy "$T/good.yaml" --secrets "$T/secrets" --ca-dir "$T/badca"
