@@ -15,7 +15,7 @@ struct question {
     char host[HOSTNAME_MAX + 1];
     uint16_t port;
     struct target target;
-    char *canonical; /* room for it */
+    char canonical[3 * TARGET_MAX + 2];
     struct field fields[HEADERS_MAX];
     size_t n_fields;
     char *names; /* lower-case names of `fields` */
@@ -51,16 +51,11 @@ static enum reason read_url(struct question *q)
         q->port = q->tls ? 443 : 80;
     /* A client leaves the fragment at home and asks for "/" where there is no path. */
     size_t len = strcspn(rest + n, "#");
-    const char *slash = rest[n] == '/' ? "" : "/";
-    size_t room = 3 * (len + 1) + 2;
-    cleanup_free char *target = malloc(len + 2);
-    q->canonical = malloc(room);
-    if (!target || !q->canonical)
-        return refuse(q, REASON_LIMIT, "out of memory");
-    (void)snprintf(target, len + 2, "%s%.*s", slash, (int)len, rest + n);
-    if (strlen(target) > TARGET_MAX)
+    char target[TARGET_MAX + 2];
+    if (len + 1 > TARGET_MAX)
         return refuse(q, REASON_LIMIT, "the path and query are longer than is accepted");
-    switch (target_canon(target, strlen(target), q->canonical, room, &q->target)) {
+    (void)snprintf(target, sizeof target, "%s%.*s", rest[n] == '/' ? "" : "/", (int)len, rest + n);
+    switch (target_canon(target, strlen(target), q->canonical, sizeof q->canonical, &q->target)) {
     case TARGET_OK: return REASON_NONE;
     case TARGET_BAD: return refuse(q, REASON_MALFORMED, "the path or query is malformed");
     case TARGET_AMBIGUOUS: break;
@@ -156,7 +151,6 @@ enum reason policy_explain(FILE *out, const struct policy *p, const struct polic
         why = read_headers(&q);
     if (why == REASON_NONE)
         why = judge_connection(&q);
-    free(q.canonical);
     free(q.names);
     return why;
 }

@@ -1,5 +1,6 @@
 /* Hosts of a policy file: any script, one canonical form. */
 #include <idn2.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base.h"
@@ -52,12 +53,9 @@ const char *load_host(struct load *l, const struct ynode *n, bool *wildcard)
             text);
         return NULL;
     }
-    size_t len = strlen(name);
-    char *out = load_alloc(l, 1, len + 3);
-    if (!out)
-        return NULL;
-    if (*wildcard)
-        memcpy(out, "*.", 2);
-    memcpy(out + (*wildcard ? 2 : 0), name, len);
+    size_t room = strlen(name) + sizeof "*.";
+    char *out = load_alloc(l, 1, room);
+    if (out)
+        (void)snprintf(out, room, "%s%s", *wildcard ? "*." : "", name);
     return out;
 }

@@ -76,6 +76,9 @@ const char *load_host(struct load *l, const struct ynode *n, bool *wildcard);
 /* Parts of the file. */
 void load_routes(struct load *l, const struct ynode *n);
 void load_matches(struct load *l, const struct ynode *n, struct route *r);
+load_fn load_role, load_auth; /* struct route; struct auth */
+/** Once both are read: a role knows its scheme, without one it has to be said. */
+void load_check_auth(struct load *l, const struct ynode *n, struct route *r);
 load_fn load_timeouts, load_dns, load_audit, load_inspect, load_proxy; /* the policy's sections */
 void load_defaults(struct policy *p);
 

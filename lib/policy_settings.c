@@ -5,9 +5,9 @@
 #include "lib/base.h"
 #include "lib/policy_loader.h"
 
-#define SECOND 1000u
-#define MINUTE (60u * SECOND)
-#define HOUR (60u * MINUTE)
+#define SECOND UINT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
 
 void load_defaults(struct policy *p)
 {
@@ -131,7 +131,8 @@ void load_dns(struct load *l, const struct ynode *n, const struct key_spec *spec
         "explain", "nxdomain", "refused", NULL}; /* enum dns_refused */
 #define DNS(member, how, lo, hi) \
     { \
-        .name = #member, .fn = how, .offset = offsetof(struct policy_dns, member), .min = lo, .max = hi \
+        .name = #member, .fn = (how), .offset = offsetof(struct policy_dns, member), .min = (lo), \
+        .max = (hi) \
     }
     static const struct key_spec keys[] = {
         {.name = "refused",
@@ -175,7 +176,8 @@ void load_audit(struct load *l, const struct ynode *n, const struct key_spec *sp
 {
 #define AUDIT(member, how, lo, hi) \
     { \
-        .name = #member, .fn = how, .offset = offsetof(struct policy_audit, member), .min = lo, .max = hi \
+        .name = #member, .fn = (how), .offset = offsetof(struct policy_audit, member), .min = (lo), \
+        .max = (hi) \
     }
     static const struct key_spec keys[] = {
         AUDIT(query_strings, load_bool, 0, 0),

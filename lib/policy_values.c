@@ -9,14 +9,14 @@
 
 void load_error(struct load *l, const struct ynode *at, const char *fmt, ...)
 {
-    if (l->failed)
-        return;
-    l->failed = true;
-    l->err->line = at ? at->line : 0;
-    l->err->col = at ? at->col : 0;
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(l->err->text, sizeof l->err->text, fmt, ap);
+    if (!l->failed) {
+        l->failed = true;
+        l->err->line = at ? at->line : 0;
+        l->err->col = at ? at->col : 0;
+        (void)vsnprintf(l->err->text, sizeof l->err->text, fmt, ap);
+    }
     va_end(ap);
 }
 
@@ -59,7 +59,7 @@ const char *nearest_word(const char *word, const char *const *list)
     unsigned best_distance = 4;
     for (; *list; list++) {
         unsigned d = strcasecmp(word, *list) == 0 ? 0 : distance(word, *list);
-        if (d < best_distance && d * 2 <= strlen(*list)) {
+        if (d < best_distance && (size_t)d * 2 <= strlen(*list)) {
             best_distance = d;
             best = *list;
         }
