@@ -2,56 +2,74 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
+#include <linux/netlink.h>
 #include <string.h>
 
-static int attribute(const struct nlattr *a, void *arg)
+/* libmnl's iteration reads up to the aligned end of a message; a packet is the last attribute and may end
+ * unaligned. */
+static int attribute(uint16_t type, const uint8_t *data, size_t len, struct gate_message *m)
 {
-    struct gate_message *m = arg;
-    switch (mnl_attr_get_type(a)) {
-    case NFQA_PACKET_HDR: {
-        struct nfqnl_msg_packet_hdr h;
-        if (mnl_attr_get_payload_len(a) < sizeof h)
-            return MNL_CB_ERROR;
-        memcpy(&h, mnl_attr_get_payload(a), sizeof h);
-        m->id = ntohl(h.packet_id);
+    struct nfqnl_msg_packet_hdr header;
+    uint32_t number;
+    switch (type & NLA_TYPE_MASK) {
+    case NFQA_PACKET_HDR:
+        if (len < sizeof header)
+            return -EBADMSG;
+        memcpy(&header, data, sizeof header);
+        m->id = ntohl(header.packet_id);
         break;
-    }
     case NFQA_MARK:
-        if (mnl_attr_validate(a, MNL_TYPE_U32) < 0)
-            return MNL_CB_ERROR;
-        m->mark = ntohl(mnl_attr_get_u32(a));
-        break;
     case NFQA_CAP_LEN:
-        if (mnl_attr_validate(a, MNL_TYPE_U32) < 0)
-            return MNL_CB_ERROR;
-        m->total = ntohl(mnl_attr_get_u32(a));
+        if (len < sizeof number)
+            return -EBADMSG;
+        memcpy(&number, data, sizeof number);
+        if ((type & NLA_TYPE_MASK) == NFQA_MARK)
+            m->mark = ntohl(number);
+        else
+            m->total = ntohl(number);
         break;
     case NFQA_PAYLOAD:
-        m->data = mnl_attr_get_payload(a);
-        m->len = mnl_attr_get_payload_len(a);
+        m->data = data;
+        m->len = len;
         break;
     default: break;
     }
-    return MNL_CB_OK;
+    return 0;
 }
 
 int gate_message_parse(const void *buf, size_t len, struct gate_message *out)
 {
-    const struct nlmsghdr *h = buf;
+    struct nlmsghdr h;
+    struct nfgenmsg g;
     memset(out, 0, sizeof *out);
-    /* mnl_nlmsg_ok() takes a length above INT_MAX for a negative one, and that for short enough. */
-    if (len < sizeof *h || len > INT32_MAX || h->nlmsg_len > len || !mnl_nlmsg_ok(h, (int)len))
+    if (len < sizeof h)
         return -EBADMSG;
-    if (h->nlmsg_type != ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET))
+    memcpy(&h, buf, sizeof h);
+    if (h.nlmsg_len < sizeof h || h.nlmsg_len > len)
+        return -EBADMSG;
+    if (h.nlmsg_type != ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET))
         return 0;
-    const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
-    if (mnl_nlmsg_get_payload_len(h) < sizeof *g)
+    if (h.nlmsg_len < sizeof h + sizeof g)
         return -EBADMSG;
-    out->queue = ntohs(g->res_id);
-    if (mnl_attr_parse(h, sizeof *g, attribute, out) < 0 || !out->id)
+    memcpy(&g, (const uint8_t *)buf + sizeof h, sizeof g);
+    out->queue = ntohs(g.res_id);
+
+    const uint8_t *p = (const uint8_t *)buf + sizeof h + sizeof g, *end = (const uint8_t *)buf + h.nlmsg_len;
+    while (p < end) {
+        struct nlattr a;
+        if ((size_t)(end - p) < sizeof a)
+            return -EBADMSG;
+        memcpy(&a, p, sizeof a);
+        if (a.nla_len < sizeof a || a.nla_len > (size_t)(end - p))
+            return -EBADMSG;
+        if (attribute(a.nla_type, p + sizeof a, a.nla_len - sizeof a, out))
+            return -EBADMSG;
+        const size_t step = NLA_ALIGN(a.nla_len);
+        p = step < (size_t)(end - p) ? p + step : end;
+    }
+    if (!out->id)
         return -EBADMSG;
     if (out->total < out->len)
         out->total = out->len;

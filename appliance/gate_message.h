@@ -16,7 +16,7 @@ struct gate_message {
     size_t total; /* of the packet itself; >= len */
 };
 
-/** 1: a packet; 0: some other message, to be ignored; -EBADMSG: cannot be read. `buf` is aligned for netlink.
+/** 1: a packet; 0: some other message, to be ignored; -EBADMSG: cannot be read.
  */
 int gate_message_parse(const void *buf, size_t len, struct gate_message *out);
 

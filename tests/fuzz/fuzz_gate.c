@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct gate_message m;
     struct packet p;
     struct gate_verdict v;
-    cleanup_free uint8_t *copy = aligned_alloc(16, (len + 16) & ~(size_t)15);
+    cleanup_free uint8_t *copy = malloc(len + !len);
     memcpy(copy, data, len);
     if (gate_message_parse(copy, len, &m) != 1)
         return 0;
