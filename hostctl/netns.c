@@ -139,10 +139,18 @@ static void log_path(const struct sandbox *sb, char out[static PATH_MAX])
     (void)snprintf(out, PATH_MAX, "%s/egressd.log", sb->state_dir);
 }
 
-/* What the sidecar said so far: nobody wants to see it, unless it does not start. */
+/* What the sidecar said so far: nobody wants to see it, unless it does not start. Its holder writes the last
+ * lines before it reports the end, so that is waited for. */
 static void show_log(const struct sandbox *sb)
 {
     char path[PATH_MAX], buf[4096];
+    struct hold_msg m;
+    int got = -EAGAIN, sock = state(sb)->side.sock;
+    for (int ms = 0; ms < 1000 && (got == -EAGAIN || (got == 1 && m.type != HOLD_EXITED)); ms += 10) {
+        struct pollfd p = {.fd = sock, .events = POLLIN};
+        (void)poll(&p, 1, 10);
+        got = hold_receive(sock, &m, NULL);
+    }
     log_path(sb, path);
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof buf, state(sb)->log_start);

@@ -335,8 +335,13 @@ static int made(pid_t pid, int sock, struct holder *out)
     (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
     out->netns = open(path, O_RDONLY | O_CLOEXEC);
     if (out->netns < 0 || setsockopt(sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof on)) {
+        struct hold_msg m;
         err = errno;
-        log_warn("cannot open the new network namespace: %s", strerror(err));
+        /* It may have failed already, and said why. */
+        if (hold_receive(sock, &m, NULL) == 1 && m.type == HOLD_FAILED)
+            log_warn("%s", m.text);
+        else
+            log_warn("cannot open the new network namespace: %s", strerror(err));
         return -err;
     }
     return 0;

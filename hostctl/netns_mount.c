@@ -118,22 +118,33 @@ static int dev_links(const struct mounter *m)
     return 0;
 }
 
-/* The caller's terminal gets a name again, so that ttyname() finds it; its own one is in a devpts that is
- * hidden. */
-static int dev_console(const struct mounter *m)
+/* The caller's terminal, opened by name: the descriptor itself belongs to the host's mounts, which cannot be
+ * bound here. */
+static int open_terminal(void)
 {
-    for (int fd = 0; fd < 3; fd++)
-        if (isatty(fd)) {
-            if (write_file("/dev/console", "", 0, 0600))
-                return fail(m, errno, "cannot make /dev/console");
-            return bind_fd(m, fd, "/dev/console");
-        }
-    return 0;
+    for (int fd = 0; fd < 3; fd++) {
+        const char *name = ttyname(fd);
+        int tty = name ? open(name, O_PATH | O_CLOEXEC) : -1;
+        if (tty >= 0)
+            return tty;
+    }
+    return -1;
+}
+
+/* It gets a name again, so that ttyname() finds it; its own one is in a devpts that is hidden. */
+static int dev_console(const struct mounter *m, int tty)
+{
+    if (tty < 0)
+        return 0;
+    if (write_file("/dev/console", "", 0, 0600))
+        return fail(m, errno, "cannot make /dev/console");
+    return bind_fd(m, tty, "/dev/console");
 }
 
 static int mount_dev(const struct mounter *m)
 {
     int fd[ARRAY_LEN(devices)], err = 0;
+    cleanup_fd int tty = open_terminal();
     char path[64];
     for (size_t i = 0; i < ARRAY_LEN(devices); i++) {
         (void)snprintf(path, sizeof path, "/dev/%s", devices[i]);
@@ -163,7 +174,7 @@ static int mount_dev(const struct mounter *m)
         (void)mount("mqueue", "/dev/mqueue", "mqueue", NSE, NULL); /* not in every kernel */
     if (!err)
         err = dev_links(m);
-    return err ? err : dev_console(m);
+    return err ? err : dev_console(m, tty);
 }
 
 /* -- /run

@@ -1,0 +1,276 @@
+#!/bin/bash
+# egressctl, backend netns: status, descriptors, users, what the agent sees, and that nothing is left behind.
+. "$(dirname "$0")/lib.sh"
+
+world_up
+mkdir -p "$T/w"
+chmod 777 "$T/w"
+cd "$T/w" || exit 1
+cat >"$T/p.yaml" <<'YAML'
+version: 1
+egress:
+  routes:
+    - host: origin.test
+    - host: tokens.test
+      auth: {scheme: token, token_ref: CTL_TOKEN}
+YAML
+grep -v -e tokens -e auth "$T/p.yaml" >"$T/plain.yaml"
+echo 'version: 2' >"$T/bad.yaml"
+
+# run ARGS... -- CMD   without a word on stderr about the missing policy
+run() { ctl run --dns-upstream $DNS "$@" 2>"$T/err"; }
+status_is() {
+    local want=$1 got
+    shift
+    "$@"
+    got=$?
+    [ $got = "$want" ] || { echo "status $got instead of $want: $(cat "$T/err")"; return 1; }
+}
+
+# -- status, descriptors, user
+check "status of CMD" status_is 7 run -- sh -c 'exit 7'
+check "status of a signal" status_is 143 run -- sh -c 'kill -TERM $$'
+check "status 137 of SIGKILL" status_is 137 run -- sh -c 'kill -KILL $$'
+check "127 where CMD is missing" status_is 127 run -- /nonexistent/cmd
+check "126 where CMD cannot be run" status_is 126 run -- /etc/passwd
+check "125 without CMD" status_is 125 run
+check "125 for an unknown option" status_is 125 run --frobnicate -- true
+check "125 for a bad policy" status_is 125 run --policy "$T/bad.yaml" -- true
+bad_place() { run --policy "$T/bad.yaml" -- true; grep -q "bad.yaml:1:[0-9]*: " "$T/err" || { cat "$T/err"; return 1; }; }
+check "a bad policy is told by FILE:LINE:COL" bad_place
+says_nothing_allowed() { run -- true && grep -q 'nothing is allowed' "$T/err"; }
+check "without a policy it says that nothing is allowed" says_nothing_allowed
+pipes() { head -c 3000000 /dev/urandom >"$T/in" && run -- cat <"$T/in" | cmp - "$T/in"; }
+check "stdin and stdout are CMD's" pipes
+err_passes() { run -- sh -c 'echo oops >&2' && grep -qx oops "$T/err"; }
+check "stderr is CMD's" err_passes
+descriptors() { [ "$(run -- sh -c 'ls /proc/$$/fd | sort -n | tail -1' 9</dev/null)" -le 10 ] && ! run -- sh -c 'test -e /proc/$$/fd/9' 9</dev/null; }
+check "no other descriptor reaches CMD" descriptors
+check "CMD is not root" status_is 1 run -- sh -c '[ "$(id -u)" = 0 ]'
+who() { [ "$(run "$@" -- sh -c 'id -u; id -g' | tr '\n' ' ')" = "$WANT " ]; }
+WANT="1234 4321" check "--user UID:GID" who --user 1234:4321
+sudo_user() { [ "$(SUDO_UID=4711 SUDO_GID=4712 run -- sh -c 'id -u; id -g; echo "$SUDO_UID"' | tr '\n' ' ')" = "4711 4712  " ]; }
+check "the invoking user under sudo" sudo_user
+no_caps() { [ "$(run -- sh -c 'grep -c "^Cap.*:.0000000000000000" /proc/self/status; grep NoNewPrivs /proc/self/status | cut -f2' | tr '\n' ' ')" = "5 1 " ]; }
+check "no capability and no_new_privs" no_caps
+same_dir() { [ "$(run -- pwd)" = "$T/w" ] && run -- sh -c 'echo made >file' && [ "$(cat file)" = made ]; }
+check "CMD runs in the caller's directory" same_dir
+root_ro() { ! run --user 0 -- sh -c 'echo x >/usr/bin/egress-was-here' && ! [ -e /usr/bin/egress-was-here ]; }
+check "--user 0 cannot write to the host's programs" root_ro
+home() { run -- sh -c 'cd && echo x >f && test -s f && whoami' >/dev/null; }
+check "CMD has a home and a name" home
+
+# -- what the agent sees
+check "the host's processes are hidden" status_is 0 run -- sh -c '[ "$(ls -d /proc/[0-9]* | wc -l)" -lt 8 ]'
+check "the registry is hidden" status_is 1 run -- test -e /run/egressd
+check "the state is hidden" status_is 0 run -- sh -c '! ls /var/lib/egressd/* 2>/dev/null'
+proxies() { [ -z "$(HTTPS_PROXY=a http_proxy=b SSH_AUTH_SOCK=c DOCKER_HOST=d run -- env | grep -iE '^(https?_proxy|SSH_AUTH_SOCK|DOCKER_HOST)=')" ]; }
+check "variables that lead round the sidecar do not pass" proxies
+others_pass() { [ "$(CTL_OTHER='a b' run -- sh -c 'echo "$CTL_OTHER"')" = "a b" ]; }
+check "other variables pass" others_pass
+host_files() {
+    local before after
+    before=$(md5sum /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/passwd; find /etc -newer "$T/p.yaml" -type f)
+    run -- true
+    after=$(md5sum /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/passwd; find /etc -newer "$T/p.yaml" -type f)
+    [ "$before" = "$after" ] || { echo "$before -- $after"; return 1; }
+}
+check "the host's files in /etc stay as they are" host_files
+
+listen() { # path: a socket that answers everybody
+    python3 - "$1" <<'PY' &
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+path = "\0" + sys.argv[1][1:] if sys.argv[1][0] == "@" else sys.argv[1]
+s.bind(path)
+if path[0] != "\0":
+    os.chmod(path, 0o777)
+s.listen()
+while True:
+    s.accept()[0].sendall(b"door\n")
+PY
+    LISTENERS="${LISTENERS:-} $!"
+}
+knock() { # from the agent: does it answer?
+    run -- python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.connect(sys.argv[1].replace("@", "\0"))
+    sys.exit(0 if s.recv(9) else 1)
+except OSError as e:
+    sys.exit(1)' "$1"
+}
+listen "$T/w/door"
+listen /run/ctl-test-door
+listen @ctl-test-door
+eventually 5 test -S "$T/w/door" -a -S /run/ctl-test-door
+check "a host socket in a shared folder is closed" status_is 1 knock "$T/w/door"
+check "a host socket in /run is closed" status_is 1 knock /run/ctl-test-door
+check "an abstract host socket is closed" status_is 1 knock @ctl-test-door
+# shellcheck disable=SC2086
+kill $LISTENERS
+rm -f /run/ctl-test-door
+
+# -- secrets
+TOKEN=s3cr3t-$$-abcdefgh
+missing() { (unset CTL_TOKEN; status_is 125 run --policy "$T/p.yaml" -- true) && grep -q CTL_TOKEN "$T/err"; }
+check "a missing secret is named, and nothing starts" missing
+hidden_secret() {
+    local out
+    out=$(CTL_TOKEN=$TOKEN CTL_ALIAS="https://u:$TOKEN@h/" run --policy "$T/p.yaml" -- sh -c \
+        'env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" "\n"')
+    [ -n "$out" ] && ! grep -q -F "$TOKEN" <<<"$out"
+}
+check "no secret in any environment or command line that the agent reads" hidden_secret
+nowhere() {
+    (CTL_TOKEN=$TOKEN run --name ctls$$ --policy "$T/p.yaml" -- sleep 20) &
+    eventually 5 running ctls$$ || { cat "$T/err"; return 1; }
+    local pid found=0
+    for pid in $(pgrep -f "$BUILD/egress") $(pgrep egressd); do
+        tr '\0' '\n' <"/proc/$pid/cmdline" | grep -q -F "$TOKEN" && { echo "cmdline of $pid"; found=1; }
+        tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -q -F "$TOKEN" && { echo "environ of $pid: $(cat "/proc/$pid/comm")"; found=1; }
+    done
+    grep -r -l -F "$TOKEN" /run/egressd/ctls$$ /var/lib/egressd/ctls$$ && found=1
+    ctl stop ctls$$
+    wait
+    return $found
+}
+running() { ctl ps | grep -q "^$1 .* running "; }
+check "no secret in a command line, an environment or a file of the host" nowhere
+
+# -- life
+lifecycle() {
+    run --name ctla$$ -- sleep 20 &
+    eventually 5 running ctla$$ || return 1
+    status_is 125 run --name ctla$$ -- true || return 1
+    grep -q 'is running' "$T/err" || return 1
+    [ "$(ctl exec ctla$$ -- sh -c 'id -u; cat /etc/resolv.conf; pwd')" = "$(printf '65520\nnameserver 192.168.127.1\n%s' "$T/w")" ] || return 1
+    ctl exec ctla$$ -- sh -c 'exit 9'
+    [ $? = 9 ] || return 1
+    ctl ca ctla$$ | openssl x509 -noout || return 1
+    ctl stop ctla$$ || return 1
+    wait
+    ! ctl ps | grep ctla$$
+}
+check "ps, a taken name, exec, ca, stop" lifecycle
+kept() {
+    local out
+    out=$(ctl run --keep --name ctlk$$ -- sh -c 'echo done' 2>&1) || { echo "$out"; return 1; }
+    ctl ps | grep -q "^ctlk$$ .* kept " || { ctl ps; return 1; }
+    [ "$(ctl exec ctlk$$ -- echo in)" = in ] || return 1
+    ctl stop ctlk$$ && ! ctl ps | grep ctlk$$
+}
+check "--keep keeps it until stop" kept
+reloads() {
+    run --name ctlr$$ --policy "$T/plain.yaml" -- sleep 20 &
+    eventually 5 running ctlr$$ || return 1
+    ctl reload ctlr$$ --policy "$T/plain.yaml" || { echo good; return 1; }
+    ctl reload ctlr$$ --policy "$T/bad.yaml" 2>"$T/err2"
+    [ $? = 2 ] && grep -q 'bad.yaml:1:' "$T/err2" || { cat "$T/err2"; return 1; }
+    CTL_TOKEN=$TOKEN ctl reload ctlr$$ --policy "$T/p.yaml" || return 1
+    (unset CTL_TOKEN; ctl reload ctlr$$ --policy "$T/p.yaml") || { echo "a known secret was asked for again"; return 1; }
+    ctl stop ctlr$$
+    wait
+}
+check "reload: a good policy, a bad one, one with secrets" reloads
+
+# -- nothing is left
+snapshot() {
+    ip -n "$W-host" -o link | sed 's/ qdisc.*//'
+    ip -n "$W-host" addr
+    ip -n "$W-host" route show table all
+    in_host nft list ruleset
+    in_host sysctl -a 2>/dev/null | grep 'ipv4.*forwarding'
+    grep -v -c nsfs /proc/mounts
+    pgrep -a -f "$BUILD/egress"
+    ls /run/egressd
+}
+snapshot >"$T/before"
+unchanged() { eventually 3 same_snapshot || { diff "$T/before" "$T/after"; return 1; }; }
+same_snapshot() { snapshot >"$T/after" && cmp -s "$T/before" "$T/after"; }
+check "nothing is left after the runs so far" unchanged
+interrupted() {
+    local i p s
+    for i in $(seq 24); do
+        s=$([ $((i % 2)) = 0 ] && echo INT || echo TERM)
+        ip netns exec "$W-host" "$BUILD/egressctl" run --dns-upstream $DNS -- sleep 5 2>/dev/null &
+        p=$!
+        sleep "0.$(printf %03d $((i * 9)))"
+        kill -$s $p
+        wait $p
+        case $? in 130 | 143) ;; *) echo "run $i: status $?"; return 1 ;; esac
+    done
+    unchanged
+}
+check "nothing is left after SIGINT and SIGTERM at any instant" interrupted
+killed() {
+    local i p
+    for i in $(seq 12); do
+        ip netns exec "$W-host" "$BUILD/egressctl" run --dns-upstream $DNS -- sleep 5 2>/dev/null &
+        p=$!
+        sleep "0.$(printf %03d $((i * 17)))"
+        kill -KILL $p
+        wait $p 2>/dev/null
+    done
+    sleep 0.3
+    ctl gc >/dev/null
+    unchanged
+}
+check "gc removes what SIGKILL left" killed
+sidecar_dies() {
+    local pid p
+    run --name ctld$$ -- sleep 20 &
+    p=$!
+    eventually 5 running ctld$$ || return 1
+    pid=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["pid"])' /run/egressd/ctld$$/record.json "$1")
+    kill -KILL "$pid"
+    wait $p
+    [ $? = 125 ] && grep -q . "$T/err" || { cat "$T/err"; return 1; }
+    unchanged
+}
+check "the sandbox ends with its sidecar" sidecar_dies egressd
+check "the sandbox ends with its sidecar's holder" sidecar_dies sidecar
+check "the sandbox ends with its agent's holder" sidecar_dies agent
+many() {
+    local i pids= bad=0
+    for i in $(seq 20); do
+        ip netns exec "$W-host" "$BUILD/egressctl" run --policy "$T/plain.yaml" --state-dir "$T/many" --dns-upstream $DNS -- sh -c 'sleep 1; exit 3' \
+            2>>"$T/many.err" &
+        pids="$pids $!"
+    done
+    for i in $pids; do
+        wait "$i"
+        [ $? = 3 ] || bad=$((bad + 1))
+    done
+    [ $bad = 0 ] || { echo "$bad of 20 failed: $(tail -5 "$T/many.err")"; return 1; }
+    unchanged
+}
+check "twenty at once, with one command line" many
+firewalled() {
+    local rules
+    in_host nft -f - <<'NFT'
+table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }
+NFT
+    run --name ctlf$$ -- sleep 20 &
+    eventually 5 running ctlf$$ || return 1
+    rules=$(in_host nft list chain ip filter FORWARD | grep -c "egressd-ctlf$$")
+    ctl stop ctlf$$
+    wait
+    [ "$rules" = 2 ] && ! in_host nft list chain ip filter FORWARD | grep egressd || { echo "rules: $rules"; return 1; }
+    in_host nft delete table ip filter
+    unchanged
+}
+check "another firewall's forward policy is passed, and left as it was" firewalled
+island() {
+    ip -n "$W-host" route del default
+    run -- true
+    local s=$?
+    ip -n "$W-host" route add default via 10.77.0.1
+    [ $s = 0 ] && grep -q 'no default route' "$T/err" && unchanged
+}
+check "without a default route it starts, and says so" island
+
+# -- terminal
+check "Ctrl-C, Ctrl-Z and a shell's job control on a terminal" in_host python3 "$HERE/ctl_tty.py" "$BUILD/egressctl"
+check "nothing is left in the end" unchanged
+exit $FAILED
