@@ -15,6 +15,7 @@
 #include "lib/base.h"
 #include "lib/log.h"
 #include "lib/policy.h"
+#include "lib/policy_text.h"
 
 #define EXIT_USAGE 2
 
@@ -113,22 +114,6 @@ static int cmd_run(int argc, char **argv)
     return monitor_run(&o);
 }
 
-static void print_summary(const struct policy *p)
-{
-    printf("%zu routes\n", p->n_routes);
-    for (size_t i = 0; i < p->n_routes; i++) {
-        const struct route *r = &p->routes[i];
-        static const char *const protocols[] = {
-            [ROUTE_HTTP] = "http", [ROUTE_TCP] = "tcp", [ROUTE_UDP] = "udp"};
-        printf("  %s: %s%s%s%s\n", r->host, protocols[r->protocol],
-            r->protocol == ROUTE_HTTP && r->tls == ROUTE_TLS_SPLICE ? ", sealed (splice)" : "",
-            r->auth.scheme != AUTH_NONE ? ", credential " : "",
-            r->auth.scheme != AUTH_NONE && r->auth.token_ref ? r->auth.token_ref : "");
-    }
-    if (p->n_routes == 0)
-        puts("nothing is allowed");
-}
-
 static int cmd_check(int argc, char **argv)
 {
     const char *path = NULL;
@@ -137,7 +122,7 @@ static int cmd_check(int argc, char **argv)
     parse(table, "usage: egressd check --policy FILE\n", argc, argv);
     require_policy(path);
     struct policy *p = load_policy(path);
-    print_summary(p);
+    policy_summary(stdout, p);
     policy_free(p);
     return fflush(stdout) == 0 ? 0 : 1;
 }
