@@ -47,6 +47,8 @@ static int open_socket(const struct door *d)
 /* Writes the datagram that a service of this kind answers. Returns its length. */
 static size_t greeting(enum door_kind kind, uint8_t out[static 1200])
 {
+    static const uint8_t unknown_version[] = {0xc0, 0x1a, 0x2a, 0x3a, 0x4a, /* two connection ids */
+        8, 'e', 'g', 'r', 'e', 's', 's', 'd', '.', 8, '.', 'e', 'g', 'r', 'e', 's', 's', 'd'};
     memset(out, 0, 1200);
     switch (kind) {
     case DOOR_NTP:
@@ -55,8 +57,7 @@ static size_t greeting(enum door_kind kind, uint8_t out[static 1200])
     case DOOR_QUIC:
         /* An unknown version of the reserved pattern (RFC 9000 15) makes any server name its own (6.1);
          * shorter datagrams are ignored (14.1). */
-        memcpy(out, "\xc0\x1a\x2a\x3a\x4a\x08", 6);
-        memcpy(out + 6, "egressd.\x08.egressd", 17);
+        memcpy(out, unknown_version, sizeof unknown_version);
         return 1200;
     case DOOR_ECHO: {
         uint16_t sum = (uint16_t) ~(ICMP_ECHO << 8);
@@ -93,11 +94,10 @@ void door_knock(struct door *d)
         decide(d, DOOR_CLOSED);
         return;
     }
-    bool waits = connect(d->fd, (const struct sockaddr *)&d->to, length_of(&d->to)) < 0;
-    if (waits && errno != EINPROGRESS)
-        decide(d, DOOR_CLOSED);
-    else if (d->kind != DOOR_TCP && d->kind != DOOR_DNS_TCP &&
-             send(d->fd, packet, greeting(d->kind, packet), MSG_NOSIGNAL) < 0)
+    bool stream = d->kind == DOOR_TCP || d->kind == DOOR_DNS_TCP;
+    bool failed =
+        connect(d->fd, (const struct sockaddr *)&d->to, length_of(&d->to)) < 0 && errno != EINPROGRESS;
+    if (failed || (!stream && send(d->fd, packet, greeting(d->kind, packet), MSG_NOSIGNAL) < 0))
         decide(d, DOOR_CLOSED);
 }
 
@@ -151,7 +151,7 @@ void door_listen(struct door *d)
     else if (d->kind == DOOR_DNS_TCP)
         /* An answer this short comes in one piece; half of one is a stranger's. */
         listen_dns(d, buf + MIN(n, 2), (size_t)n - (size_t)MIN(n, 2));
-    else if (d->kind != DOOR_ECHO || (n > 20 && buf[(buf[0] & 15) * 4] == ICMP_ECHO_REPLY))
+    else if (d->kind != DOOR_ECHO || (n > 20 && buf[(size_t)(buf[0] & 15) * 4] == ICMP_ECHO_REPLY))
         decide(d, DOOR_OPEN);
 }
 

@@ -20,6 +20,7 @@
 #elif defined(__aarch64__)
 #define ARCH AUDIT_ARCH_AARCH64
 #else
+// cppcheck-suppress preprocessorErrorDirective
 #error "no system call filter for this architecture yet"
 #endif
 
@@ -115,7 +116,8 @@ static void load_word(struct program *p, size_t offset)
 /* The kernel takes int arguments from the low half of a register; the high half must not decide anything. */
 static void load_arg(struct program *p, unsigned n)
 {
-    load_word(p, offsetof(struct seccomp_data, args) + 8 * n); /* both architectures are little-endian */
+    load_word(
+        p, offsetof(struct seccomp_data, args) + (size_t)8 * n); /* both architectures are little-endian */
 }
 
 static void give(struct program *p, uint32_t action)

@@ -90,7 +90,8 @@ static void must_equal(struct nl_request *r, const void *value, size_t len)
 static void interface_must_be(struct nl_request *r, uint32_t key, const char *name)
 {
     char padded[16] = {0};
-    memcpy(padded, name, MIN(strlen(name), sizeof padded - 1));
+    for (size_t i = 0; i < sizeof padded - 1 && name[i] != '\0'; i++)
+        padded[i] = name[i];
     load_meta(r, key);
     must_equal(r, padded, sizeof padded);
 }

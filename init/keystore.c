@@ -68,7 +68,8 @@ static struct blob jks_sealed(const uint8_t *head, size_t head_len, const struct
     if (b.data == NULL)
         fatal("out of memory");
     memcpy(b.data, head, head_len);
-    memcpy(b.data + head_len, tail->data, tail->len);
+    if (tail->len > 0)
+        memcpy(b.data + head_len, tail->data, tail->len);
     put32(b.data + 8, count);
     jks_digest(b.data, b.len - SHA1_LEN, b.data + b.len - SHA1_LEN);
     return b;

@@ -57,7 +57,7 @@ static void prepare_files(const struct settings *s)
         trust_install(&place, s->ca);
 }
 
-static noreturn void become_agent(const struct settings *s)
+static _Noreturn void become_agent(const struct settings *s)
 {
     environment_clean();
     int error = exec_search(s->command);

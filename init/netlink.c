@@ -116,7 +116,7 @@ static ssize_t receive(int fd, uint8_t buf[static RECEIVE_MAX])
             return -errno;
         if (n > RECEIVE_MAX)
             return -EMSGSIZE;
-        if (from.nl_pid == 0)
+        if (from.nl_pid == 0 && n >= (ssize_t)sizeof(struct nlmsghdr))
             return n;
     }
 }
@@ -161,7 +161,7 @@ static bool count_answers(
 
 int nl_call(int fd, const struct nl_request *r)
 {
-    _Alignas(struct nlmsghdr) uint8_t buf[RECEIVE_MAX];
+    _Alignas(struct nlmsghdr) uint8_t buf[RECEIVE_MAX] = {0};
     int error = send_request(fd, r), first = 0;
     if (error != 0)
         return error;
@@ -177,7 +177,7 @@ int nl_call(int fd, const struct nl_request *r)
 
 int nl_dump(int fd, const struct nl_request *r, nl_visit *visit, void *arg)
 {
-    _Alignas(struct nlmsghdr) uint8_t buf[RECEIVE_MAX];
+    _Alignas(struct nlmsghdr) uint8_t buf[RECEIVE_MAX] = {0};
     int error = send_request(fd, r);
     if (error != 0)
         return error;

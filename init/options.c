@@ -59,7 +59,7 @@ static const struct option_row {
     {"--version", NULL, OPT_VERSION},
 };
 
-static noreturn void print(const char *text)
+static _Noreturn void print(const char *text)
 {
     ssize_t n = write(STDOUT_FILENO, text, strlen(text));
     _exit(n == (ssize_t)strlen(text) ? 0 : EXIT_SETUP);

@@ -145,7 +145,7 @@ static bool is_leak(struct probe *p, const struct door *d)
     return control == NULL || control->state != DOOR_OPEN;
 }
 
-static noreturn void report(const struct door *d)
+static _Noreturn void report(const struct door *d)
 {
     char text[IPV4_STRLEN] = "IPv6";
     if (d->to.ss_family == AF_INET)

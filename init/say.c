@@ -27,7 +27,7 @@ void say(const char *fmt, ...)
     write_line(&t);
 }
 
-noreturn void fatal(const char *fmt, ...)
+void fatal(const char *fmt, ...)
 {
     TEXT(t, 1024);
     va_list ap;
@@ -39,7 +39,7 @@ noreturn void fatal(const char *fmt, ...)
     _exit(EXIT_SETUP);
 }
 
-noreturn void fatal_error(int error, const char *fmt, ...)
+void fatal_error(int error, const char *fmt, ...)
 {
     TEXT(t, 1024);
     va_list ap;

@@ -4,13 +4,11 @@
 #ifndef EGRESS_INIT_SAY_H
 #define EGRESS_INIT_SAY_H
 
-#include <stdnoreturn.h>
-
 /** Formats as text_fmt() does. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** Message, then exit with EXIT_SETUP. */
-noreturn void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+__attribute__((noreturn, format(printf, 1, 2))) void fatal(const char *fmt, ...);
 /** Message with ": strerror(error)", then exit with EXIT_SETUP. `error` may be errno or -errno. */
-noreturn void fatal_error(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+__attribute__((noreturn, format(printf, 2, 3))) void fatal_error(int error, const char *fmt, ...);
 
 #endif
