@@ -10,7 +10,9 @@
 
 /* Where an address is leased to a tcp route and a web route alike, a client that says nothing for this long
  * is taken for one of a protocol in which the server speaks first. */
-#define SERVER_FIRST_MS 1000
+#define SERVER_FIRST_MS 1000u
+/* While the kernel wakes us for less than we asked for. */
+#define LOOK_AGAIN_MS 100
 /* A connection that was taken before a drain may send its request this long after its handshake. */
 #define LATE_DRAIN_MS 2000
 /* Leaves for names that no route has: so many at once and a second. A 403 that can be read is a kindness. */
@@ -414,22 +416,31 @@ static void on_error(struct conn *c, void *arg, int err)
 
 static const struct conn_ops sniff_ops = {.on_readable = on_readable, .on_error = on_error};
 
-static void on_sniff_timeout(struct engine_timer *t)
+static void on_sniff_timer(struct engine_timer *t)
 {
     struct flow *f = flow_of_timer(t);
-    if (f->peeked)
+    if (f->tcp && !f->peeked)
+        flow_relay_unnamed(f);
+    else if (engine_now_ms(f->e) >= f->deadline && f->peeked)
         flow_cut(f, REASON_MALFORMED, "first octets not complete in time");
-    else
+    else if (engine_now_ms(f->e) >= f->deadline)
         flow_cut(f, REASON_NO_ROUTE, "said nothing in time");
+    else
+        flow_look_again(f);
 }
 
-static void on_silence(struct engine_timer *t)
+static void on_look_again(struct engine_timer *t)
 {
     struct flow *f = flow_of_timer(t);
-    if (f->peeked)
-        engine_timer_set(f->e, t, f->e->policy->timeouts.client_hello, on_sniff_timeout);
-    else
-        flow_relay_unnamed(f);
+    uint64_t now = engine_now_ms(f->e);
+    engine_timer_set(f->e, t, f->deadline > now ? (uint32_t)(f->deadline - now) : 0, on_sniff_timer);
+    if (f->deadline > now)
+        flow_sniff(f);
+}
+
+void flow_look_again(struct flow *f)
+{
+    engine_timer_set(f->e, &f->timer, LOOK_AGAIN_MS, on_look_again);
 }
 
 /* Which tcp route is the address leased to? `*web`: a route of the other kind has this address and port too.
@@ -496,10 +507,9 @@ void flow_start(struct engine *e, int fd, const struct endpoint *agent, const st
         flow_relay_unnamed(f);
         return;
     }
-    if (f->tcp)
-        engine_timer_set(e, &f->timer, SERVER_FIRST_MS, on_silence);
-    else
-        engine_timer_set(e, &f->timer, e->policy->timeouts.client_hello, on_sniff_timeout);
+    uint32_t patience = e->policy->timeouts.client_hello;
+    f->deadline = engine_now_ms(e) + patience;
+    engine_timer_set(e, &f->timer, f->tcp ? MIN(SERVER_FIRST_MS, patience) : patience, on_sniff_timer);
     flow_sniff(f); /* it may have come with the handshake's last segment */
 }
 

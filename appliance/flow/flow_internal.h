@@ -35,6 +35,8 @@ struct flow {
     uint64_t started; /* us */
     uint64_t from_agent, to_agent; /* octets */
     uint32_t leaf_token; /* of engine_leaf(); 0: none under way */
+    uint64_t deadline; /* loop ms: of sniffing */
+    uint16_t wanted; /* octets that SO_RCVLOWAT was set to wait for; 0: not yet */
     uint16_t peeked; /* octets that were there when we last looked */
     uint8_t stage; /* enum stage */
     uint8_t reason; /* enum reason */
@@ -70,6 +72,8 @@ void flow_deny(struct flow *f, enum reason why, const char *detail);
 void flow_alert(struct flow *f, uint8_t description, enum reason why, const char *detail);
 /** RST. */
 void flow_cut(struct flow *f, enum reason why, const char *detail);
+/** Calls flow_sniff() again in a while, whatever the socket says. */
+void flow_look_again(struct flow *f);
 /** Wakes us when so many octets are there. */
 void flow_set_lowat(struct flow *f, size_t octets);
 /** `name` is copied. False: no memory. */

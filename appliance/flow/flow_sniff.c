@@ -21,21 +21,24 @@ static bool input_ended(const struct flow *f)
     return info.tcpi_state != TCP_ESTABLISHED;
 }
 
-/* SO_RCVLOWAT wakes us once there is as much as it takes. Being woken with nothing new means that no more
- * will come, or that the kernel does not want to hold more of it. */
+/* SO_RCVLOWAT wakes us once there is as much as we asked for. Being woken with less means that no more will
+ * come, or that the kernel is short of room for it (segments of one octet each cost it hundreds): then look
+ * again in a while. */
 static void wait_for(struct flow *f, size_t n, size_t need)
 {
-    if (n && n == f->peeked) {
-        if (input_ended(f))
-            flow_cut(f, REASON_MALFORMED, "ended within its first octets");
-        else
-            flow_cut(f, REASON_LIMIT, "its first octets take too much memory");
+    bool woken_early = f->wanted && n < f->wanted;
+    if (woken_early && input_ended(f)) {
+        flow_cut(f, REASON_MALFORMED, "ended within its first octets");
         return;
     }
     f->peeked = (uint16_t)n;
-    if (n)
+    if (n) {
+        f->wanted = (uint16_t)need;
         flow_set_lowat(f, need);
-    conn_read_enable(f->c, true);
+    }
+    conn_read_enable(f->c, !woken_early);
+    if (woken_early)
+        flow_look_again(f);
 }
 
 static void found_name(struct flow *f, const char *name)
