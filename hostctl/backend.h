@@ -48,7 +48,7 @@ struct backend {
     int (*get_file)(struct record *r, const char *name, struct blob *out);
     int (*put_file)(struct record *r, const char *name, const struct blob *data);
     int (*reload)(struct record *r);
-    /** Ends CMD and all else. `grace`: CMD is asked first. */
+    /** Ends CMD and all else. `grace`: the sidecar may write what is still to be logged. */
     int (*stop)(struct record *r, bool grace);
     int (*remove)(struct record *r);
     void (*free)(struct sandbox *sb);

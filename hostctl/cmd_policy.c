@@ -102,9 +102,7 @@ int cmd_policy(int argc, char **argv)
     return EXIT_EGRESSCTL;
 }
 
-/* -- reload
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- reload -- */
 
 static json_t *read_status(const struct record *r)
 {
@@ -205,9 +203,7 @@ int cmd_reload(int argc, char **argv)
     return status;
 }
 
-/* -- ca, pf
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- ca, pf -- */
 
 int cmd_ca(int argc, char **argv)
 {

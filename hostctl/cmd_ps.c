@@ -14,46 +14,7 @@
 /* As long as container runtimes give: then SIGKILL. */
 #define GRACE_S 10
 
-struct pick {
-    const char *name;
-    struct record *out;
-    unsigned living;
-};
-
-static int pick_one(struct record *r, bool alive, void *arg)
-{
-    struct pick *p = arg;
-    if (!alive || (p->name && strcmp(p->name, r->name) != 0))
-        return 0;
-    if (p->living++ == 0) {
-        *p->out = *r;
-        p->out->json = json_incref(r->json);
-    }
-    return 0;
-}
-
-int sandbox_find(const char *name, struct record *out)
-{
-    struct pick p = {.name = name, .out = out};
-    *out = (struct record){.lock_fd = -1};
-    int err = record_each(pick_one, &p);
-    if (err)
-        return err;
-    if (p.living == 1)
-        return 0;
-    record_close(out);
-    if (p.living > 1)
-        log_warn("%u sandboxes are running; say which one (egressctl ps lists them)", p.living);
-    else if (name)
-        log_warn("there is no running sandbox %s (egressctl ps lists them)", name);
-    else
-        log_warn("there is no running sandbox");
-    return p.living > 1 ? -EINVAL : -ENOENT;
-}
-
-/* -- ps
- * --------------------------------------------------------------------------------------------------------------
- */
+/* -- ps -- */
 
 struct listing {
     bool json, header;
@@ -126,38 +87,7 @@ int cmd_ps(int argc, char **argv)
     return status;
 }
 
-/* -- gc
- * --------------------------------------------------------------------------------------------------------------
- */
-
-struct burial {
-    int count, err;
-    bool say;
-};
-
-static int bury_dead(struct record *r, bool alive, void *arg)
-{
-    struct burial *b = arg;
-    if (alive || record_lock(r))
-        return 0;
-    int err = sandbox_bury(r);
-    if (err) {
-        log_warn("cannot remove all of the sandbox %s: %s", r->name, strerror(-err));
-        b->err = err;
-        return 0;
-    }
-    if (b->say)
-        printf("removed %s\n", r->name);
-    b->count++;
-    return 0;
-}
-
-int sandbox_gc(bool say)
-{
-    struct burial b = {.say = say};
-    int err = record_each(bury_dead, &b);
-    return err ? err : b.err ? b.err : b.count;
-}
+/* -- gc -- */
 
 int cmd_gc(int argc, char **argv)
 {
@@ -171,9 +101,7 @@ int cmd_gc(int argc, char **argv)
     return lock < 0 || sandbox_gc(true) < 0 ? EXIT_EGRESSCTL : 0;
 }
 
-/* -- stop
- * ------------------------------------------------------------------------------------------------------------
- */
+/* -- stop -- */
 
 /* Until it is gone or the time is up. */
 static bool gone(const char *name, const struct record *r, int seconds)
@@ -206,7 +134,7 @@ static int stop_one(struct record *r)
     bool alive = false;
     if (record_open(&now, r->name, &alive) == -ENOENT)
         return 0;
-    int err = b->stop(&now, false);
+    int err = b->stop(&now, true);
     cleanup_fd int lock = registry_lock();
     for (int i = 0; i < 200 && !err && (err = record_lock(&now)) == -EWOULDBLOCK; i++) {
         const struct timespec pause = {.tv_nsec = 10000000};

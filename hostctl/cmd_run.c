@@ -145,7 +145,7 @@ static int start(struct sandbox *sb)
 /* The record is the only list of what is to be removed, also here. */
 static int finish(struct sandbox *sb)
 {
-    (void)sb->backend->stop(sb->rec, false);
+    (void)sb->backend->stop(sb->rec, true);
     sb->backend->free(sb);
     cleanup_fd int lock = registry_lock();
     return lock < 0 ? lock : sandbox_bury(sb->rec);

@@ -37,27 +37,6 @@ static int usage(FILE *f, int status)
     return status;
 }
 
-bool command_options(const struct opt *table, const char *text, int argc, char **argv, unsigned flags,
-    struct opt_args *args, int *status)
-{
-    char err[300];
-    switch (opt_parse(table, argc, argv, flags, args, err, sizeof err)) {
-    case OPT_OK: return true;
-    case OPT_HELP:
-        opt_help(stdout, text, table);
-        *status = 0;
-        return false;
-    case OPT_VERSION:
-        (void)puts("egressctl " EGRESS_VERSION);
-        *status = 0;
-        return false;
-    case OPT_BAD: break;
-    }
-    log_warn("%s: %s (egressctl %s --help)", argv[0], err, argv[0]);
-    *status = EXIT_EGRESSCTL;
-    return false;
-}
-
 int main(int argc, char **argv)
 {
     log_init("egressctl");

@@ -27,6 +27,9 @@
  * hear of. */
 #define READY_MS 20000
 #define AGENT_MS 20000
+/* For egressd's last lines in the log, once the agent is gone. */
+#define DRAIN_MS 3000
+#define END_MS 5000
 #define CA_MAX KIB(16)
 #define FILE_MAX MIB(16)
 
@@ -124,8 +127,7 @@ static void netns_plan(struct sandbox *sb)
     printf("\n");
 }
 
-/* -- waiting for a holder
- * ------------------------------------------------------------------------------------------- */
+/* -- waiting for a holder -- */
 
 static long long now_ms(void)
 {
@@ -196,9 +198,7 @@ static int await(struct sandbox *sb, struct holder *h, enum hold_type want, long
     }
 }
 
-/* -- start
- * -----------------------------------------------------------------------------------------------------------
- */
+/* -- start -- */
 
 static int make_holders(struct sandbox *sb, struct netns *n)
 {
@@ -364,8 +364,7 @@ static int netns_start_agent(struct sandbox *sb)
     return record_save(sb->rec);
 }
 
-/* -- while CMD runs
- * -------------------------------------------------------------------------------------------------- */
+/* -- while CMD runs -- */
 
 static void pass_on(struct holder *agent, enum tty_mode tty)
 {
@@ -456,9 +455,7 @@ static int netns_wait(struct sandbox *sb)
     return status;
 }
 
-/* -- exec
- * ------------------------------------------------------------------------------------------------------------
- */
+/* -- exec -- */
 
 static int enter(pid_t pid, const char *type, int flag)
 {
@@ -516,8 +513,7 @@ static int netns_exec(struct record *r, const struct exec_request *req)
     return status;
 }
 
-/* -- the rest of a life
- * ---------------------------------------------------------------------------------------------- */
+/* -- the rest of a life -- */
 
 static bool status_ready(struct record *r)
 {
@@ -551,25 +547,33 @@ static int netns_reload(struct record *r)
     return !pid ? -ESRCH : kill(pid, SIGHUP) ? -errno : 0;
 }
 
-/* Killed and gone: its namespaces end with it. */
-static void end_process(pid_t pid)
+/* Is it gone after so long? Ours is reaped. */
+static bool ended(pid_t pid, int ms)
 {
-    if (!pid || kill(pid, SIGKILL))
-        return;
-    for (int ms = 0; ms < 5000; ms++) {
+    for (int i = 0; i <= ms; i++) {
         if (waitpid(pid, NULL, WNOHANG) == pid || process_start(pid) < 0)
-            return;
+            return true;
         const struct timespec pause = {.tv_nsec = 1000000};
         (void)nanosleep(&pause, NULL);
     }
-    log_warn("process %d does not end", (int)pid);
+    return false;
+}
+
+/* The first process of namespaces, killed and gone: everything in them ends with it. */
+static void end_holder(pid_t pid)
+{
+    if (pid && kill(pid, SIGKILL) == 0 && !ended(pid, END_MS))
+        log_warn("process %d does not end", (int)pid);
 }
 
 static int netns_stop(struct record *r, bool grace)
 {
-    (void)grace;
-    end_process(record_process(r, "agent"));
-    end_process(record_process(r, "sidecar"));
+    pid_t egressd = record_process(r, "egressd"), side = record_process(r, "sidecar");
+    end_holder(record_process(r, "agent"));
+    /* What the agent's connections came to is still to be logged; with egressd its holder ends. */
+    if (grace && egressd && side && kill(egressd, SIGTERM) == 0)
+        (void)ended(side, DRAIN_MS);
+    end_holder(record_process(r, "sidecar"));
     return 0;
 }
 

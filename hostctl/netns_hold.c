@@ -125,8 +125,7 @@ static void close_others(const int *keep, size_t n)
     }
 }
 
-/* -- the program
- * --------------------------------------------------------------------------------------------------- */
+/* -- the program -- */
 
 struct program {
     char **argv, **env;
@@ -169,9 +168,7 @@ static pid_t start(const struct program *p)
     return pid;
 }
 
-/* -- life
- * ------------------------------------------------------------------------------------------------------------
- */
+/* -- life -- */
 
 static int watch_signals(void)
 {
@@ -292,8 +289,7 @@ static size_t wait_go(int sock, char *payload, size_t room)
     }
 }
 
-/* -- making one
- * ------------------------------------------------------------------------------------------------------ */
+/* -- making one -- */
 
 /* Common to both, in the new process. */
 static void begin(const struct hold_plan *p, int sock, const char *title)

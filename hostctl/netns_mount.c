@@ -102,8 +102,7 @@ int mount_sidecar(char *why, size_t whylen)
     return err;
 }
 
-/* -- /dev: the devices that any program may expect, and no other
- * ---------------------------------------------------- */
+/* -- /dev: the devices that any program may expect, and no other -- */
 
 static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
 
@@ -177,9 +176,7 @@ static int mount_dev(const struct mounter *m)
     return err ? err : dev_console(m, tty);
 }
 
-/* -- /run
- * ------------------------------------------------------------------------------------------------------------
- */
+/* -- /run -- */
 
 static int mount_run(const struct mounter *m)
 {
@@ -211,9 +208,7 @@ static int mount_run(const struct mounter *m)
     return err;
 }
 
-/* -- /etc
- * ------------------------------------------------------------------------------------------------------------
- */
+/* -- /etc -- */
 
 /* An overlay where the kernel and the file system below have it; else a copy. `dir` must exist. */
 static int cover(const struct mounter *m, const char *dir)
@@ -293,8 +288,7 @@ static int mount_etc(const struct mounter *m)
     return err ? err : add_user(m);
 }
 
-/* -- what is hidden
- * -------------------------------------------------------------------------------------------------- */
+/* -- what is hidden -- */
 
 static bool within(const char *path, const char *dir)
 {

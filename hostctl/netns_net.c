@@ -110,8 +110,7 @@ static int choose(int nl, const char *name, struct net_plan *p)
     return err ? err : -EADDRNOTAVAIL;
 }
 
-/* -- forwarding
- * ------------------------------------------------------------------------------------------------------ */
+/* -- forwarding -- */
 
 static int read_flag(const char *path)
 {
@@ -212,9 +211,7 @@ static void restore_forwarding(int nl, struct record *r)
     json_decref(restore);
 }
 
-/* -- making
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- making -- */
 
 static int write_plan(struct record *r, const struct net_plan *p)
 {
@@ -321,9 +318,7 @@ int net_connect_inside(int sidecar_netns, int agent_netns, const struct net_plan
     return err;
 }
 
-/* -- undoing
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- undoing -- */
 
 static int open_if_inode(const char *path, ino_t inode)
 {

@@ -75,8 +75,7 @@ pid_t host_table_load(const struct host_table *t)
     return pid;
 }
 
-/* -- nfnetlink
- * ---------------------------------------------------------------------------------------------------- */
+/* -- nfnetlink -- */
 
 struct nfmsg {
     struct nlmsghdr h;
