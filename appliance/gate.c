@@ -34,8 +34,10 @@ struct gate {
     struct engine_timer tick;
     int closing; /* handles that the loop still has */
     bool stopped, ticking;
+    bool broken; /* the queue cannot be read any more: nothing passes */
     uint32_t last_id;
-    uint64_t overrun; /* when the kernel last said that it dropped packets; 0: never */
+    bool overrun; /* the kernel said that it dropped packets */
+    uint64_t last_gap; /* when one was found since; 0: not yet */
     struct ipc_msg unsent[BATCH]; /* verdicts that the monitor's socket did not take */
     size_t n_unsent;
     struct mmsghdr msgs[BATCH];
@@ -110,10 +112,22 @@ static void judge(struct gate *g, const struct gate_message *m)
 static void note_gap(struct gate *g, uint32_t id)
 {
     const uint32_t missing = id - g->last_id - 1;
-    if (g->last_id && missing && missing < UINT32_MAX / 2 && g->overrun &&
-        engine_now_ms(g->e) - g->overrun < OVERRUN_MS)
+    const uint64_t now = engine_now_ms(g->e);
+    if (g->overrun && g->last_id && missing && missing < UINT32_MAX / 2) {
         gate_log_lost(g->log, missing);
+        g->last_gap = now;
+    }
+    if (g->last_gap && now - g->last_gap > OVERRUN_MS)
+        g->overrun = false;
     g->last_id = id;
+}
+
+static void note_overrun(struct gate *g)
+{
+    if (!g->overrun)
+        log_warn("gate: the packet queue was full; what came then was dropped, and is counted in the log");
+    g->overrun = true;
+    g->last_gap = 0;
 }
 
 /* False: there is nothing more, or nothing more may be read now. */
@@ -122,7 +136,9 @@ static bool read_batch(struct gate *g)
     const int n = recvmmsg(g->e->config->nfqueue, g->msgs, BATCH, MSG_DONTWAIT, NULL);
     if (n < 0) {
         if (errno == ENOBUFS)
-            g->overrun = engine_now_ms(g->e);
+            note_overrun(g);
+        else if (errno != EAGAIN && errno != EINTR)
+            g->broken = true;
         return errno == ENOBUFS || errno == EINTR;
     }
     for (int i = 0; i < n; i++) {
@@ -141,13 +157,18 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct gate *g = poll->data;
     (void)events;
-    if (status < 0)
-        log_warn("gate: polling the queue: %s", uv_strerror(status));
     for (unsigned i = 0; i < BATCHES && read_batch(g); i++)
         ;
-    if (g->n_unsent) {
+    if (g->broken) {
+        log_warn("gate: the packet queue cannot be read: %s; nothing passes it", strerror(errno));
+        (void)uv_poll_stop(&g->poll);
+    } else if (g->n_unsent) {
         (void)uv_poll_stop(&g->poll);
         (void)uv_timer_start(&g->retry, on_retry, RETRY_MS, 0);
+    } else if (status < 0) {
+        /* A queue that was full has an error pending, for which libuv stops polling. Reading has cleared it.
+         */
+        (void)uv_poll_start(&g->poll, UV_READABLE, on_readable);
     }
 }
 

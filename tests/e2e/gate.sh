@@ -113,7 +113,7 @@ while True:
 PY
     WORLD_PIDS="$WORLD_PIDS $!"
     # Everything that our side sends on the uplink, but for address resolution.
-    ip netns exec "$N-w" tcpdump -l -n -i w0 -Q in \
+    ip netns exec "$N-w" tcpdump -l -n --immediate-mode -i w0 -Q in \
         'not arp and not (icmp6 and (ip6[40] >= 133 and ip6[40] <= 137)) and not (ip6 and ip6[6] == 0)' >"$T/uplink" 2>/dev/null &
     WORLD_PIDS="$WORLD_PIDS $!"
     cat >"$T/policy.yaml" <<'POLICY'
@@ -184,6 +184,7 @@ allowed() {
     expect "a udp route, masqueraded" 'answer from 10.77.0.2*' agent udp $NTP 123
     expect "again, on the same route" 'answer from 10.77.0.2*' agent udp $NTP 123
     expect "a private address where the route allows it" 'answer from 10.77.0.2*' agent udp $PRIVATE 123
+    grep -q "10.77.0.2.*> $NTP.123: " "$T/uplink" && ok "and the capture on the uplink sees it" || not_ok "and the capture on the uplink sees it"
     if audit_has '"verdict":"allow".*"host":"ntp.test".*"mode":"udp"'; then ok "the udp flow is in the log"; else not_ok "the udp flow is in the log"; fi
 }
 
@@ -269,6 +270,70 @@ suite() {
     stop
 }
 
+# The packets that the log tells of: a line each, but for those with a count.
+told() {
+    python3 - "$T/audit.jsonl" <<'PY'
+import json, sys
+print(sum(d.get("count", 1) for d in map(json.loads, open(sys.argv[1])) if d["verdict"] == "deny"))
+PY
+}
+queued() { ip netns exec "$N-s" nft list counter inet egressd queued | awk '/packets/ { print $2 }'; }
+told_all() { [ "$(told)" = "$(queued)" ]; }
+eventually() {
+    local i
+    for i in $(seq "$1"); do "${@:2}" && return 0; sleep 0.2; done
+    return 1
+}
+engine() { pgrep -P "$HARNESS_PID" -u 65523 | head -1; }
+
+# Whether connection tracking has a flow that the gate forwarded (mark 0x45470004).
+forwarded() { ip netns exec "$N-s" cat /proc/net/nf_conntrack >"$T/flows" 2>/dev/null; grep -q 'mark=1162280964' "$T/flows"; }
+
+failures() {
+    start "failures" || return
+    local rate
+    mark
+    rate=$(ip netns exec "$N-a" "$HARNESS" flood $WEB 100000)
+    sleep 0.5 # what the queue had no room for shows with the next packet
+    at_once "refused after a flood" 'closed ECONNREFUSED*' agent connect 93.184.216.40 26
+    eventually 60 told_all && ok "a flood of 100000 flows at $rate/s is counted to the packet" ||
+        not_ok "a flood is counted to the packet" "$(queued) queued, $(told) in the log"
+    [ "$(wc -l <"$T/audit.jsonl")" -lt 20000 ] && ok "and does not flood the log" || not_ok "and does not flood the log" "$(wc -l <"$T/audit.jsonl")"
+    at_once "another flow is refused at once during a flood" 'closed ECONNREFUSED*' \
+        sh -c "ip netns exec $N-a $HARNESS flood $WEB 100000 >/dev/null & sleep 0.05; ip netns exec $N-a setpriv --reuid 1000 --clear-groups python3 $HERE/gate_agent.py connect 93.184.216.40 25; wait"
+    # A gate that hangs: everything waits, nothing passes; what does not fit is told of later.
+    kill -STOP "$(engine)"
+    ip netns exec "$N-a" "$HARNESS" flood $WEB 50000 >/dev/null
+    expect "a stopped gate lets nothing pass" 'silence*' agent connect $GIT 2222
+    kill -CONT "$(engine)"
+    sleep 0.5
+    at_once "it goes on" 'closed ECONNREFUSED*' agent connect 93.184.216.40 27
+    eventually 60 told_all && ok "what the full queue dropped is counted to the packet" ||
+        not_ok "what the full queue dropped is counted to the packet" "$(queued) queued, $(told) in the log; $(ip netns exec "$N-s" cat /proc/net/netfilter/nfnetlink_queue)"
+    denied "the full queue" '"reason":"limit"'
+    nothing_since "nothing of it on the uplink"
+    # A policy that takes the udp route back: a flow that runs meets the gate again.
+    expect "a udp flow" 'answer from*' agent udp $NTP 123
+    forwarded && ok "is known to the kernel" || not_ok "is known to the kernel" "$(cat "$T/flows")"
+    sed -i '/ntp.test/,/123/d' "$T/policy.yaml"
+    kill -HUP "$HARNESS_PID"
+    eventually 20 grep -q RELOADED "$T/out"
+    forwarded && not_ok "flows under earlier rules are forgotten" "$(cat "$T/flows")" || ok "flows under earlier rules are forgotten"
+    # A dead gate.
+    mark
+    kill -9 "$(engine)"
+    expect "a dead gate lets nothing pass" 'silence*' agent connect $GIT 22
+    expect "neither udp" 'silence*' agent udp $NTP 123
+    nothing_since "nothing of it on the uplink"
+    stop
+    # Nobody at all: the rules stay.
+    mark
+    expect "without any process no tcp passes" 'silence*' agent connect $WEB 443
+    expect "nor dns" '[sc]*' agent udp $DNS_ANY 53
+    ip netns exec "$N-a" python3 "$HERE/gate_agent.py" raw a0 "$MAC" 10.9.8.2 10.9.8.1 $WEB >/dev/null
+    nothing_since "nothing of it on the uplink"
+}
+
 MODE=gate
 build || { not_ok "build"; exit 1; }
 world
@@ -281,4 +346,6 @@ suite queue "xtables tproxy, v6" intercept=1 ipv6
 suite queue "redirect" intercept=2
 suite none "no queue" gate=2
 suite none "redirect, no queue" intercept=2 gate=2
+DNS_ANY=8.8.8.8
+failures
 exit $FAILED

@@ -2,6 +2,7 @@
  * listeners that say which address was asked for. Lets gate.sh force each fallback.
  *
  *   gate_harness quic NAME   writes the first datagram of a QUIC handshake with that name
+ *   gate_harness flood ADDRESS COUNT   sends that many UDP packets, a flow each, and prints packets a second
  *   gate_harness AGENT_IF UPLINK_IF POLICY AUDIT [intercept=N] [gate=N] [queues=N] [ipv6] [NAME=ADDRESS (a
  * lease)]...
  */
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 
 #include "appliance/engine.h"
@@ -206,8 +208,46 @@ static int write_quic(const char *name)
     return fwrite(packet, 1, len, stdout) == len ? 0 : 1;
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static int flood(const char *to, unsigned count)
+{
+    struct endpoint ep;
+    struct sockaddr_storage ss;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    const uint64_t begun = now_us();
+    if (fd < 0 || !endpoint_parse(to, 0, &ep))
+        die("flood");
+    for (unsigned i = 0; i < count; i++) {
+        ep.port = (uint16_t)(1024 + i % 60000);
+        unsigned len = addr_to_sockaddr(&ep, &ss);
+        if (i % 60000 == 59999) { /* another source port */
+            (void)close(fd);
+            fd = socket(AF_INET, SOCK_DGRAM, 0);
+        }
+        (void)sendto(fd, "x", 1, 0, (struct sockaddr *)&ss, len);
+    }
+    (void)printf("%.0f\n", count * 1e6 / (double)(now_us() - begun));
+    return 0;
+}
+
+static volatile sig_atomic_t reload;
+
+static void on_hup(int sig)
+{
+    (void)sig;
+    reload = 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "flood") == 0)
+        return flood(argv[2], (unsigned)atoi(argv[3]));
     if (argc == 3 && strcmp(argv[1], "quic") == 0)
         return write_quic(argv[2]);
     struct policy_error err;
@@ -251,10 +291,18 @@ int main(int argc, char **argv)
     }
     if (fork() == 0)
         run_resolver(udp, tcp);
+    (void)sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hup}, NULL);
     (void)puts("READY");
     (void)fflush(stdout);
     for (;;) {
         (void)poll(verdicts, rules.n_queues, -1);
+        if (reload) { /* the rules alone: engines keep the policy they have */
+            reload = 0;
+            if (!(rules.policy = policy_load_file(argv[3], &err)) || netfilter_apply(&rules))
+                die("reload");
+            (void)puts("RELOADED");
+            (void)fflush(stdout);
+        }
         for (unsigned i = 0; i < rules.n_queues; i++) {
             struct ipc_msg m;
             while (ipc_recv(verdicts[i].fd, &m, NULL) == 1)
