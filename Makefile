@@ -72,14 +72,16 @@ DEPS := gcc make pkg-config libuv1-dev libssl-dev node-llhttp libnghttp2-dev lib
         libzstd-dev libseccomp-dev libidn2-dev musl-tools nftables iptables iproute2 ca-certificates procps
 TEST_DEPS := libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc \
         curl wget git openssl python3 nodejs default-jdk-headless nginx-light nghttp2-server nghttp2-client nsd dnsutils \
-        tcpdump conntrack netcat-openbsd iputils-ping socat strace xz-utils
+        tcpdump conntrack netcat-openbsd iputils-ping socat strace psmisc busybox-static
 
 .PHONY: deps demo check bench format format-check tidy cppcheck fuzz install uninstall clean help
+# The arm64 shim is cross-built; its libc comes from the other architecture's packages.
+CROSS_DEPS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-dev:arm64 qemu-user-static
 deps:
-	$(Q)dpkg-query -W -f '$${Status}\n' $(DEPS) $(TEST_DEPS) 2>&1 | grep -qv '^install ok installed' || exit 0; \
+	$(Q)dpkg-query -W -f '$${Status}\n' $(DEPS) $(TEST_DEPS) $(CROSS_DEPS) 2>&1 | grep -qv '^install ok installed' || exit 0; \
 	 [ "$$(id -u)" = 0 ] || { echo "make deps: packages are missing; run it as root" >&2; exit 1; }; \
-	 echo "  APT     what is missing"; apt-get update -qq && \
-	 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEPS) $(TEST_DEPS) >/dev/null
+	 echo "  APT     what is missing"; dpkg --add-architecture arm64 && apt-get update -qq && \
+	 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEPS) $(TEST_DEPS) $(CROSS_DEPS) >/dev/null
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory -j2 all
