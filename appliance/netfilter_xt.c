@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define TPROXY_TABLE "mangle"
 #define TPROXY_CHAIN "egressd"
 #define TPROXY_PRIORITY (-139)
+#define TARGET_INFO_MAX 64
 
 /* linux/netfilter/xt_TPROXY.h needs headers of the kernel's for this one. */
 struct tproxy_info_v1 {
@@ -111,7 +113,11 @@ static void put_target(struct nlmsghdr *h, const char *name, uint32_t revision, 
     struct expr e = expr_start(h, "target");
     mnl_attr_put_strz(h, NFTA_TARGET_NAME, name);
     mnl_attr_put_u32(h, NFTA_TARGET_REV, htonl(revision));
-    mnl_attr_put(h, NFTA_TARGET_INFO, len, info);
+    /* The kernel wants it padded as in an xtables rule (XT_ALIGN); the padding is not part of `info`. */
+    uint8_t padded[TARGET_INFO_MAX] = {0};
+    assert(XT_ALIGN(len) <= sizeof padded);
+    memcpy(padded, info, len);
+    mnl_attr_put(h, NFTA_TARGET_INFO, XT_ALIGN(len), padded);
     expr_end(h, e);
 }
 
@@ -133,7 +139,7 @@ static void put_queue(struct nft_batch *b, unsigned n_queues)
     put_meta_match(h, NFT_META_MARK, &mask, &value, sizeof value);
     /* No NFQ_FLAG_BYPASS: nobody listens, nothing passes. */
     const struct xt_NFQ_info_v3 info = {.queuenum = QUEUE_NUMBER, .queues_total = (uint16_t)n_queues};
-    put_target(h, "NFQUEUE", 3, &info, NLMSG_ALIGN(sizeof info));
+    put_target(h, "NFQUEUE", 3, &info, sizeof info);
     mnl_attr_nest_end(h, list);
 }
 
