@@ -151,7 +151,6 @@ static void fill(struct builder *b, enum sandbox_role role)
         return; /* its children's filters come on top, and nft runs under this one */
     if (RELAXED) {
         RULES(b, SCMP_ACT_ERRNO(EPERM), ((const int[]){SCMP_SYS(execve), SCMP_SYS(execveat)}));
-        allow_if(b, SCMP_SYS(brk), 0, NULL);
         return;
     }
     RULES(b, SCMP_ACT_KILL_PROCESS, child_killers);
