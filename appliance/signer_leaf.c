@@ -176,8 +176,7 @@ static bool is_host(const char *host, struct subject *s)
     char text[ADDR_STRLEN];
     if (addr_parse(host, &s->ip))
         return strcmp(addr_format(&s->ip, text), host) == 0;
-    return host_canon(host, strlen(host), s->name, NULL) == HOST_NAME && strcmp(s->name, host) == 0 &&
-           !host_is_special(s->name);
+    return host_canon(host, strlen(host), s->name, NULL) == HOST_NAME && strcmp(s->name, host) == 0;
 }
 
 static bool digest(

@@ -326,11 +326,6 @@ void flow_deny(struct flow *f, enum reason why, const char *detail)
         flow_cut(f, why, detail);
         return;
     }
-    struct addr literal;
-    if (f->has_sni && !addr_parse(f->name, &literal) && host_is_special(f->name)) {
-        flow_alert(f, ALERT_UNRECOGNIZED_NAME, why, detail ? detail : "a name that cannot be certified");
-        return;
-    }
     if (!may_mint(f)) {
         flow_alert(f, ALERT_UNRECOGNIZED_NAME, REASON_LIMIT, "too many names without a route");
         return;
