@@ -1,6 +1,5 @@
 #include "appliance/gate_judge.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 #include "appliance/netfilter.h"
@@ -38,7 +37,7 @@ static bool answerable(const struct packet *p, uint32_t mark)
 
 static bool route_takes(const struct route *r, const struct packet *p)
 {
-    const enum route_protocol wanted = p->protocol == IPPROTO_TCP ? ROUTE_TCP : ROUTE_UDP;
+    const enum route_protocol wanted = p->protocol == PROTO_TCP ? ROUTE_TCP : ROUTE_UDP;
     return r && r->protocol == wanted && route_has_port(r, p->dport);
 }
 
@@ -67,7 +66,7 @@ void gate_judge(const struct policy *policy, const struct lease_table *leases, c
     /* Octets on the SYN are no reason to refuse: the sidecar's own TCP takes them in, or waits for them to
      * come again. */
     if (mark != MARK_QUEUE || (p->odd & ~PACKET_DATA) ||
-        (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP))
+        (p->protocol != PROTO_TCP && p->protocol != PROTO_UDP))
         return;
     for (size_t i = 0; i < n; i++) {
         const struct route *r = policy_route(policy, names[i].name);
@@ -77,7 +76,7 @@ void gate_judge(const struct policy *policy, const struct lease_table *leases, c
             out->reason = REASON_PRIVATE_ADDRESS;
             continue;
         }
-        out->mark = p->protocol == IPPROTO_TCP ? MARK_RELAY : MARK_FORWARD;
+        out->mark = p->protocol == PROTO_TCP ? MARK_RELAY : MARK_FORWARD;
         out->reason = REASON_NONE;
         out->route = r;
         out->named = true;

@@ -1,6 +1,5 @@
 #include "appliance/gate_log.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,8 +57,8 @@ struct gate_log *gate_log_new(struct audit *audit)
 
 static enum class class_of(uint8_t protocol) {
     switch (protocol){
-        case IPPROTO_TCP : return CLASS_TCP; case IPPROTO_UDP : return CLASS_UDP;
-        case IPPROTO_ICMP : case IPPROTO_ICMPV6 : return CLASS_ICMP;
+        case PROTO_TCP : return CLASS_TCP; case PROTO_UDP : return CLASS_UDP;
+        case PROTO_ICMP : case PROTO_ICMPV6 : return CLASS_ICMP;
         default : return CLASS_OTHER;
     }
 }
@@ -109,9 +108,9 @@ static void put_line(struct gate_log *l, const struct seen *s, const struct gate
     audit_begin(l->audit, &common);
     put_protocol(l->audit, s->protocol);
     audit_addr(l->audit, "dst", &s->dst);
-    if (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP)
+    if (s->protocol == PROTO_TCP || s->protocol == PROTO_UDP)
         audit_u64(l->audit, "dport", s->dport);
-    if (s->protocol == IPPROTO_ICMP || s->protocol == IPPROTO_ICMPV6)
+    if (s->protocol == PROTO_ICMP || s->protocol == PROTO_ICMPV6)
         audit_u64(l->audit, "icmp_type", s->icmp_type);
     if (sni)
         audit_str(l->audit, "sni", sni);
@@ -131,7 +130,7 @@ static void put_again(struct gate_log *l, const struct seen *s)
     audit_begin(l->audit, &common);
     put_protocol(l->audit, s->protocol);
     audit_addr(l->audit, "dst", &s->dst);
-    if (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP)
+    if (s->protocol == PROTO_TCP || s->protocol == PROTO_UDP)
         audit_u64(l->audit, "dport", s->dport);
     audit_str(l->audit, "mode", "refused");
     audit_u64(l->audit, "count", s->again);
@@ -284,7 +283,7 @@ void gate_log_denied(struct gate_log *l, const struct packet *p, const struct ga
         return;
     }
     s = remember(l, p, v->reason, now);
-    if (p->protocol == IPPROTO_UDP && p->payload && quic_is_initial(p->payload, p->payload_len))
+    if (p->protocol == PROTO_UDP && p->payload && quic_is_initial(p->payload, p->payload_len))
         wait_for_name(l, s, p, v);
     else
         put_line(l, s, v, NULL);

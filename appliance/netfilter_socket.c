@@ -43,7 +43,7 @@ static int bind_any(int fd, int family, uint16_t port)
 /* An egressd that was killed a moment ago takes its sockets along a moment later. One that lives keeps them.
  */
 #define BUSY_TRIES 50
-#define BUSY_WAIT_NS (10 * 1000 * 1000)
+#define BUSY_WAIT_NS 10000000L
 
 int netfilter_retry_busy(int (*try)(const void *arg), const void *arg)
 {

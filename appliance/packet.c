@@ -1,6 +1,5 @@
 #include "appliance/packet.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 #define IPV4_HEADER 20u
@@ -71,13 +70,13 @@ static void parse_icmp(const uint8_t *p, size_t len, struct packet *out)
 static void parse_transport(const uint8_t *p, size_t len, size_t total, struct packet *out)
 {
     switch (out->protocol) {
-    case IPPROTO_TCP: parse_tcp(p, len, total, out); break;
-    case IPPROTO_UDP: parse_udp(p, len, total, out); break;
-    case IPPROTO_ICMP:
+    case PROTO_TCP: parse_tcp(p, len, total, out); break;
+    case PROTO_UDP: parse_udp(p, len, total, out); break;
+    case PROTO_ICMP:
         if (out->version == 4)
             parse_icmp(p, len, out);
         break;
-    case IPPROTO_ICMPV6:
+    case PROTO_ICMPV6:
         if (out->version == 6)
             parse_icmp(p, len, out);
         break;
@@ -124,13 +123,13 @@ static void parse_v6(const uint8_t *p, size_t len, size_t total, struct packet *
         return;
     }
     switch (out->protocol) {
-    case IPPROTO_FRAGMENT: out->odd |= PACKET_FRAGMENT; return;
-    case IPPROTO_HOPOPTS:
-    case IPPROTO_ROUTING:
-    case IPPROTO_DSTOPTS:
-    case IPPROTO_AH:
-    case IPPROTO_NONE:
-    case IPPROTO_MH: out->odd |= PACKET_OPTIONS; return;
+    case PROTO_FRAGMENT: out->odd |= PACKET_FRAGMENT; return;
+    case PROTO_HOPOPTS:
+    case PROTO_ROUTING:
+    case PROTO_DSTOPTS:
+    case PROTO_AH:
+    case PROTO_NONE:
+    case PROTO_MH: out->odd |= PACKET_OPTIONS; return;
     default: break;
     }
     parse_transport(p + IPV6_HEADER, (length < len ? length : len) - IPV6_HEADER, length - IPV6_HEADER, out);
@@ -154,25 +153,25 @@ void packet_parse(const uint8_t *p, size_t len, size_t total, struct packet *out
 const char *packet_protocol_name(uint8_t protocol)
 {
     switch (protocol) {
-    case IPPROTO_HOPOPTS: return "hopopt";
-    case IPPROTO_ICMP: return "icmp";
-    case IPPROTO_IGMP: return "igmp";
-    case IPPROTO_IPIP: return "ipip";
-    case IPPROTO_TCP: return "tcp";
-    case IPPROTO_UDP: return "udp";
-    case IPPROTO_DCCP: return "dccp";
-    case IPPROTO_IPV6: return "ipv6";
-    case IPPROTO_ROUTING: return "ipv6-route";
-    case IPPROTO_FRAGMENT: return "ipv6-frag";
-    case IPPROTO_GRE: return "gre";
-    case IPPROTO_ESP: return "esp";
-    case IPPROTO_AH: return "ah";
-    case IPPROTO_ICMPV6: return "icmpv6";
-    case IPPROTO_NONE: return "ipv6-nonxt";
-    case IPPROTO_DSTOPTS: return "ipv6-opts";
-    case IPPROTO_SCTP: return "sctp";
-    case IPPROTO_UDPLITE: return "udplite";
-    case IPPROTO_RAW: return "raw";
+    case PROTO_HOPOPTS: return "hopopt";
+    case PROTO_ICMP: return "icmp";
+    case PROTO_IGMP: return "igmp";
+    case PROTO_IPIP: return "ipip";
+    case PROTO_TCP: return "tcp";
+    case PROTO_UDP: return "udp";
+    case PROTO_DCCP: return "dccp";
+    case PROTO_IPV6: return "ipv6";
+    case PROTO_ROUTING: return "ipv6-route";
+    case PROTO_FRAGMENT: return "ipv6-frag";
+    case PROTO_GRE: return "gre";
+    case PROTO_ESP: return "esp";
+    case PROTO_AH: return "ah";
+    case PROTO_ICMPV6: return "icmpv6";
+    case PROTO_NONE: return "ipv6-nonxt";
+    case PROTO_DSTOPTS: return "ipv6-opts";
+    case PROTO_SCTP: return "sctp";
+    case PROTO_UDPLITE: return "udplite";
+    case PROTO_RAW: return "raw";
     default: return NULL;
     }
 }

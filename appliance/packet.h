@@ -13,6 +13,30 @@
 
 #include "lib/addr.h"
 
+/** IANA protocol numbers, by the names of netinet/in.h (which a parser does without). */
+enum packet_protocol {
+    PROTO_HOPOPTS = 0,
+    PROTO_ICMP = 1,
+    PROTO_IGMP = 2,
+    PROTO_IPIP = 4,
+    PROTO_TCP = 6,
+    PROTO_UDP = 17,
+    PROTO_DCCP = 33,
+    PROTO_IPV6 = 41,
+    PROTO_ROUTING = 43,
+    PROTO_FRAGMENT = 44,
+    PROTO_GRE = 47,
+    PROTO_ESP = 50,
+    PROTO_AH = 51,
+    PROTO_ICMPV6 = 58,
+    PROTO_NONE = 59,
+    PROTO_DSTOPTS = 60,
+    PROTO_SCTP = 132,
+    PROTO_MH = 135,
+    PROTO_UDPLITE = 136,
+    PROTO_RAW = 255,
+};
+
 /** Why a packet is none that a route could mean; bits. */
 #define PACKET_BROKEN 0x1u /* lengths or versions that do not add up */
 #define PACKET_FRAGMENT 0x2u
@@ -29,7 +53,7 @@
 struct packet {
     struct addr src, dst;
     uint8_t version; /* 4 or 6; 0: not IP, and nothing else is set */
-    uint8_t protocol; /* IPPROTO_*: the transport, or the header at which reading ended */
+    uint8_t protocol; /* PROTO_*: the transport, or the header at which reading ended */
     uint8_t tcp_flags;
     uint8_t icmp_type, icmp_code;
     uint16_t sport, dport; /* host order; 0 where there are none */
