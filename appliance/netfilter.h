@@ -34,8 +34,8 @@
 #define MARK_WEB 0x45470040u
 #define MARK_LOCAL 0x45470080u /* ping and neighbour discovery: the sidecar's kernel answers */
 
-#define PORT_ENGINE 15001 /* TPROXY and REDIRECT listeners */
-#define PORT_DNS 53
+#define PORT_ENGINE 15001u /* TPROXY and REDIRECT listeners */
+#define PORT_DNS 53u
 
 #define NETFILTER_TABLE "egressd"
 /** Routing table, and priority of the rule, that deliver TPROXY'd packets locally. */

@@ -199,7 +199,7 @@ static void write_gate(FILE *f, const struct netfilter_config *c)
         c->agent_if);
     if (c->caps.gate == GATE_NFT_QUEUE) {
         fprintf(f, "        # no bypass: nobody listens, nothing passes\n");
-        fprintf(f, "        meta mark { $QUEUE, $ODD, $SPOOFED } queue num %u", QUEUE_NUMBER);
+        fprintf(f, "        meta mark { $QUEUE, $ODD, $SPOOFED } queue num %u", (unsigned)QUEUE_NUMBER);
         if (c->n_queues > 1)
             fprintf(f, "-%u", QUEUE_NUMBER + c->n_queues - 1);
         fputc('\n', f);
@@ -325,7 +325,7 @@ static void write_output(FILE *f, const struct netfilter_config *c)
         "    }\n"
         "}\n",
         c->agent_if, c->agent_if, c->agent_if, PORT_DNS, c->agent_if, c->uplink_if, c->uplink_if,
-        UID_RESOLVER, UID_ENGINE);
+        (unsigned)UID_RESOLVER, (unsigned)UID_ENGINE);
 }
 
 /* A name that nft could read as anything but one string. */

@@ -236,7 +236,7 @@ void netfilter_xt_write(FILE *out, const struct netfilter_config *c)
             fprintf(out,
                 "#   ip%stables -t mangle -A PREROUTING -i %s -m mark --mark 0x%08x/0x%08x -j NFQUEUE "
                 "--queue-balance %u:%u\n",
-                six ? "6" : "", c->agent_if, MARK_QUEUE, MARK_QUEUE_BITS, QUEUE_NUMBER,
+                six ? "6" : "", c->agent_if, MARK_QUEUE, MARK_QUEUE_BITS, (unsigned)QUEUE_NUMBER,
                 QUEUE_NUMBER + (c->n_queues ? c->n_queues : 1) - 1);
     }
     if (c->caps.intercept == INTERCEPT_XT_TPROXY) {
@@ -252,7 +252,7 @@ void netfilter_xt_write(FILE *out, const struct netfilter_config *c)
             " (priority %d).\n# As commands, which egressd does not run but does the same "
             "as:\n",
             TPROXY_PRIORITY);
-        for (int six = 0; six <= c->caps.ipv6; six++)
+        for (int six = 0; six < (c->caps.ipv6 ? 2 : 1); six++)
             for (size_t i = 0; i < ARRAY_LEN(rules); i++)
                 fprintf(out,
                     "#   ip%stables -t mangle -A PREROUTING -p %s -m mark --mark 0x%08x -j TPROXY --on-port "
