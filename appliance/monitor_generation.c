@@ -214,6 +214,11 @@ void monitor_reload(struct monitor *m)
 
 static void restart(struct monitor *m, struct generation *g, struct child *c, uint64_t now)
 {
+    if (c->pid > 0 && !c->ready && now >= c->started + START_DEADLINE_MS) {
+        log_warn("%s does not become ready; it is ended", child_name(c));
+        c->started = now; /* once */
+        child_kill(c);
+    }
     if (c->pid > 0 || c->restart_at == 0 || now < c->restart_at)
         return;
     int err = child_start(m, g, c);
@@ -246,7 +251,9 @@ void generations_tick(struct monitor *m, uint64_t now)
 
 static uint64_t sooner(uint64_t a, const struct child *c)
 {
-    return c->pid <= 0 && c->restart_at ? MIN(a, c->restart_at) : a;
+    if (c->pid > 0)
+        return c->ready ? a : MIN(a, c->started + START_DEADLINE_MS);
+    return c->restart_at ? MIN(a, c->restart_at) : a;
 }
 
 int generations_timeout(const struct monitor *m, uint64_t now)
