@@ -67,19 +67,24 @@ for role in monitor signer; do
     check "...and says so" test -s "$T/run.out"
 done
 start "$T/state"
-kill -9 "$(pgrep -P $RUN -f egressctl || echo $RUN)" 2>/dev/null
+below() { # PID   every process below it
+    local c
+    for c in $(pgrep -P "$1"); do echo "$c"; below "$c"; done
+}
+family=$(below $RUN)
 kill -9 $RUN 2>/dev/null
 wait $RUN 2>/dev/null
-no_processes() { ! pgrep -f "^egressd: " >/dev/null || ! pgrep -af "^egressd: " | grep -q .; }
+# shellcheck disable=SC2086
+no_processes() { ! ps -o pid=,stat= -p "$(echo $family | tr ' ' ,)" | grep -qv Z; }
 check "kill -9 egressctl: nothing of it runs on" eventually 5 no_processes
 check "gc removes the rest" bash -c "ip netns exec $W-host '$BUILD/egressctl' gc && [ -z \"\$(ip netns exec $W-host nft list tables | grep egressd)\" ]"
 
-mkdir "$T/small" && mount -t tmpfs -o size=64k tmpfs "$T/small"
+mkdir "$T/small" && mount -t tmpfs -o size=2m tmpfs "$T/small"
 start "$T/small/state"
 check "works with room in the log" fetches
 dd if=/dev/zero of="$T/small/filler" bs=1k 2>/dev/null
 before=$(wc -l <"$T/access.log")
-for _ in $(seq 1 60); do inside curl -sS --max-time 3 -o /dev/null https://origin.test/ >/dev/null 2>&1; done
+for _ in $(seq 1 20); do inside curl -sS --max-time 3 -o /dev/null https://origin.test/ >/dev/null 2>&1; done
 check "a full disk under the log denies" bash -c "ip netns exec $W-host '$BUILD/egressctl' exec $S -- curl -sS --max-time 3 https://origin.test/ 2>&1 | grep -vq 'hello from'"
 rm -f "$T/small/filler"
 check "room again, works again" eventually 5 fetches
