@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,6 +17,7 @@
 #include "hostctl/netns_hold.h"
 #include "hostctl/netns_mount.h"
 #include "hostctl/netns_net.h"
+#include "hostctl/netns_watch.h"
 #include "hostctl/proc.h"
 #include "lib/base.h"
 #include "lib/log.h"
@@ -366,77 +365,6 @@ static int netns_start_agent(struct sandbox *sb)
 
 /* -- while CMD runs -- */
 
-static void pass_on(struct holder *agent, enum tty_mode tty)
-{
-    struct caught c;
-    while (signals_next(&c)) {
-        /* What the terminal sent to our group, CMD got as well where it shares the group. */
-        if (c.signo == SIGCHLD || (c.from_tty && tty == TTY_SHARED))
-            continue;
-        (void)hold_send(agent->sock, HOLD_SIGNAL, c.signo, NULL, 0);
-    }
-}
-
-/* CMD was stopped: so are we, as far as our own caller can see. */
-static void stop_too(const struct holder *agent, enum tty_mode tty)
-{
-    if (tty == TTY_OWNED)
-        tty_give(0);
-    (void)raise(SIGSTOP);
-    if (tty == TTY_OWNED)
-        tty_give(agent->program);
-    (void)kill(tty == TTY_SHARED ? agent->program : -agent->program, SIGCONT);
-}
-
-/* 1: go on; else the final status, as -1 - status. */
-static int agent_says(struct holder *agent, enum tty_mode tty)
-{
-    struct hold_msg m;
-    int got = hold_receive(agent->sock, &m, NULL);
-    if (got == -EAGAIN)
-        return 1;
-    if (got != 1)
-        return -1 - EXIT_EGRESSCTL;
-    if (m.type == HOLD_EXITED)
-        return -1 - m.value;
-    if (m.type == HOLD_STOPPED && (tty != TTY_NONE || m.value == SIGTSTP))
-        stop_too(agent, tty);
-    return 1;
-}
-
-static bool sidecar_lives(struct holder *side)
-{
-    struct hold_msg m;
-    int got;
-    while ((got = hold_receive(side->sock, &m, NULL)) == 1)
-        if (m.type == HOLD_EXITED)
-            return false;
-    return got == -EAGAIN;
-}
-
-static int watch(struct sandbox *sb, struct holder *side, struct holder *agent, enum tty_mode tty)
-{
-    for (;;) {
-        struct pollfd p[] = {{.fd = agent->sock, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN},
-            {.fd = side ? side->sock : -1, .events = POLLIN}};
-        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
-            return EXIT_EGRESSCTL;
-        pass_on(agent, tty);
-        int said = p[0].revents ? agent_says(agent, tty) : 1;
-        if (said != 1 && said != -1 - EXIT_EGRESSCTL)
-            return -1 - said;
-        if (side && !sidecar_lives(side)) {
-            log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
-                sb->state_dir);
-            return EXIT_EGRESSCTL;
-        }
-        if (said != 1) {
-            log_warn("the sandbox was ended from outside");
-            return EXIT_EGRESSCTL;
-        }
-    }
-}
-
 /* --keep: the holders stay when we leave. */
 static int keep_one(struct sandbox *sb, struct holder *h)
 {
@@ -447,69 +375,11 @@ static int keep_one(struct sandbox *sb, struct holder *h)
 static int netns_wait(struct sandbox *sb)
 {
     struct netns *n = state(sb);
-    int status = watch(sb, &n->side, &n->agent, n->tty);
+    int status = netns_watch(&n->side, &n->agent, n->tty, sb->state_dir);
     if (n->tty == TTY_OWNED)
         tty_give(0);
     if (sb->opt->keep && status != EXIT_EGRESSCTL && (keep_one(sb, &n->agent) || keep_one(sb, &n->side)))
         log_warn("the sandbox could not be kept");
-    return status;
-}
-
-/* -- exec -- */
-
-static int enter(pid_t pid, const char *type, int flag)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, type);
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 || setns(fd, flag) ? -errno : 0;
-}
-
-/* In the child, whose /proc is still the host's until the mount namespace is entered, last. */
-noreturn static void exec_inside(
-    pid_t pid, int sock, const struct exec_request *req, char **argv, enum tty_mode tty)
-{
-    if (enter(pid, "net", CLONE_NEWNET) || enter(pid, "ipc", CLONE_NEWIPC) ||
-        enter(pid, "uts", CLONE_NEWUTS) || enter(pid, "mnt", CLONE_NEWNS)) {
-        log_warn("cannot enter the sandbox: %s", strerror(errno));
-        _exit(EXIT_EGRESSCTL);
-    }
-    if (!req->cwd || chdir(req->cwd))
-        (void)!chdir("/");
-    hold_exec(sock, argv, req->env, tty);
-}
-
-static int netns_exec(struct record *r, const struct exec_request *req)
-{
-    pid_t pid = record_process(r, "agent");
-    struct netns_argv argv = {0};
-    enum tty_mode tty = tty_mode();
-    int sock[2], on = 1;
-    if (!pid || geteuid() != 0) {
-        log_warn(pid ? "entering a sandbox needs root: sudo egressctl exec ..."
-                     : "the sandbox's agent namespaces are gone");
-        return EXIT_EGRESSCTL;
-    }
-    if (netns_argv_exec(record_str(r, "user"), req->cmd, &argv) || enter(pid, "pid", CLONE_NEWPID) ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
-        log_warn("cannot enter the sandbox: %s", strerror(errno));
-        return EXIT_EGRESSCTL;
-    }
-    struct holder agent = {.sock = sock[0]};
-    agent.pid = fork();
-    if (agent.pid == 0)
-        exec_inside(pid, sock[1], req, argv.agent, tty);
-    close(sock[1]);
-    (void)setsockopt(sock[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-    struct hold_msg m;
-    struct pollfd p = {.fd = sock[0], .events = POLLIN};
-    while (hold_receive(sock[0], &m, &agent.program) == -EAGAIN)
-        (void)poll(&p, 1, -1);
-    int status = agent.program > 0 ? watch(NULL, NULL, &agent, tty) : EXIT_EGRESSCTL;
-    if (tty == TTY_OWNED)
-        tty_give(0);
-    netns_argv_free(&argv);
-    close(sock[0]);
     return status;
 }
 

@@ -358,10 +358,26 @@ static int mask_sockets(const struct mounter *m, const struct socket_paths *s)
     return 0;
 }
 
+/* Kernel settings that belong to the whole host. Their files are root's, so this matters for --user 0: a
+ * core_pattern is run by the host. */
+static int freeze_proc(const struct mounter *m)
+{
+    static const char *const paths[] = {
+        "/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        if (access(paths[i], F_OK))
+            continue;
+        if (mount(paths[i], paths[i], NULL, MS_BIND, NULL) ||
+            mount(NULL, paths[i], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | NSE, NULL))
+            return fail(m, errno, "cannot make %s read-only", paths[i]);
+    }
+    return 0;
+}
+
 /* Without capabilities uid 0 still owns the host's files. It may read them, and write where it works. */
 static int read_only_for_root(const struct mounter *m, int cwd)
 {
-    static const char *const writable[] = {"/dev", "/run", "/etc", "/tmp", "/var/tmp", "/proc"};
+    static const char *const writable[] = {"/dev", "/run", "/etc", "/tmp", "/var/tmp"};
     struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY}, rw = {.attr_clr = MOUNT_ATTR_RDONLY};
     if (m->sb->uid != 0)
         return 0;
@@ -428,6 +444,8 @@ int mount_agent(const struct sandbox *sb, char *why, size_t whylen)
     if (!err)
         err = mask_sockets(&m, &sockets);
     sockets_free(&sockets);
+    if (!err)
+        err = freeze_proc(&m);
     if (!err)
         err = enter_cwd(&m, cwd);
     if (!err)

@@ -216,8 +216,9 @@ static int prepare_user(struct sandbox *sb)
     if (!pw)
         return 0;
     sb->user_name = strdup(pw->pw_name);
-    if (pw->pw_dir && pw->pw_dir[0] == '/' && stat(pw->pw_dir, &st) == 0 && S_ISDIR(st.st_mode) &&
-        st.st_uid == sb->uid)
+    /* root's own is read-only in a sandbox */
+    if (sb->uid != 0 && pw->pw_dir && pw->pw_dir[0] == '/' && stat(pw->pw_dir, &st) == 0 &&
+        S_ISDIR(st.st_mode) && st.st_uid == sb->uid)
         sb->home = strdup(pw->pw_dir);
     return sb->user_name ? 0 : -ENOMEM;
 }

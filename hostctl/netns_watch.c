@@ -1,0 +1,144 @@
+/* egressctl between its caller and a program in a sandbox: signals, the terminal, the end. */
+#include "hostctl/netns_watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "hostctl/netns_argv.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+static void pass_on(struct holder *agent, enum tty_mode tty)
+{
+    struct caught c;
+    while (signals_next(&c)) {
+        /* What the terminal sent to our group, CMD got as well where it shares the group. */
+        if (c.signo == SIGCHLD || (c.from_tty && tty == TTY_SHARED))
+            continue;
+        (void)hold_send(agent->sock, HOLD_SIGNAL, c.signo, NULL, 0);
+    }
+}
+
+/* CMD was stopped: so are we, as far as our own caller can see. */
+static void stop_too(const struct holder *agent, enum tty_mode tty)
+{
+    if (tty == TTY_OWNED)
+        tty_give(0);
+    (void)raise(SIGSTOP);
+    /* `fg` gave us the terminal; `bg` did not. */
+    if (tty == TTY_OWNED && tcgetpgrp(0) == getpgrp())
+        tty_give(agent->program);
+    (void)kill(tty == TTY_SHARED ? agent->program : -agent->program, SIGCONT);
+}
+
+enum said { SAID_NOTHING, SAID_ENDED, SAID_GONE };
+
+static enum said agent_says(struct holder *agent, enum tty_mode tty, int *status)
+{
+    struct hold_msg m;
+    int got = hold_receive(agent->sock, &m, NULL);
+    if (got == -EAGAIN)
+        return SAID_NOTHING;
+    if (got != 1)
+        return SAID_GONE;
+    *status = m.value;
+    if (m.type == HOLD_STOPPED && (tty != TTY_NONE || m.value == SIGTSTP))
+        stop_too(agent, tty);
+    return m.type == HOLD_EXITED ? SAID_ENDED : SAID_NOTHING;
+}
+
+static bool sidecar_lives(struct holder *side)
+{
+    struct hold_msg m;
+    int got;
+    while ((got = hold_receive(side->sock, &m, NULL)) == 1)
+        if (m.type == HOLD_EXITED)
+            return false;
+    return got == -EAGAIN;
+}
+
+int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, const char *state_dir)
+{
+    for (;;) {
+        struct pollfd p[] = {{.fd = agent->sock, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN},
+            {.fd = side ? side->sock : -1, .events = POLLIN}};
+        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+            return EXIT_EGRESSCTL;
+        pass_on(agent, tty);
+        int status = EXIT_EGRESSCTL;
+        enum said said = p[0].revents ? agent_says(agent, tty, &status) : SAID_NOTHING;
+        if (said == SAID_ENDED)
+            return status;
+        if (side && !sidecar_lives(side)) {
+            log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
+                state_dir);
+            return EXIT_EGRESSCTL;
+        }
+        if (said == SAID_GONE) {
+            log_warn("the sandbox was ended from outside");
+            return EXIT_EGRESSCTL;
+        }
+    }
+}
+
+static int enter(pid_t pid, const char *type, int flag)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, type);
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 || setns(fd, flag) ? -errno : 0;
+}
+
+/* In the child, whose /proc is still the host's until the mount namespace is entered, last. */
+noreturn static void exec_inside(
+    pid_t pid, int sock, const struct exec_request *req, char **argv, enum tty_mode tty)
+{
+    if (enter(pid, "net", CLONE_NEWNET) || enter(pid, "ipc", CLONE_NEWIPC) ||
+        enter(pid, "uts", CLONE_NEWUTS) || enter(pid, "mnt", CLONE_NEWNS)) {
+        log_warn("cannot enter the sandbox: %s", strerror(errno));
+        _exit(EXIT_EGRESSCTL);
+    }
+    if (!req->cwd || chdir(req->cwd))
+        (void)!chdir("/");
+    hold_exec(sock, argv, req->env, tty);
+}
+
+int netns_exec(struct record *r, const struct exec_request *req)
+{
+    pid_t pid = record_process(r, "agent");
+    struct netns_argv argv = {0};
+    enum tty_mode tty = tty_mode();
+    int sock[2], on = 1;
+    if (!pid || geteuid() != 0) {
+        log_warn(pid ? "entering a sandbox needs root: sudo egressctl exec ..."
+                     : "the sandbox's agent namespaces are gone");
+        return EXIT_EGRESSCTL;
+    }
+    if (netns_argv_exec(record_str(r, "user"), req->cmd, &argv) || enter(pid, "pid", CLONE_NEWPID) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
+        log_warn("cannot enter the sandbox: %s", strerror(errno));
+        return EXIT_EGRESSCTL;
+    }
+    struct holder agent = {.sock = sock[0]};
+    agent.pid = fork();
+    if (agent.pid == 0)
+        exec_inside(pid, sock[1], req, argv.agent, tty);
+    close(sock[1]);
+    (void)setsockopt(sock[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    struct hold_msg m;
+    struct pollfd p = {.fd = sock[0], .events = POLLIN};
+    while (hold_receive(sock[0], &m, &agent.program) == -EAGAIN)
+        (void)poll(&p, 1, -1);
+    int status = agent.program > 0 ? netns_watch(NULL, &agent, tty, NULL) : EXIT_EGRESSCTL;
+    if (tty == TTY_OWNED)
+        tty_give(0);
+    netns_argv_free(&argv);
+    close(sock[0]);
+    return status;
+}

@@ -1,0 +1,18 @@
+/** \file
+ * While a program runs in a netns sandbox (Linux).
+ */
+#ifndef EGRESS_HOSTCTL_NETNS_WATCH_H
+#define EGRESS_HOSTCTL_NETNS_WATCH_H
+
+#include "hostctl/backend.h"
+#include "hostctl/netns_hold.h"
+
+/** Passes signals on and follows stops until the program of `agent` ends. Its status as a shell says it;
+ * EXIT_EGRESSCTL after a message where the sidecar (`side`; NULL: not ours to watch) or a holder went first.
+ */
+int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, const char *state_dir);
+
+/** backend.exec of this backend. */
+int netns_exec(struct record *r, const struct exec_request *req);
+
+#endif
