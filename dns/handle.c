@@ -282,7 +282,7 @@ void resolver_message(
         .name_len = q.name_len,
         .began = began};
 
-    if (!r->audit_ok) {
+    if (!r->audit_ok && !(r->audit_ok = audit_ok(r->audit))) {
         o.dropped = fault == QUERY_JUNK;
         resolver_fail(r, from, &q, &o, REASON_AUDIT_UNAVAILABLE);
         return;

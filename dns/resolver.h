@@ -175,7 +175,8 @@ void server_tcp_drain(struct resolver *r);
 /* lookup.c */
 int lookup_start(struct resolver *r, size_t slot, int fd);
 /** One of a lookup's questions has its answer. */
-void lookup_answer(struct resolver *r, struct lookup *l, const struct reply *reply, enum reason why, const char *id);
+void lookup_answer(
+    struct resolver *r, struct lookup *l, const struct reply *reply, enum reason why, const char *id);
 /** The whole is decided and its lines are in the log, or not. */
 void lookup_send(struct lookup *l, const uint8_t *msg, size_t len);
 

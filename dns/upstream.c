@@ -5,13 +5,18 @@
 #include "lib/log.h"
 
 #define TICK_MS 50
-#define TRY_FIRST_MS 800 /* before a server's round trip is known */
-#define TRY_MIN_MS 150
+/* How long one try lasts: a recursive server may need its time for a name that it does not know, and has the
+ * answer at hand when it is asked again. The first try of a server whose round trip is known may be longer,
+ * never shorter. */
+#define TRY_FIRST_MS 400
 #define TRY_MAX_MS 1500
 #define TRIES_MAX 6
-/* A server that was silent so often is down, and tried with one question a second. */
+/* A server is down once this many tries in a row, over this time, met silence. One question a second is then
+ * its probe, and what comes just after that question goes with it. */
 #define SILENT_MAX 3
+#define SILENT_MS 2500
 #define PROBE_MS 1000
+#define PROBE_WINDOW_MS 300
 #define PLAIN_MS (10 * 60 * 1000)
 
 void carrier_add(struct upstream_query **list, struct upstream_query *q)
@@ -72,23 +77,28 @@ static void server_spoke(struct upstream_server *s)
         log_info("DNS upstream %s answers again", s->text);
     s->down = false;
     s->silent = 0;
+    s->spoke = uv_now(s->owner->loop);
 }
 
-static void server_silent(struct upstream_server *s)
+/* `refused`: the network said that nobody is there, so there is no need to wait for long. */
+static void server_silent(struct upstream_server *s, const struct upstream_query *q, bool refused)
 {
     uint64_t now = uv_now(s->owner->loop);
 
-    if (++s->silent < SILENT_MAX)
+    if (s->down || (s->spoke >= q->sent && !refused))
+        return; /* known; or it answers others: this name is slow */
+    if (s->silent++ == 0)
+        s->silent_since = q->sent;
+    if (s->silent < SILENT_MAX || (now - s->silent_since < SILENT_MS && !refused))
         return;
-    if (!s->down)
-        log_warn("DNS upstream %s does not answer", s->text);
+    log_warn("DNS upstream %s does not answer", s->text);
     s->down = true;
-    s->probe_at = now + PROBE_MS;
+    s->probe_at = now;
 }
 
 static bool may_try(const struct upstream_server *s, uint64_t now)
 {
-    return !s->down || now >= s->probe_at;
+    return !s->down || now >= s->probe_at || now - s->probed < PROBE_WINDOW_MS;
 }
 
 bool upstream_reachable(const struct upstreams *u)
@@ -141,38 +151,42 @@ static void finish(struct upstreams *u, struct upstream_query *q, const struct u
 
 static uint32_t try_timeout(const struct upstream_server *s, const struct upstream_query *q)
 {
-    uint32_t ms = s->rtt_ms != 0 ? s->rtt_ms * 4 : TRY_FIRST_MS;
+    uint32_t ms = MAX(s->rtt_ms * 4, (uint32_t)TRY_FIRST_MS) << MIN(q->tries, 3);
 
-    ms = MAX(ms, (uint32_t)TRY_MIN_MS) << MIN(q->tries_at[s->index], 3);
     return MIN(ms, (uint32_t)TRY_MAX_MS);
 }
 
-/* Sends to the next server that may be tried; sets when to look again. A send that fails at once counts as
- * silence. */
+static int send_to(struct upstream_server *s, struct upstream_query *q)
+{
+    if (s == q->server && q->socket != NULL && !q->tcp)
+        return udp_resend(q);
+    detach(q);
+    q->server = s;
+    q->plain = s->plain_until > uv_now(s->owner->loop);
+    return q->tcp || server_is_tls(s) ? stream_send(s, q) : udp_send(s, q);
+}
+
+/* Sends to the next server that may be tried; sets when to look again. */
 static void try_next(struct upstreams *u, struct upstream_query *q)
 {
     uint64_t now = uv_now(u->loop), end = q->began + q->total_ms;
+    struct upstream_server *s;
 
-    q->server = NULL;
-    while (q->tries < TRIES_MAX && now < end) {
-        struct upstream_server *s = pick_server(u, q);
-        if (s == NULL)
-            break;
-        q->server = s;
-        q->tries++;
-        q->plain = s->plain_until > now;
+    while (q->tries < TRIES_MAX && now < end && (s = pick_server(u, q)) != NULL) {
+        if (s->down && now >= s->probe_at) {
+            s->probed = now;
+            s->probe_at = now + PROBE_MS;
+        }
+        q->due = MIN(now + try_timeout(s, q), end);
         q->sent = now;
-        uint32_t wait = try_timeout(s, q);
-        bool stream = q->tcp || server_is_tls(s);
-        q->due = MIN(now + (stream ? MAX(wait, (uint32_t)TRY_FIRST_MS) : wait), end);
-        if (s->down)
-            s->probe_at = now + PROBE_MS; /* one question a second is the probe */
+        q->tries++;
         q->tries_at[s->index]++;
-        if ((stream ? stream_send(s, q) : udp_send(s, q)) == 0)
+        if (send_to(s, q) == 0)
             return;
-        server_silent(s);
-        q->server = NULL;
+        server_silent(s, q, true);
     }
+    detach(q);
+    q->server = NULL;
     q->due = now; /* the timer ends it */
 }
 
@@ -190,7 +204,7 @@ void upstream_broken(struct upstream_query *q)
     struct upstreams *u = q->server->owner;
 
     detach(q);
-    server_silent(q->server);
+    server_silent(q->server, q, true);
     try_next(u, q);
 }
 
@@ -265,8 +279,7 @@ static void on_tick(uv_timer_t *timer)
         if (now < q->due)
             continue;
         if (q->server != NULL) {
-            detach(q);
-            server_silent(q->server);
+            server_silent(q->server, q, false);
             try_next(u, q);
         }
         if (q->server == NULL)

@@ -25,9 +25,10 @@ struct upstream_server {
     char tls_name[HOSTNAME_MAX + 1]; /* "": not TLS */
     unsigned index;
     uint32_t rtt_ms; /* smoothed */
-    unsigned silent; /* questions in a row that nobody answered */
+    unsigned silent; /* tries in a row that nobody answered */
     bool down;
-    uint64_t probe_at; /* loop ms: when a server that is down may be tried */
+    uint64_t spoke, silent_since; /* loop ms: the last answer, and the first try after it that met silence */
+    uint64_t probed, probe_at; /* loop ms: the last try of a server that is down, and the next */
     uint64_t plain_until; /* loop ms: does not know EDNS */
     struct upstream_socket *sockets[SOCKETS_MAX];
     unsigned n_sockets;
@@ -68,6 +69,8 @@ void carrier_remove(struct upstream_query *q);
 
 /* upstream_udp.c */
 int udp_send(struct upstream_server *s, struct upstream_query *q);
+/* The same question once more, as it was: an answer to either will do. */
+int udp_resend(struct upstream_query *q);
 void udp_forget(struct upstream_query *q);
 void udp_close_idle(struct upstream_server *s, uint64_t now);
 

@@ -153,6 +153,15 @@ int udp_send(struct upstream_server *server, struct upstream_query *q)
     return 0;
 }
 
+int udp_resend(struct upstream_query *q)
+{
+    uint8_t msg[512];
+    size_t len = upstream_write_query(q, q->server->owner->dnssec, msg);
+
+    q->socket->used = uv_now(q->server->owner->loop);
+    return send(q->socket->fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN ? -errno : 0;
+}
+
 void udp_close_idle(struct upstream_server *server, uint64_t now)
 {
     for (unsigned i = server->n_sockets; i-- > 0;)
