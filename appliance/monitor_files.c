@@ -254,18 +254,30 @@ static int rotate(struct monitor *m, uint64_t limit, unsigned keep)
     return 1;
 }
 
-void files_rotate(struct monitor *m, struct child *asked)
+static void replace_log(struct monitor *m, uint64_t limit, struct child *asked)
 {
     const struct generation *g = generation_in(m, GEN_PRESENT);
     if (!g)
         return;
-    int r = rotate(m, g->in.policy->audit.rotate_bytes, g->in.policy->audit.keep);
+    int r = rotate(m, limit, g->in.policy->audit.keep);
     struct flock l = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     (void)fcntl(m->log_fd, F_SETLK, &l);
     if (r < 0)
         log_warn("cannot rotate %s/%s: %s; it grows on", m->state_dir, LOG_NAME, strerror(-r));
-    else if (r == 0)
-        send_log(m, NULL, asked);
-    else
+    else if (r > 0)
         children_each(m, send_log);
+    else if (asked)
+        send_log(m, NULL, asked);
+}
+
+void files_rotate(struct monitor *m, struct child *asked)
+{
+    const struct generation *g = generation_in(m, GEN_PRESENT);
+    if (g)
+        replace_log(m, g->in.policy->audit.rotate_bytes, asked);
+}
+
+void files_reopen(struct monitor *m)
+{
+    replace_log(m, UINT64_MAX, NULL);
 }

@@ -197,6 +197,7 @@ void monitor_reload(struct monitor *m)
         m->reload_wanted = true; /* once there is room */
         return;
     }
+    files_reopen(m);
     if (inputs_load(m, &in, err, sizeof err) < 0) {
         reload_done(m, err);
         return;

@@ -147,6 +147,8 @@ void files_write_status(struct monitor *m);
 /** A child says that the log has reached its size: renames, and passes a new one to all; or just passes it.
  */
 void files_rotate(struct monitor *m, struct child *asked);
+/** Where somebody else has renamed or removed the log: opens a new one and passes it to all. */
+void files_reopen(struct monitor *m);
 /** One line of the monitor's own; `error` and `child` may be NULL. */
 void files_event(
     struct monitor *m, const char *event, enum verdict v, const struct child *child, const char *error);

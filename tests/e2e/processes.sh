@@ -220,6 +220,12 @@ PY
 }
 check "...and not a line is lost" chains
 
+mv "$T/state/audit.jsonl" "$T/moved.jsonl"
+reload
+check "SIGHUP after the log was moved away: a new one" eventually 2 test -s "$T/state/audit.jsonl"
+asked_is_logged() { in_agent dig +time=1 +tries=1 @10.91.0.1 moved.refused.example A >/dev/null; grep -q moved.refused.example "$T/state/audit.jsonl"; }
+check "...which the others write to" eventually 3 asked_is_logged
+
 kill -TERM "$D"
 wait_end
 check "SIGTERM: ends well, leaves no process" ended 0
