@@ -32,8 +32,7 @@ static void leave(struct exchange *x)
     if (x->opening)
         upstream_cancel(x->opening);
     exchange_audit(x);
-    if (x->secret)
-        explicit_bzero(x->secret, x->secret_len);
+    exchange_wipe_secrets(x);
     free(x->queue);
     front->x = NULL;
     if (back)
@@ -63,6 +62,12 @@ static bool is_grpc(const struct exchange *x)
     return f && f->value_len >= 16 && http_ieq(f->value, 16, "application/grpc");
 }
 
+static bool is_git_client(const struct exchange *x)
+{
+    const struct field *f = http_field(x->req->fields, x->req->n_fields, "user-agent");
+    return f && f->value_len >= 4 && memcmp(f->value, "git/", 4) == 0;
+}
+
 /* Ends the exchange for a reason of ours: by an answer if there is none yet, else by a cut. */
 static void refuse(struct exchange *x, enum reason why, uint16_t status, const char *hint)
 {
@@ -72,8 +77,12 @@ static void refuse(struct exchange *x, enum reason why, uint16_t status, const c
     if (x->resp_started) {
         x->front->ops->abort(x->front, ABORT_POLICY);
     } else {
-        struct denial d = {
-            .reason = why, .status = status, .host = x->host, .hint = hint, .grpc = is_grpc(x)};
+        struct denial d = {.reason = why,
+            .status = status,
+            .host = x->host,
+            .hint = hint,
+            .grpc = is_grpc(x),
+            .plain = is_git_client(x)};
         x->status = status ? status : (uint16_t)reason_status(why);
         x->resp_started = true;
         (void)exchange_write_denial(x->f, x->front, &d);

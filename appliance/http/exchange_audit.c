@@ -41,7 +41,7 @@ static void headers(struct audit *a, const struct exchange *x)
     for (size_t i = 0; i < p->n_headers; i++) {
         const struct field *f = http_field(x->req->fields, x->req->n_fields, p->headers[i]);
         char line[512];
-        if (!f || (x->secret && f->value == x->secret))
+        if (!f || exchange_is_secret(x, f->value))
             continue;
         (void)snprintf(line, sizeof line, "%s: %.*s", p->headers[i], (int)MIN(f->value_len, 400u), f->value);
         audit_array_str(a, line);

@@ -68,58 +68,161 @@ static bool is_clean(const char *s)
     return true;
 }
 
-/* "Bearer x", "token x", "Basic base64(x)" (RFC 7617), or x alone. Lives in the arena until the end wipes it.
- */
-static bool build_value(struct exchange *x, const char *secret)
+/* Room for a value that holds a secret; the end wipes it. */
+static char *secret_room(struct exchange *x, size_t len)
+{
+    struct secret_copy *c = arena_alloc(x->arena, sizeof *c);
+    char *p = c ? arena_alloc(x->arena, len + 1) : NULL;
+    if (!p)
+        return NULL;
+    *c = (struct secret_copy){.next = x->secrets, .p = p, .len = len};
+    x->secrets = c;
+    return p;
+}
+
+bool exchange_is_secret(const struct exchange *x, const char *value)
+{
+    for (const struct secret_copy *c = x->secrets; c; c = c->next)
+        if (c->p == value)
+            return true;
+    return false;
+}
+
+void exchange_wipe_secrets(struct exchange *x)
+{
+    for (struct secret_copy *c = x->secrets; c; c = c->next)
+        explicit_bzero(c->p, c->len);
+}
+
+static const char *basic(struct exchange *x, const char *pair, size_t len)
+{
+    char *v = secret_room(x, 6 + 4 * (len / 3 + 1));
+    if (!v)
+        return NULL;
+    memcpy(v, "Basic ", 6);
+    (void)EVP_EncodeBlock((unsigned char *)v + 6, (const unsigned char *)pair, (int)len);
+    return v;
+}
+
+/* "Bearer x", "token x", "Basic base64(x)" (RFC 7617), or x alone. */
+static const char *scheme_value(struct exchange *x, const char *secret)
 {
     enum auth_scheme scheme = x->route->auth.scheme;
     const char *word = scheme == AUTH_BEARER ? "Bearer " : scheme == AUTH_TOKEN ? "token " : "";
-    if (scheme == AUTH_BASIC)
-        word = "Basic ";
     size_t len = strlen(secret), at = strlen(word);
-    char *v = arena_alloc(x->arena, at + 4 * (len / 3 + 1) + 1);
-    if (!v)
-        return false;
-    memcpy(v, word, at);
     if (scheme == AUTH_BASIC)
-        len = (size_t)EVP_EncodeBlock((unsigned char *)v + at, (const unsigned char *)secret, (int)len);
-    else
-        memcpy(v + at, secret, len);
-    x->secret = v;
-    x->secret_len = at + len;
-    return true;
+        return basic(x, secret, len);
+    char *v = secret_room(x, at + len);
+    if (!v)
+        return NULL;
+    memcpy(v, word, at);
+    memcpy(v + at, secret, len);
+    return v;
 }
 
-static enum reason inject(struct exchange *x, const char **hint)
+/* `in` with each placeholder replaced by the secret; NULL: there is none in it, or no memory. */
+static const char *replaced(struct exchange *x, const char *in, size_t n, const char *secret, size_t *out_len)
+{
+    const char *placeholder = x->route->auth.placeholder;
+    size_t plen = strlen(placeholder), slen = strlen(secret), hits = 0, at = 0;
+    for (const char *p = in; (p = memmem(p, n - (size_t)(p - in), placeholder, plen)) != NULL; p += plen)
+        hits++;
+    char *v = hits ? secret_room(x, n + hits * slen) : NULL;
+    if (!v)
+        return NULL;
+    for (size_t i = 0; i < n;) {
+        bool hit = n - i >= plen && memcmp(in + i, placeholder, plen) == 0;
+        memcpy(v + at, hit ? secret : in + i, hit ? slen : 1);
+        at += hit ? slen : 1;
+        i += hit ? plen : 1;
+    }
+    *out_len = at;
+    return v;
+}
+
+/* The agent's own Basic credentials with the placeholder inside their base64. */
+static const char *replaced_basic(struct exchange *x, const struct field *f, const char *secret)
+{
+    unsigned char pair[1024];
+    if (f->value_len < 10 || f->value_len > sizeof pair || !http_ieq(f->value, 5, "basic"))
+        return NULL;
+    int n = EVP_DecodeBlock(pair, (const unsigned char *)f->value + 6, (int)f->value_len - 6);
+    for (uint32_t i = f->value_len; n > 0 && f->value[i - 1] == '='; i--)
+        n--; /* EVP_DecodeBlock() counts the padding */
+    size_t len;
+    const char *v = n > 0 ? replaced(x, (const char *)pair, (size_t)n, secret, &len) : NULL;
+    return v ? basic(x, v, len) : NULL;
+}
+
+/* Where the route says what stands for the secret, the agent's own field says how it is wrapped. */
+static const char *agent_value(struct exchange *x, const char *secret)
 {
     const struct auth *a = &x->route->auth;
-    const char *secret =
-        x->e->config && x->e->config->secrets ? secrets_get(x->e->config->secrets, a->token_ref) : NULL;
-    if (!x->f->tls) /* judged before; a credential must not hang on one check */
-        return REASON_PLAINTEXT;
-    if (!secret || !is_clean(secret)) {
-        log_warn("route %s: the secret %s has no usable value, so its requests are refused; give it with "
-                 "--secrets",
-            x->route->host, a->token_ref);
-        *hint = "The credential that this route injects has no value; the operator must supply it.";
-        return REASON_NO_MATCH;
-    }
-    struct field *f = arena_alloc(x->arena, (x->req->n_fields + 1) * sizeof *f);
-    if (!f || !build_value(x, secret))
-        return REASON_LIMIT;
-    if (x->req->n_fields)
-        memcpy(f, x->req->fields, x->req->n_fields * sizeof *f);
     const char *name = a->header ? a->header : "authorization";
+    const struct field *f = http_field(x->req->fields, x->req->n_fields, name);
+    size_t len;
+    if (!a->placeholder || !f)
+        return NULL;
+    const char *v = replaced(x, f->value, f->value_len, secret, &len);
+    return v ? v : replaced_basic(x, f, secret);
+}
+
+static void replace_elsewhere(struct exchange *x, const char *secret)
+{
+    for (size_t i = 0; x->route->auth.placeholder && i < x->req->n_fields; i++) {
+        struct field *f = &x->req->fields[i];
+        size_t len;
+        const char *v = replaced(x, f->value, f->value_len, secret, &len);
+        if (v) {
+            f->value = v;
+            f->value_len = (uint32_t)len;
+        }
+    }
+}
+
+static const char *usable_secret(const struct exchange *x, const char **hint)
+{
+    const char *ref = x->route->auth.token_ref;
+    const struct secrets *s = x->e->config ? x->e->config->secrets : NULL;
+    const char *secret = s ? secrets_get(s, ref) : NULL;
+    if (secret && is_clean(secret))
+        return secret;
+    log_warn("route %s: secret %s has no usable value, so its requests are refused; give it with --secrets",
+        x->route->host, ref);
+    *hint = "The credential that this route injects has no value; the operator must supply it.";
+    return NULL;
+}
+
+static enum reason inject(struct exchange *x, const char *secret)
+{
+    const char *name = x->route->auth.header ? x->route->auth.header : "authorization";
+    const char *value = agent_value(x, secret);
+    if (!value)
+        value = scheme_value(x, secret);
+    size_t n = strip(x->route, x->req->fields, x->req->n_fields);
+    struct field *f = value ? arena_alloc(x->arena, (n + 1) * sizeof *f) : NULL;
+    if (!f)
+        return REASON_LIMIT;
+    if (n)
+        memcpy(f, x->req->fields, n * sizeof *f);
+    x->req->fields = f;
+    x->req->n_fields = n;
+    replace_elsewhere(x, secret);
     f[x->req->n_fields++] = (struct field){.name = name,
         .name_len = (uint32_t)strlen(name),
-        .value = x->secret,
-        .value_len = (uint32_t)x->secret_len};
-    x->req->fields = f;
+        .value = value,
+        .value_len = (uint32_t)strlen(value)};
     return REASON_NONE;
 }
 
 enum reason exchange_credentials(struct exchange *x, const char **hint)
 {
-    x->req->n_fields = strip(x->route, x->req->fields, x->req->n_fields);
-    return x->route->auth.scheme == AUTH_NONE ? REASON_NONE : inject(x, hint);
+    if (x->route->auth.scheme == AUTH_NONE) {
+        x->req->n_fields = strip(x->route, x->req->fields, x->req->n_fields);
+        return REASON_NONE;
+    }
+    if (!x->f->tls) /* judged before; a credential must not hang on one check */
+        return REASON_PLAINTEXT;
+    const char *secret = usable_secret(x, hint);
+    return secret ? inject(x, secret) : REASON_NO_MATCH;
 }

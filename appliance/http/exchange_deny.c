@@ -62,8 +62,9 @@ int exchange_write_denial(struct http_front *f, struct http_stream *front, const
     const char *flow = f->flow ? flow_id(f->flow) : "";
     size_t n = deny_body(body, sizeof body, d->reason, d->host ? d->host : "", flow, d->hint);
     (void)snprintf(message, sizeof message, "egress_denied: %s", reason_name(d->reason));
-    struct field fields[] = {FIELD("content-type", "application/json"), FIELD("x-egress-verdict", "deny"),
-        FIELD("cache-control", "no-store"), FIELD("grpc-status", "7"), FIELD("grpc-message", message)};
+    struct field fields[] = {FIELD("content-type", d->plain ? "text/plain" : "application/json"),
+        FIELD("x-egress-verdict", "deny"), FIELD("cache-control", "no-store"), FIELD("grpc-status", "7"),
+        FIELD("grpc-message", message)};
     struct http_head h = {.status = d->status ? d->status : (uint16_t)reason_status(d->reason),
         .fields = fields,
         .n_fields = ARRAY_LEN(fields) - (d->grpc ? 0 : 2),

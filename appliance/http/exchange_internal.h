@@ -17,6 +17,13 @@
 #include "lib/base.h"
 #include "lib/hostname.h"
 
+/** A real credential in the arena. */
+struct secret_copy {
+    struct secret_copy *next;
+    char *p;
+    size_t len;
+};
+
 struct exchange {
     struct http_front *f;
     struct engine *e;
@@ -34,8 +41,7 @@ struct exchange {
     const char *query; /* NULL: none */
     enum reason reason;
     const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
-    char *secret; /* the injected value, wiped at the end */
-    size_t secret_len;
+    struct secret_copy *secrets; /* injected values, wiped at the end */
 
     /* the request's body before there is anybody to take it: at most one turn of the front codec's */
     uint8_t *queue;
@@ -65,6 +71,8 @@ enum reason exchange_judge(struct exchange *x, const char **hint);
 
 /** Strips and injects. REASON_NONE, or why not. */
 enum reason exchange_credentials(struct exchange *x, const char **hint);
+bool exchange_is_secret(const struct exchange *x, const char *value);
+void exchange_wipe_secrets(struct exchange *x);
 /** Takes off what must not reach the agent. */
 void exchange_filter_response(struct http_head *h);
 /** The agent's trailer fields on a route with credentials. Returns how many are left. */
@@ -77,6 +85,7 @@ struct denial {
     const char *host; /* NULL: "" */
     const char *hint; /* NULL: the reason's own */
     bool grpc; /* the request was gRPC's: say it in its way, too */
+    bool plain; /* a git client's, which prints a refusal only if it is text/plain */
 };
 int exchange_write_denial(struct http_front *f, struct http_stream *front, const struct denial *d);
 

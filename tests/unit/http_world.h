@@ -130,6 +130,8 @@ static const char world_policy[] =
     "      auth: {scheme: Bearer, token_ref: TOKEN}\n"
     "    - host: c.example\n"
     "      auth: {scheme: Basic, token_ref: PAIR}\n"
+    "    - host: p.example\n"
+    "      auth: {scheme: Bearer, token_ref: TOKEN, placeholder: PLACEHOLDER-1}\n"
     "    - host: d.example\n"
     "      auth: {scheme: token, token_ref: MISSING}\n"
     "    - host: m.example\n"

@@ -210,6 +210,35 @@ Test(exchange, basic_credentials)
     EXPECT_HAS(take(w.origin), "\r\nauthorization: Basic dXNlcjpwYXNzd29yZA==\r\n");
 }
 
+Test(exchange, a_placeholder_is_replaced_where_the_agent_put_it)
+{
+    world_front("p.example");
+    put(w.agent, "GET / HTTP/1.1\r\nHost: p.example\r\nAuthorization: Bearer xPLACEHOLDER-1x\r\n"
+                 "X-Key: PLACEHOLDER-1,PLACEHOLDER-1\r\n\r\n");
+    const char *seen = take(w.origin);
+    EXPECT_HAS(seen, "\r\nx-key: real-token,real-token\r\nauthorization: Bearer xreal-tokenx\r\n");
+    put(w.origin, OK "Content-Length: 0\r\n\r\n");
+    /* git's way: git:PLACEHOLDER-1 */
+    put(w.agent,
+        "GET / HTTP/1.1\r\nHost: p.example\r\nAuthorization: Basic Z2l0OlBMQUNFSE9MREVSLTE=\r\n\r\n");
+    EXPECT_HAS(take(w.origin), "\r\nauthorization: Basic Z2l0OnJlYWwtdG9rZW4=\r\n");
+    put(w.origin, OK "Content-Length: 0\r\n\r\n");
+    put(w.agent, "GET / HTTP/1.1\r\nHost: p.example\r\nAuthorization: Bearer mine\r\n\r\n");
+    seen = take(w.origin);
+    EXPECT_HAS(seen, "\r\nauthorization: Bearer real-token\r\n");
+    EXPECT_NOT(seen, "mine");
+}
+
+Test(exchange, git_clients_are_told_in_plain_text)
+{
+    put(w.agent, "GET /r.git/info/refs?service=git-receive-pack HTTP/1.1\r\nHost: a.example\r\nUser-Agent: "
+                 "git/2.39\r\n\r\n");
+    const char *got = take(w.agent);
+    EXPECT_HAS(got, "HTTP/1.1 403 ");
+    EXPECT_HAS(got, "content-type: text/plain\r\n");
+    EXPECT_HAS(got, "git_push");
+}
+
 Test(exchange, authorization_passes_where_no_auth_is_set)
 {
     put(w.agent, GET "Authorization: Bearer mine\r\nProxy-Authorization: x\r\n\r\n");
