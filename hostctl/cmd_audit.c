@@ -13,6 +13,11 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
+#ifdef __APPLE__
+#define MTIME(st) ((st).st_mtimespec)
+#else
+#define MTIME(st) ((st).st_mtim)
+#endif
 #define PATH_LEN 4200
 #define EXIT_BROKEN 1
 #define FAULTS_SHOWN 20
@@ -35,9 +40,9 @@ static bool newest(char out[static PATH_LEN])
         (void)snprintf(path, sizeof path, STATE_ROOT "/%s/audit.jsonl", e->d_name);
         if (e->d_name[0] == '.' || stat(path, &st))
             continue;
-        if (st.st_mtim.tv_sec > best.tv_sec ||
-            (st.st_mtim.tv_sec == best.tv_sec && st.st_mtim.tv_nsec > best.tv_nsec)) {
-            best = st.st_mtim;
+        const struct timespec t = MTIME(st);
+        if (t.tv_sec > best.tv_sec || (t.tv_sec == best.tv_sec && t.tv_nsec > best.tv_nsec)) {
+            best = t;
             (void)snprintf(out, PATH_LEN, STATE_ROOT "/%s", e->d_name);
             found = true;
         }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "hostctl/proc.h"
+#include "hostctl/record.h"
 #include "lib/base.h"
 
 #define NSE (MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -326,8 +327,10 @@ static bool only_state(const char *dir)
  * holds other things too, or the working directory, stays: then our files in it are covered one by one. */
 static int hide_state(const struct mounter *m)
 {
-    const char *dir = m->sb->state_dir;
+    const char *dir = m->sb->state_dir, *registry = registry_dir();
     int err = hide_dir(m, STATE_ROOT);
+    if (!err && registry && !within(registry, "/run"))
+        err = hide_dir(m, registry);
     if (err || within(dir, STATE_ROOT))
         return err;
     if (only_state(dir) && !(m->sb->cwd && within(m->sb->cwd, dir)))

@@ -11,6 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
+
 #include "hostctl/hostenv.h"
 #include "hostctl/resolvers.h"
 #include "hostctl/wipe.h"
@@ -91,11 +95,23 @@ void sandbox_name_make(char out[static SANDBOX_NAME_MAX + 1])
     out[k] = 0;
 }
 
+static void own_path(char out[static PATH_MAX])
+{
+#ifdef __APPLE__
+    char raw[PATH_MAX];
+    uint32_t len = sizeof raw;
+    if (_NSGetExecutablePath(raw, &len) || !realpath(raw, out))
+        out[0] = 0;
+#else
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    out[n > 0 ? n : 0] = 0;
+#endif
+}
+
 char *program_find(const char *name)
 {
     char self[PATH_MAX], path[PATH_MAX + 64];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = 0;
+    own_path(self);
     char *slash = strrchr(self, '/');
     if (slash) {
         *slash = 0;

@@ -6,6 +6,7 @@ world_up
 mkdir -p "$T/w"
 chmod 777 "$T/w"
 cd "$T/w" || exit 1
+export EGRESSD_RUNTIME_DIR=$T/registry # nobody else's sandboxes
 cat >"$T/p.yaml" <<'YAML'
 version: 1
 egress:
@@ -62,7 +63,7 @@ check "CMD has a home and a name" home
 
 # -- what the agent sees
 check "the host's processes are hidden" status_is 0 run -- sh -c '[ "$(ls -d /proc/[0-9]* | wc -l)" -lt 8 ]'
-check "the registry is hidden" status_is 1 run -- test -e /run/egressd
+check "the registry is hidden" status_is 0 run -- sh -c '! test -e /run/egressd && test -z "$(ls -A "$0")"' "$EGRESSD_RUNTIME_DIR"
 check "the state is hidden" status_is 0 run -- sh -c '! ls /var/lib/egressd/* 2>/dev/null'
 proxies() { [ -z "$(HTTPS_PROXY=a http_proxy=b SSH_AUTH_SOCK=c DOCKER_HOST=d run -- env | grep -iE '^(https?_proxy|SSH_AUTH_SOCK|DOCKER_HOST)=')" ]; }
 check "variables that lead round the sidecar do not pass" proxies
@@ -130,7 +131,7 @@ nowhere() {
         tr '\0' '\n' <"/proc/$pid/cmdline" | grep -q -F "$TOKEN" && { echo "cmdline of $pid"; found=1; }
         tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -q -F "$TOKEN" && { echo "environ of $pid: $(cat "/proc/$pid/comm")"; found=1; }
     done
-    grep -r -l -F "$TOKEN" /run/egressd/ctls$$ /var/lib/egressd/ctls$$ && found=1
+    grep -r -l -F "$TOKEN" "$EGRESSD_RUNTIME_DIR/ctls$$" /var/lib/egressd/ctls$$ && found=1
     ctl stop ctls$$
     wait
     return $found
@@ -174,6 +175,29 @@ reloads() {
 }
 check "reload: a good policy, a bad one, one with secrets" reloads
 
+# -- the audit log
+audits() {
+    run --state-dir "$T/log" --name ctlv$$ --policy "$T/plain.yaml" -- curl -s https://forbidden.test/ >"$T/body"
+    grep -q no_route "$T/body" || { cat "$T/body" "$T/err"; return 1; }
+    ctl audit ctlv$$ | grep -q 'deny .*http .*forbidden.test .*GET / 403 .*no_route' || { ctl audit ctlv$$; return 1; }
+    [ -n "$(ctl audit ctlv$$ --denied --event dns --format json)" ] || return 1
+    ctl audit ctlv$$ --denied --format json | grep -v '"verdict":"deny"' && return 1
+    ctl audit ctlv$$ --verify || return 1
+    sed -i '0,/forbidden.test/s//permitted.test/' "$T/log/audit.jsonl"
+    ctl audit --state-dir "$T/log" --verify && return 1
+    [ $? = 1 ]
+}
+check "audit: table, filters, verification" audits
+follows() {
+    local p
+    run --name ctlw$$ --policy "$T/plain.yaml" -- sh -c 'sleep 1; curl -s https://forbidden.test/ >/dev/null; sleep 1' &
+    eventually 5 running ctlw$$ || return 1
+    timeout 10 ip netns exec "$W-host" "$BUILD/egressctl" audit ctlw$$ --follow --event http >"$T/followed" || { echo "status $?"; return 1; }
+    wait
+    grep -q forbidden.test "$T/followed"
+}
+check "audit --follow ends with the sandbox" follows
+
 # -- nothing is left
 snapshot() {
     ip -n "$W-host" -o link | sed 's/ qdisc.*//'
@@ -181,9 +205,9 @@ snapshot() {
     ip -n "$W-host" route show table all
     in_host nft list ruleset
     in_host sysctl -a 2>/dev/null | grep 'ipv4.*forwarding'
-    grep -v -c nsfs /proc/mounts
+    grep -E "$T|/run/(agent|egress)" /proc/mounts
     pgrep -a -f "$BUILD/egress"
-    ls /run/egressd
+    ls "$EGRESSD_RUNTIME_DIR"
 }
 snapshot >"$T/before"
 unchanged() { eventually 3 same_snapshot || { diff "$T/before" "$T/after"; return 1; }; }
@@ -222,7 +246,7 @@ sidecar_dies() {
     run --name ctld$$ -- sleep 20 &
     p=$!
     eventually 5 running ctld$$ || return 1
-    pid=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["pid"])' /run/egressd/ctld$$/record.json "$1")
+    pid=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["pid"])' "$EGRESSD_RUNTIME_DIR/ctld$$/record.json" "$1")
     kill -KILL "$pid"
     wait $p
     [ $? = 125 ] && grep -q . "$T/err" || { cat "$T/err"; return 1; }
