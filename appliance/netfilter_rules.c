@@ -54,19 +54,32 @@ static void write_head(FILE *f, const struct netfilter_config *c)
         MARK_WEB, MARK_LOCAL);
 }
 
-/* Every port of a route of `protocol`; nft merges what overlaps. */
-static void write_ports(FILE *f, const struct policy *p, enum route_protocol protocol)
+#define PORTS 65536u
+
+/* Adds every port of the routes of `protocol`. */
+static void add_ports(bool ports[static PORTS], const struct policy *p, enum route_protocol protocol)
 {
     for (size_t i = 0; i < p->n_routes; i++) {
         const struct route *r = &p->routes[i];
-        if (r->protocol != protocol)
+        for (size_t k = 0; k < r->n_ports && r->protocol == protocol; k++)
+            memset(ports + r->ports[k].lo, true, (size_t)r->ports[k].hi - r->ports[k].lo + 1);
+    }
+}
+
+/* As few ranges as there can be, however many routes name them. */
+static void write_ports(FILE *f, const bool ports[static PORTS])
+{
+    const char *comma = "";
+    for (unsigned lo = 0, hi; lo < PORTS; lo = hi + 1) {
+        hi = lo;
+        if (!ports[lo])
             continue;
-        for (size_t k = 0; k < r->n_ports; k++) {
-            if (r->ports[k].lo == r->ports[k].hi)
-                fprintf(f, ", %u", r->ports[k].lo);
-            else
-                fprintf(f, ", %u-%u", r->ports[k].lo, r->ports[k].hi);
-        }
+        while (hi + 1 < PORTS && ports[hi + 1])
+            hi++;
+        fprintf(f, "%s %u", comma, lo);
+        if (hi > lo)
+            fprintf(f, "-%u", hi);
+        comma = ",";
     }
 }
 
@@ -76,14 +89,15 @@ static void write_sets(FILE *f, const struct netfilter_config *c)
           "    set web_ports {\n"
           "        type inet_service\n"
           "        flags interval\n"
-          "        auto-merge\n"
-          "        elements = { 80, 443",
+          "        elements = {",
         f);
-    write_ports(f, c->policy, ROUTE_HTTP);
+    bool ports[PORTS] = {[80] = true, [443] = true};
+    add_ports(ports, c->policy, ROUTE_HTTP);
     /* Without a gate nobody asks for the lease before the connection is accepted: the engine does afterwards.
      */
     if (c->caps.gate == GATE_NONE)
-        write_ports(f, c->policy, ROUTE_TCP);
+        add_ports(ports, c->policy, ROUTE_TCP);
+    write_ports(f, ports);
     fputs(" }\n    }\n\n", f);
     static const char *const counters[] = {"spoofed", "odd", "icmp_errors", "neighbours", "queued", "refused",
         "unanswered", "input_refused", "forward_refused", "output_refused"};

@@ -37,7 +37,7 @@ static char *ruleset(enum intercept i, enum gate_mode g, bool ipv6, bool udp, in
 Test(netfilter, says_what_it_does)
 {
     char *s = ruleset(INTERCEPT_NFT_TPROXY, GATE_NFT_QUEUE, false, false, 0);
-    cr_assert_not_null(strstr(s, "elements = { 80, 443, 80, 443, 8000-8010 }"));
+    cr_assert_not_null(strstr(s, "elements = { 80, 443, 8000-8010 }"));
     cr_assert_not_null(strstr(s, "queue num 7-8\n"));
     cr_assert_null(strstr(s, "bypass\n"));
     cr_assert_not_null(strstr(s, "tproxy to :15001"));
@@ -59,7 +59,7 @@ Test(netfilter, says_what_it_does)
 
     s = ruleset(INTERCEPT_REDIRECT, GATE_NONE, false, false, 0);
     cr_assert_not_null(strstr(s, "redirect to :15001"));
-    cr_assert_not_null(strstr(s, "8000-8010, 22 }"), "without a gate the engine checks the lease");
+    cr_assert_not_null(strstr(s, "elements = { 22, 80, 443, 8000-8010 }"), "without a gate the engine checks the lease");
     free(s);
 }
 
