@@ -34,10 +34,20 @@ static struct {
     enum reason fail; /* upstream_open() fails with this */
     struct exchange *held;
     struct http_back *idle;
+    struct endpoint dst; /* port 0: not known */
     char log_text[1 << 16];
     char text[1 << 20];
 } w;
 
+static void world_socket(int *ours, int *theirs)
+{
+    int sv[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
+    *ours = sv[0];
+    *theirs = sv[1];
+}
+
+#ifndef WORLD_REAL_POOL
 static void on_back_idle(struct http_back *b)
 {
     w.idle = b;
@@ -50,14 +60,6 @@ static void on_back_dead(struct http_back *b)
 }
 
 static const struct http_back_events world_events = {on_back_idle, on_back_dead};
-
-static void world_socket(int *ours, int *theirs)
-{
-    int sv[2];
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
-    *ours = sv[0];
-    *theirs = sv[1];
-}
 
 static void world_upstream(struct exchange *x)
 {
@@ -99,6 +101,8 @@ void upstream_cancel(struct upstream_request *r)
     w.cancelled++;
 }
 
+#endif
+
 const char *flow_id(const struct flow *f)
 {
     (void)f;
@@ -112,7 +116,7 @@ const struct addr *flow_agent(const struct flow *f)
 const struct endpoint *flow_dst(const struct flow *f)
 {
     (void)f;
-    return NULL;
+    return w.dst.port ? &w.dst : NULL;
 }
 const char *flow_dns_id(const struct flow *f)
 {
@@ -135,7 +139,9 @@ static const char world_policy[] =
     "    - host: d.example\n"
     "      auth: {scheme: token, token_ref: MISSING}\n"
     "    - host: m.example\n"
-    "      matches: [{paths: [{value: /api/}], methods: [GET]}]\n";
+    "      matches: [{paths: [{value: /api/}], methods: [GET]}]\n"
+    "    - host: in.example\n"
+    "      allow_private: true\n";
 
 static void world_secrets(void)
 {
@@ -219,7 +225,7 @@ static void pump(void)
         (void)uv_run(&w.e.loop, UV_RUN_NOWAIT);
 }
 
-static void wait_ms(unsigned ms)
+static inline void wait_ms(unsigned ms)
 {
     uint64_t until = uv_hrtime() + ms * 1000000ull;
     while (uv_hrtime() < until) {
@@ -257,7 +263,7 @@ static const char *take(int fd)
     return w.text;
 }
 
-static const char *audit_lines(void)
+static inline const char *audit_lines(void)
 {
     (void)audit_flush(w.e.audit);
     ssize_t n = pread(w.log, w.log_text, sizeof w.log_text - 1, 0);
@@ -265,12 +271,12 @@ static const char *audit_lines(void)
     return w.log_text;
 }
 
-static bool has(const char *text, const char *part)
+static inline bool has(const char *text, const char *part)
 {
     return strstr(text, part) != NULL;
 }
 
-static unsigned count(const char *text, const char *part)
+static inline unsigned count(const char *text, const char *part)
 {
     unsigned n = 0;
     for (const char *p = text; (p = strstr(p, part)) != NULL; p += strlen(part))
