@@ -65,11 +65,11 @@ static void on_ready(struct monitor *m, struct generation *g, struct child *c)
     files_write_status(m);
 }
 
-static void on_verdict(struct monitor *m, const struct child *c, const struct ipc_verdict *v)
+static void on_verdict(struct monitor *m, struct child *c, const struct ipc_verdict *v)
 {
     if (c->role != SANDBOX_ENGINE || v->queue != QUEUE_NUMBER + c->index || m->queues[c->index] < 0) {
         log_warn("%s answers for a queue that is not its own", child_name(c));
-        (void)kill(c->pid, SIGKILL);
+        child_kill(c);
         return;
     }
     int r = netfilter_verdict(m->queues[c->index], v);
@@ -85,7 +85,7 @@ static void on_message(struct monitor *m, struct generation *g, struct child *c,
     case IPC_ROTATE: files_rotate(m, c); break;
     default: /* no child of ours sends that: it has been taken over */
         log_warn("%s sends what it never should; it is ended", child_name(c));
-        (void)kill(c->pid, SIGKILL);
+        child_kill(c);
     }
 }
 
@@ -102,8 +102,7 @@ static void read_child(struct monitor *m, struct generation *g, struct child *c)
             return;
         if (r != 0)
             log_warn("%s sends garbage; it is ended", child_name(c));
-        (void)kill(
-            c->pid, SIGKILL); /* its end of the socket is gone, and so shall it be; SIGCHLD does the rest */
+        child_kill(c); /* its end of the socket is gone, and so shall it be; SIGCHLD does the rest */
         (void)close(c->control);
         c->control = -1;
         return;

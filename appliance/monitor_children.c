@@ -164,6 +164,7 @@ static _Noreturn void child_main(
 
 int child_start(struct monitor *m, struct generation *g, struct child *c)
 {
+    SANDBOX_RAISED; /* it drops its own */
     int sv[2];
     if (c->role == SANDBOX_ENGINE)
         drain_slot(m, c->slot);
@@ -188,6 +189,7 @@ int child_start(struct monitor *m, struct generation *g, struct child *c)
 
 void child_kill(struct child *c)
 {
+    SANDBOX_RAISED;
     c->restart_at = 0;
     if (c->pid > 0)
         (void)kill(c->pid, SIGKILL);

@@ -151,6 +151,7 @@ static void print_status(struct monitor *m, FILE *f)
 
 void files_write_status(struct monitor *m)
 {
+    SANDBOX_RAISED;
     int fd = openat(m->dir_fd, STATUS_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
     if (!f) {
@@ -259,6 +260,7 @@ static void replace_log(struct monitor *m, uint64_t limit, struct child *asked)
     const struct generation *g = generation_in(m, GEN_PRESENT);
     if (!g)
         return;
+    SANDBOX_RAISED;
     int r = rotate(m, limit, g->in.policy->audit.keep);
     struct flock l = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     (void)fcntl(m->log_fd, F_SETLK, &l);

@@ -190,6 +190,7 @@ int inputs_load(const struct monitor *m, struct inputs *in, char *err, size_t er
 
 void monitor_reload(struct monitor *m)
 {
+    SANDBOX_RAISED; /* the files may be in somebody's home */
     struct inputs in = {0};
     char err[sizeof m->reload_error];
     m->reload_wanted = false;

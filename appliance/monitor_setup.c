@@ -152,6 +152,14 @@ static void finish_rules(pid_t pid)
             WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "the process was killed");
 }
 
+static void load_rest(const struct monitor *m, struct inputs *in)
+{
+    SANDBOX_RAISED;
+    char err[600];
+    if (inputs_load(m, in, err, sizeof err) < 0)
+        die_status(2, "%s", err);
+}
+
 /* The order matters. The policy first: a mistake there is the likeliest failure, and nothing is to be undone
  * then. The signer before there is a secret. The rules, which let nothing through as long as nobody serves,
  * before the rest; they are there before anybody is told that all is ready. */
@@ -173,8 +181,7 @@ void monitor_set_up(struct monitor *m)
     start_signer(m);
     sandbox_enter(SANDBOX_MONITOR);
     pid_t rules = start_rules(m, in.policy);
-    if (inputs_load(m, &in, err, sizeof err) < 0)
-        die_status(2, "%s", err);
+    load_rest(m, &in);
     if (getrandom(m->ticket_key, sizeof m->ticket_key, 0) != (ssize_t)sizeof m->ticket_key)
         die_errno("no random octets");
     int r = generation_start(m, &in);

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,6 +27,12 @@
 #define MONITOR_CAPS \
     (CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_RAW) | CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | \
         CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_KILL) | CAP_BIT(CAP_DAC_OVERRIDE))
+
+#define MONITOR_EFFECTIVE CAP_BIT(CAP_NET_ADMIN)
+
+/* The monitor's alone, and only once it has dropped the rest: a child of its starts with what was raised
+ * then. */
+static bool may_raise;
 
 static const struct {
     const char *name;
@@ -76,7 +83,7 @@ static void limit_bounding_set(uint64_t keep)
     }
 }
 
-static void set_capabilities(uint64_t keep)
+static void set_capabilities(uint64_t keep, uint64_t effective)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2], now[2];
@@ -86,7 +93,8 @@ static void set_capabilities(uint64_t keep)
         die_errno("cannot read the capabilities");
     for (unsigned i = 0; i < 2; i++) { /* only what is there can be kept: a container may give less */
         uint32_t want = (uint32_t)(keep >> (32 * i)) & now[i].permitted;
-        data[i] = (struct __user_cap_data_struct){.effective = want, .permitted = want};
+        data[i] = (struct __user_cap_data_struct){
+            .effective = want & (uint32_t)(effective >> (32 * i)), .permitted = want};
     }
     if (syscall(SYS_capset, &head, data) < 0)
         die_errno("cannot drop capabilities");
@@ -127,18 +135,44 @@ static void set_secrecy(void)
         die_errno("cannot set no_new_privs");
 }
 
+static void set_effective(uint64_t effective)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &head, data) < 0)
+        die_errno("cannot read the capabilities");
+    for (unsigned i = 0; i < 2; i++)
+        data[i].effective = data[i].permitted & (uint32_t)(effective >> (32 * i));
+    if (syscall(SYS_capset, &head, data) < 0)
+        die_errno("cannot change the capabilities in effect");
+}
+
+int sandbox_raise(void)
+{
+    if (may_raise)
+        set_effective(MONITOR_CAPS);
+    return may_raise;
+}
+
+void sandbox_lower(const int *raised)
+{
+    if (*raised)
+        set_effective(MONITOR_EFFECTIVE);
+}
+
 void sandbox_enter(enum sandbox_role role)
 {
     if (role == SANDBOX_MONITOR) {
         limit_bounding_set(MONITOR_CAPS);
-        set_capabilities(MONITOR_CAPS);
+        set_capabilities(MONITOR_CAPS, MONITOR_EFFECTIVE);
         set_secrecy();
         sandbox_filter(role);
+        may_raise = true;
         return;
     }
     limit_bounding_set(0);
     set_identity(roles[role].uid);
-    set_capabilities(0);
+    set_capabilities(0, 0);
     set_limit(RLIMIT_NPROC, "nproc");
     set_secrecy();
     /* A change of identity clears it. */

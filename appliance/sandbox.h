@@ -18,6 +18,12 @@ void sandbox_begin(enum sandbox_role role, unsigned index);
  * top of. */
 void sandbox_enter(enum sandbox_role role);
 
+/** The monitor's other capabilities, in effect between the two: to fork and end children, and for files that
+ * are not root's. Before sandbox_enter() both do nothing. SANDBOX_RAISED does it for a scope. */
+int sandbox_raise(void);
+void sandbox_lower(const int *raised);
+#define SANDBOX_RAISED __attribute__((cleanup(sandbox_lower), unused)) int sandbox_raised = sandbox_raise()
+
 /** The seccomp filter alone; ends the process where it cannot be loaded. */
 void sandbox_filter(enum sandbox_role role);
 

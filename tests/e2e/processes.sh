@@ -88,9 +88,10 @@ unprivileged() {
     for set in CapInh CapPrm CapEff CapBnd CapAmb; do is "$(field "$p" $set)" 0000000000000000 || return 1; done
     is "$(field "$p" NoNewPrivs)" 1 && is "$(field "$p" Seccomp)" 2 && is "$(stat -c %u "/proc/$p/environ")" 0
 }
-monitor_minimal() { # NET_ADMIN, NET_RAW, SETUID, SETGID, SETPCAP, KILL, DAC_OVERRIDE
+monitor_minimal() { # NET_ADMIN in effect; NET_RAW, SETUID, SETGID, SETPCAP, KILL, DAC_OVERRIDE at hand
     local set
-    for set in CapPrm CapEff CapBnd; do is "$(field "$D" $set)" 00000000000031e2 || return 1; done
+    for set in CapPrm CapBnd; do is "$(field "$D" $set)" 00000000000031e2 || return 1; done
+    is "$(field "$D" CapEff)" 0000000000001000 || return 1
     is "$(field "$D" NoNewPrivs)" 1 && is "$(field "$D" Seccomp)" 2
 }
 # No file is open but the log; the signer has neither that nor a network socket.
