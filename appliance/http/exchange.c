@@ -154,6 +154,39 @@ static void pause_back(struct exchange *x, bool on)
     x->back->ops->read_pause(x->back, on);
 }
 
+static void go_out(struct exchange *x)
+{
+    const struct endpoint *dst = x->f->flow ? flow_dst(x->f->flow) : NULL;
+    x->key = (struct upstream_key){.host = x->host,
+        .port = x->f->port,
+        .tls = x->f->tls,
+        .route = x->route,
+        .dialled = dst ? &dst->addr : NULL};
+    open_upstream(x, 0);
+    if (!x->ended && !x->back && !x->req_fin)
+        pause_front(x, true);
+}
+
+/* What the judgement waited for is there. */
+static void whole_body(struct exchange *x)
+{
+    x->holding = false;
+    enum reason why = exchange_judge_body(x);
+    if (why != REASON_NONE)
+        refuse(x, why, 0, NULL);
+    else
+        go_out(x);
+}
+
+/* An agent that waits to be told so would wait for an upstream that is not asked yet. */
+static void ask_for_body(struct exchange *x)
+{
+    struct http_head go_on = {.status = 100, .content_length = -1};
+    x->req->expect_continue = false;
+    if (x->front->ops->head(x->front, &go_on, false) < 0 || x->front->ops->flush(x->front) < 0)
+        end(x);
+}
+
 int exchange_begin(
     struct http_front *f, struct http_stream *front, struct arena *arena, struct http_head *h, bool fin)
 {
@@ -172,19 +205,15 @@ int exchange_begin(
     enter(x);
     const char *hint = NULL;
     enum reason why = exchange_judge(x, &hint);
-    if (why != REASON_NONE) {
+    x->holding = why == REASON_NONE && exchange_needs_body(x);
+    if (why != REASON_NONE)
         refuse(x, why, 0, hint);
-    } else {
-        const struct endpoint *dst = f->flow ? flow_dst(f->flow) : NULL;
-        x->key = (struct upstream_key){.host = x->host,
-            .port = f->port,
-            .tls = f->tls,
-            .route = x->route,
-            .dialled = dst ? &dst->addr : NULL};
-        open_upstream(x, 0);
-        if (!x->ended && !x->back && !fin)
-            pause_front(x, true);
-    }
+    else if (!x->holding)
+        go_out(x);
+    else if (fin)
+        whole_body(x);
+    else if (h->expect_continue)
+        ask_for_body(x);
     leave(x);
     return 0;
 }
@@ -274,6 +303,8 @@ void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool 
         (void)to_back(x, x->back->ops->data(x->back, p, n, fin));
     } else if (n && !enqueue(x, p, n)) {
         refuse(x, REASON_LIMIT, 0, NULL);
+    } else if (fin && x->holding) {
+        whole_body(x);
     }
     if (x->tunnel && x->req_fin && x->resp_fin)
         end(x);
@@ -304,6 +335,8 @@ void exchange_request_trailers(struct exchange *x, const struct field *f, size_t
             x->trailers = copy;
             x->n_trailers = n;
             x->has_trailers = true;
+            if (x->holding)
+                whole_body(x);
         }
     }
     leave(x);

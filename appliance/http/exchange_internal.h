@@ -39,6 +39,7 @@ struct exchange {
     const struct route *route; /* NULL: none matched */
     const char *path; /* canonical where the target was good, else as received; without the query */
     const char *query; /* NULL: none */
+    struct request *lfs; /* an LFS batch, whose body says the rest; NULL: it is not */
     enum reason reason;
     const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
     struct secret_copy *secrets; /* injected values, wiped at the end */
@@ -52,6 +53,7 @@ struct exchange {
 
     unsigned depth; /* calls of ours on the stack */
     bool ended;
+    bool holding; /* the whole body is needed for the judgement: nothing goes out before it is there */
     bool req_fin, req_open; /* all has come; octets of it went out already */
     bool resp_started, resp_fin, tunnel;
     bool retried;
@@ -64,6 +66,10 @@ struct exchange {
 
 /** Microseconds of a monotonic clock. */
 uint64_t exchange_clock(void);
+
+/** After exchange_judge(): must the body be seen as well? And once it is in the queue, the judgement. */
+bool exchange_needs_body(const struct exchange *x);
+enum reason exchange_judge_body(struct exchange *x);
 
 /** Judges x->req and prepares it for the upstream. REASON_NONE: it may go. `*hint` may get a text for the
  * answer. */

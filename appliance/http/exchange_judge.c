@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "appliance/http/exchange_internal.h"
+#include "appliance/http/fields.h"
+#include "appliance/http/lfs.h"
 #include "lib/target.h"
 
 /* For the audit line of a request that is refused before its target is canonical. */
@@ -88,6 +90,26 @@ static bool settle(struct exchange *x, const struct target *t)
     return true;
 }
 
+/* LFS batch requests for reading and for writing differ in their body only. */
+static bool is_lfs_batch(const struct request *r)
+{
+    const char *repo;
+    size_t len;
+    return git_classify(r, &repo, &len) == GIT_LFS_BATCH;
+}
+
+bool exchange_needs_body(const struct exchange *x)
+{
+    return x->lfs != NULL;
+}
+
+enum reason exchange_judge_body(struct exchange *x)
+{
+    const struct field *coding = http_field(x->req->fields, x->req->n_fields, "content-encoding");
+    enum lfs_operation op = coding ? LFS_UNCLEAR : lfs_operation((const char *)x->queue, x->queue_len);
+    return policy_judge_lfs(x->route, x->lfs, op != LFS_DOWNLOAD);
+}
+
 static enum reason judge_rules(struct exchange *x, const struct target *t)
 {
     struct request r = {.method = x->req->method,
@@ -99,7 +121,14 @@ static enum reason judge_rules(struct exchange *x, const struct target *t)
         .fields = x->req->fields,
         .n_fields = x->req->n_fields};
     int match = -1;
-    return policy_judge(x->route, &r, &match);
+    enum reason why = policy_judge(x->route, &r, &match);
+    if (why != REASON_NONE || !is_lfs_batch(&r))
+        return why;
+    x->lfs = arena_alloc(x->arena, sizeof *x->lfs);
+    if (!x->lfs)
+        return REASON_LIMIT;
+    *x->lfs = r;
+    return REASON_NONE;
 }
 
 enum reason exchange_judge(struct exchange *x, const char **hint)

@@ -140,6 +140,8 @@ static const char world_policy[] =
     "      auth: {scheme: token, token_ref: MISSING}\n"
     "    - host: m.example\n"
     "      matches: [{paths: [{value: /api/}], methods: [GET]}]\n"
+    "    - host: g.example\n"
+    "      git: {fetch: true}\n"
     "    - host: in.example\n"
     "      allow_private: true\n";
 

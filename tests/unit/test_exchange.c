@@ -257,6 +257,46 @@ Test(exchange, credentials_in_trailers_are_dropped)
     EXPECT_HAS(seen, "0\r\nx-sum: 1\r\n\r\n");
 }
 
+/* ---- git LFS ---- */
+
+static void lfs(const char *body, bool passes)
+{
+    char req[600];
+    unsigned before = w.opened;
+    world_front("g.example");
+    (void)snprintf(req, sizeof req,
+        "POST /o/r.git/info/lfs/objects/batch HTTP/1.1\r\nHost: g.example\r\nContent-Length: %zu\r\n\r\n",
+        strlen(body));
+    put(w.agent, req);
+    cr_expect_eq(w.opened, before, "nothing goes out before the body has been judged");
+    put_n(w.agent, body, 10);
+    put(w.agent, body + 10);
+    cr_expect_eq(w.opened, before + passes, "%s", body);
+    if (passes)
+        EXPECT_HAS(take(w.origin), body);
+    else
+        EXPECT_HAS(take(w.agent), "\"reason\":\"git_push\"");
+}
+
+Test(exchange, lfs_batches_are_judged_by_their_body)
+{
+    lfs("{\"operation\":\"download\",\"objects\":[]}", true);
+    lfs("{\"operation\":\"upload\",\"objects\":[]}", false);
+    lfs("{\"operation\":\"download\",\"Operation\":\"upload\"}", false);
+}
+
+Test(exchange, a_held_body_is_asked_for)
+{
+    world_front("g.example");
+    put(w.agent, "POST /o/r.git/info/lfs/objects/batch HTTP/1.1\r\nHost: g.example\r\nContent-Length: 24\r\n"
+                 "Expect: 100-continue\r\n\r\n");
+    cr_assert_str_eq(take(w.agent), "HTTP/1.1 100 Continue\r\n\r\n");
+    put(w.agent, "{\"operation\":\"download\"}");
+    const char *seen = take(w.origin);
+    EXPECT_HAS(seen, "download");
+    EXPECT_NOT(seen, "expect");
+}
+
 /* ---- bodies ---- */
 
 Test(exchange, head_and_bodiless_statuses)
