@@ -48,7 +48,7 @@ static int hash_line(const char *line, size_t len, char out[static HEX_LEN + 1])
     if (EVP_Digest(line, len, md, &n, EVP_sha256(), NULL) != 1 || n * 2 != HEX_LEN)
         return -ENOMEM;
     for (unsigned i = 0; i < n; i++)
-        (void)snprintf(out + i * 2, 3, "%02x", md[i]);
+        (void)snprintf(out + (size_t)i * 2, 3, "%02x", md[i]);
     return 0;
 }
 

@@ -136,6 +136,8 @@ static int stop_one(struct record *r)
         return 0;
     int err = b->stop(&now, true);
     cleanup_fd int lock = registry_lock();
+    if (lock < 0)
+        err = lock;
     for (int i = 0; i < 200 && !err && (err = record_lock(&now)) == -EWOULDBLOCK; i++) {
         const struct timespec pause = {.tv_nsec = 10000000};
         (void)nanosleep(&pause, NULL);

@@ -174,6 +174,7 @@ static int live(struct sandbox *sb)
         }
     }
     record_close(&r);
+    sb->rec = NULL;
     return status;
 }
 

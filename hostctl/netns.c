@@ -145,7 +145,7 @@ static void log_path(const struct sandbox *sb, char out[static PATH_MAX])
 static void show_log(const struct sandbox *sb)
 {
     char path[PATH_MAX], buf[4096];
-    struct hold_msg m;
+    struct hold_msg m = {.value = 0};
     int got = -EAGAIN, sock = state(sb)->side.sock;
     for (int ms = 0; ms < 1000 && (got == -EAGAIN || (got == 1 && m.type != HOLD_EXITED)); ms += 10) {
         struct pollfd p = {.fd = sock, .events = POLLIN};

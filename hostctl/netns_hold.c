@@ -67,6 +67,7 @@ int hold_receive(int sock, struct hold_msg *out, pid_t *pid)
         struct cmsghdr align;
         char buf[CMSG_SPACE(sizeof(struct ucred))];
     } u;
+    *out = (struct hold_msg){.value = 0};
     struct iovec iov = {out, sizeof *out};
     struct msghdr h = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof u.buf};

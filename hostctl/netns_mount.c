@@ -94,7 +94,8 @@ static int private_tree(const struct mounter *m)
 
 int mount_sidecar(char *why, size_t whylen)
 {
-    const struct mounter m = {NULL, why, whylen};
+    struct mounter m = {.whylen = whylen};
+    m.why = why;
     int err = private_tree(&m);
     if (!err)
         err = make_dir(&m, SIDECAR_DIR, 0700);
@@ -425,10 +426,11 @@ static int enter_cwd(const struct mounter *m, int cwd)
 
 int mount_agent(const struct sandbox *sb, char *why, size_t whylen)
 {
-    const struct mounter m = {sb, why, whylen};
+    struct mounter m = {.sb = sb, .whylen = whylen};
     struct socket_paths sockets;
     cleanup_fd int cwd = sb->cwd ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     int err = sockets_find(&sockets);
+    m.why = why;
     if (err)
         return fail(&m, -err, "cannot list the host's sockets");
     /* A descriptor of the old tree must not be the way in: it is bound, never entered. */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hostctl/netns_forward.h"
 #include "hostctl/netns_nft.h"
 #include "hostctl/proc.h"
 #include "lib/base.h"
@@ -369,7 +370,7 @@ static int remove_here(struct record *r)
         log_warn("cannot remove the interface %s: %s", link, strerror(-err));
     if (nl >= 0)
         restore_forwarding(nl, r);
-    forward_unaccept(json_object_get(r->json, "droppers"), table);
+    forward_unaccept(json_object_get(r->json, "droppers"), table, link);
     int e = host_table_delete(table);
     if (e)
         log_warn("cannot remove the nftables table %s: %s", table, strerror(-e));

@@ -20,7 +20,6 @@
 #include "lib/log.h"
 
 #define TEXT_MAX KIB(16)
-#define LISTING_MAX KIB(256)
 #define ATTR_HEAD sizeof(struct nlattr)
 
 /** Text that grows until it is full, which is looked at once. */
@@ -40,8 +39,9 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
 
 int host_table_text(const struct host_table *t, char *out, size_t outlen)
 {
-    struct text x = {out, outlen, 0};
+    struct text x = {.room = outlen};
     char ip[IP4_STRLEN];
+    x.p = out;
     (void)ip4_format(t->sidecar, ip);
     add(&x, "table ip %s {\n", t->name);
     add(&x, "  chain post {\n    type nat hook postrouting priority 100; policy accept;\n");
@@ -186,83 +186,25 @@ static void take_chain(const struct nlmsghdr *h, json_t *out)
                  (const char *)nf_data(table), "chain", (const char *)nf_data(name)));
 }
 
-json_t *forward_droppers(void)
+void nft_forward_droppers(json_t *out)
 {
     struct nfmsg m;
-    json_t *out = json_array();
     cleanup_fd int nl = nf_open();
-    if (nl < 0 || !out)
-        return out;
+    if (nl < 0)
+        return;
     nf_head(&m, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN), NLM_F_DUMP, NFPROTO_UNSPEC, 0);
     if (send(nl, &m, m.h.nlmsg_len, 0) < 0)
-        return out;
+        return;
     char buf[KIB(32)] __attribute__((aligned(8)));
     for (;;) {
         ssize_t n = recv(nl, buf, sizeof buf, 0);
         if (n <= 0)
-            return out;
+            return;
         size_t left = (size_t)n;
         for (const struct nlmsghdr *h = (const void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
             if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-                return out;
+                return;
             take_chain(h, out);
         }
-    }
-}
-
-int forward_accept(const json_t *chains, const char *name, const char *link)
-{
-    static const char *const argv[] = {"nft", "-f", "-", NULL};
-    char text[TEXT_MAX];
-    struct text x = {text, sizeof text, 0};
-    for (size_t i = 0; i < json_array_size(chains); i++) {
-        const char *family, *table, *chain;
-        if (json_unpack(json_array_get(chains, i), "{s:s,s:s,s:s}", "family", &family, "table", &table,
-                "chain", &chain))
-            continue;
-        static const char *const sides[] = {"iifname", "oifname"};
-        for (size_t s = 0; s < ARRAY_LEN(sides); s++)
-            add(&x, "insert rule %s %s %s %s \"%s\" accept comment \"%s\"\n", family, table, chain, sides[s],
-                link, name);
-    }
-    if (x.n == 0)
-        return 0;
-    struct spawn s = {.argv = argv, .input = text};
-    if (spawn_wait(&s) != 0) {
-        log_warn("another firewall's forward chain drops by default, and a rule for the sandbox could not be "
-                 "added to it");
-        return -EPERM;
-    }
-    return 0;
-}
-
-/* nft names rules by handle: "... comment "egressd-NAME" # handle 7". */
-static void unaccept_chain(const char *family, const char *table, const char *chain, const char *name)
-{
-    const char *const list[] = {"nft", "-a", "list", "chain", family, table, chain, NULL};
-    cleanup_free char *out = malloc(LISTING_MAX);
-    if (!out)
-        return;
-    struct spawn s = {.argv = list, .out = out, .outlen = LISTING_MAX, .quiet = true};
-    if (spawn_wait(&s) != 0)
-        return;
-    char mark[128];
-    (void)snprintf(mark, sizeof mark, "comment \"%s\" # handle ", name);
-    for (const char *p = strstr(out, mark); p; p = strstr(p + 1, mark)) {
-        char handle[24];
-        (void)snprintf(handle, sizeof handle, "%lu", strtoul(p + strlen(mark), NULL, 10));
-        const char *const del[] = {"nft", "delete", "rule", family, table, chain, "handle", handle, NULL};
-        struct spawn d = {.argv = del, .quiet = true};
-        (void)spawn_wait(&d);
-    }
-}
-
-void forward_unaccept(const json_t *chains, const char *name)
-{
-    for (size_t i = 0; i < json_array_size(chains); i++) {
-        const char *family, *table, *chain;
-        if (!json_unpack(json_array_get(chains, i), "{s:s,s:s,s:s}", "family", &family, "table", &table,
-                "chain", &chain))
-            unaccept_chain(family, table, chain, name);
     }
 }

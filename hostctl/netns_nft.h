@@ -24,12 +24,7 @@ pid_t host_table_load(const struct host_table *t);
 /** 0 also where there is none. Silent -errno otherwise. */
 int host_table_delete(const char *name);
 
-/** Base chains of others at the forward hook that drop what they do not know (docker, firewalld, ufw): our
- * accept does not overrule them, so the sidecar's packets get a rule at the head of each, recognisable by its
- * comment. An array of {family, table, chain}; NULL: no memory or no answer. */
-json_t *forward_droppers(void);
-/** Inserts the accept rules, or removes what carries the comment `name`. 0 or -errno after a message. */
-int forward_accept(const json_t *chains, const char *name, const char *link);
-void forward_unaccept(const json_t *chains, const char *name);
+/** Appends {family, table, chain} of every base chain at the forward hook whose policy is drop. */
+void nft_forward_droppers(json_t *out);
 
 #endif

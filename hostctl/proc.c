@@ -193,7 +193,7 @@ int spawn_wait(const struct spawn *s)
         return (int)pid;
     if (s->out) {
         size_t used = 0;
-        char spill[1024];
+        char spill[1024] = "";
         for (;;) {
             bool room = used + 1 < s->outlen;
             ssize_t n = read(fd, room ? s->out + used : spill, room ? s->outlen - 1 - used : sizeof spill);
