@@ -129,7 +129,7 @@ static struct upstreams *make_upstreams(struct resolver *r)
     struct upstream_config u = {.servers = c->n_upstreams > 0 ? c->upstreams : d->upstreams,
         .n_servers = c->n_upstreams > 0 ? c->n_upstreams : d->n_upstreams,
         .resolv_conf = "/etc/resolv.conf",
-        .dnssec = d->validate};
+        .trust = c->trust};
     struct upstreams *up = upstreams_new(&r->loop, &u);
 
     if (up != NULL && upstreams_count(up) == 0)
@@ -158,6 +158,9 @@ int resolver_run(const struct resolver_config *c)
     (void)signal(SIGPIPE, SIG_IGN);
     if (r == NULL)
         die("out of memory");
+    if (c->policy->dns.validate)
+        die("dns.dnssec: validate is not there yet; name an upstream that validates, over TLS, and "
+            "passthrough");
     r->config = c;
     r->policy = c->policy;
     r->audit_ok = true;

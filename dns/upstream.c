@@ -47,12 +47,12 @@ static void detach(struct upstream_query *q)
         stream_forget(q);
 }
 
-size_t upstream_write_query(const struct upstream_query *q, bool dnssec, uint8_t out[static 512])
+size_t upstream_write_query(const struct upstream_query *q, uint8_t out[static 512])
 {
     struct wire_out w = {.p = out, .cap = 512};
 
     wire_put_u16(&w, q->id);
-    wire_put_u16(&w, DNS_RD | (server_is_tls(q->server) ? DNS_AD : 0) | (dnssec ? DNS_CD : 0));
+    wire_put_u16(&w, DNS_RD | (server_is_tls(q->server) ? DNS_AD : 0));
     wire_put_u16(&w, 1);
     wire_put_u32(&w, 0);
     wire_put_u16(&w, !q->plain);
@@ -63,7 +63,7 @@ size_t upstream_write_query(const struct upstream_query *q, bool dnssec, uint8_t
         wire_put(&w, "", 1);
         wire_put_u16(&w, TYPE_OPT);
         wire_put_u16(&w, DNS_UDP_MAX);
-        wire_put_u32(&w, dnssec ? 0x8000u : 0);
+        wire_put_u32(&w, 0);
         wire_put_u16(&w, 0);
     }
     return w.at;
@@ -257,7 +257,7 @@ bool upstream_message(struct upstream_query *q, const uint8_t *msg, size_t len)
         return true;
     }
     detach(q);
-    if ((rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP) && !q->plain && !u->dnssec) {
+    if ((rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP) && !q->plain) {
         s->plain_until = uv_now(u->loop) + PLAIN_MS;
     } else {
         q->failed_at |= (uint8_t)(1u << s->index);
@@ -322,11 +322,10 @@ struct upstreams *upstreams_new(uv_loop_t *loop, const struct upstream_config *c
     if (u == NULL)
         return NULL;
     u->loop = loop;
-    u->dnssec = c->dnssec;
     servers_configure(u, c);
     for (unsigned i = 0; i < u->n_servers && u->tls == NULL; i++)
         if (server_is_tls(&u->servers[i]))
-            u->tls = stream_tls_context(c);
+            u->tls = stream_tls_context(c->trust);
     (void)uv_timer_init(loop, &u->timer);
     u->timer.data = u;
     return u;

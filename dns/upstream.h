@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <openssl/types.h>
 #include <uv.h>
 
 #include "dns/wire.h"
@@ -69,9 +71,7 @@ struct upstream_config {
     const char *const *servers; /* "IP[:PORT]" or "tls://IP[:PORT]#NAME" */
     size_t n_servers; /* 0: those of `resolv_conf` */
     const char *resolv_conf;
-    const char *const *ca; /* further PEM files that DoT servers are verified against */
-    size_t n_ca;
-    bool dnssec; /* ask for signatures */
+    X509_STORE *trust; /* what tls:// servers are verified against; NULL: the system's CAs */
 };
 
 /** Before the sandbox: reads files. NULL: no memory. A server that cannot be parsed is named in a warning and

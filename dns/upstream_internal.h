@@ -4,8 +4,6 @@
 #ifndef EGRESS_DNS_UPSTREAM_INTERNAL_H
 #define EGRESS_DNS_UPSTREAM_INTERNAL_H
 
-#include <openssl/types.h>
-
 #include "dns/random.h"
 #include "dns/upstream.h"
 
@@ -44,7 +42,6 @@ struct upstreams {
     size_t n_waiting;
     struct random_pool random;
     SSL_CTX *tls; /* NULL: no server wants it */
-    bool dnssec;
 };
 
 static inline bool server_is_tls(const struct upstream_server *s)
@@ -59,7 +56,7 @@ void servers_configure(struct upstreams *u, const struct upstream_config *c);
 
 /* upstream.c */
 /* Writes the question; returns its length. */
-size_t upstream_write_query(const struct upstream_query *q, bool dnssec, uint8_t out[static 512]);
+size_t upstream_write_query(const struct upstream_query *q, uint8_t out[static 512]);
 /* A message came for `q` from its server. True: taken, `q` is gone from its carrier. */
 bool upstream_message(struct upstream_query *q, const uint8_t *msg, size_t len);
 /* The carrier broke (refused, reset): try another server at once. */
@@ -78,7 +75,7 @@ void udp_close_idle(struct upstream_server *s, uint64_t now);
 int stream_send(struct upstream_server *s, struct upstream_query *q);
 void stream_forget(struct upstream_query *q);
 void stream_close_idle(struct upstream_server *s, uint64_t now);
-/* NULL: cannot verify anybody. */
-SSL_CTX *stream_tls_context(const struct upstream_config *c);
+/* NULL: no memory. */
+SSL_CTX *stream_tls_context(X509_STORE *trust);
 
 #endif

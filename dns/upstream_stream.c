@@ -289,7 +289,7 @@ int stream_send(struct upstream_server *server, struct upstream_query *q)
     do {
         q->id = random_u16(&server->owner->random);
     } while (id_taken(s, q->id));
-    size_t len = upstream_write_query(q, server->owner->dnssec, msg);
+    size_t len = upstream_write_query(q, msg);
     if (!buffer_room(&s->out, 2 + len, OUT_MAX))
         return -ENOBUFS;
     s->out.p[s->out.len] = (uint8_t)(len >> 8);
@@ -310,8 +310,20 @@ void stream_close_idle(struct upstream_server *server, uint64_t now)
         stream_close(server->stream);
 }
 
-/* The system's CAs are read here, into memory: later there are no files. */
-SSL_CTX *stream_tls_context(const struct upstream_config *c)
+/* Before the sandbox: later there are no files. */
+static void load_system_cas(SSL_CTX *ctx)
+{
+    static const char *const bundles[] = {
+        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+
+    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
+        if (access(bundles[i], R_OK) == 0 && SSL_CTX_load_verify_file(ctx, bundles[i]) == 1)
+            return;
+    ERR_clear_error();
+    log_warn("no CA certificates on this system: DNS upstreams over TLS cannot be verified");
+}
+
+SSL_CTX *stream_tls_context(X509_STORE *trust)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
@@ -321,14 +333,9 @@ SSL_CTX *stream_tls_context(const struct upstream_config *c)
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     (void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_X509_STRICT);
-    static const char *const bundles[] = {
-        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
-    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
-        if (access(bundles[i], R_OK) == 0 && SSL_CTX_load_verify_file(ctx, bundles[i]) == 1)
-            break;
-    for (size_t i = 0; i < c->n_ca; i++)
-        if (SSL_CTX_load_verify_file(ctx, c->ca[i]) != 1)
-            log_warn("%s: no CA certificates in it; DNS upstreams are not verified against it", c->ca[i]);
-    ERR_clear_error();
+    if (trust != NULL)
+        SSL_CTX_set1_cert_store(ctx, trust);
+    else
+        load_system_cas(ctx);
     return ctx;
 }

@@ -138,7 +138,7 @@ int udp_send(struct upstream_server *server, struct upstream_query *q)
     do {
         q->id = random_u16(&u->random);
     } while (find_id(s, q->id) != NULL);
-    size_t len = upstream_write_query(q, u->dnssec, msg);
+    size_t len = upstream_write_query(q, msg);
     s->used = uv_now(u->loop);
     if (send(s->fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN && errno != ENOBUFS) {
         int err = -errno;
@@ -156,7 +156,7 @@ int udp_send(struct upstream_server *server, struct upstream_query *q)
 int udp_resend(struct upstream_query *q)
 {
     uint8_t msg[512];
-    size_t len = upstream_write_query(q, q->server->owner->dnssec, msg);
+    size_t len = upstream_write_query(q, msg);
 
     q->socket->used = uv_now(q->server->owner->loop);
     return send(q->socket->fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN ? -errno : 0;

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <openssl/x509.h>
+
 #include "appliance/ipc.h"
 #include "appliance/roles.h"
 #include "dns/lease.h"
@@ -126,6 +128,15 @@ static void command(char *line, int control, int engine, const struct lease_tabl
     (void)fflush(stdout);
 }
 
+static X509_STORE *load_ca(const char *path)
+{
+    X509_STORE *s = X509_STORE_new();
+
+    if (s == NULL || X509_STORE_load_file(s, path) != 1)
+        die("no CA in %s", path);
+    return s;
+}
+
 int main(int argc, char **argv)
 {
     struct resolver_config c = {.udp6 = -1, .tcp6 = -1, .n_engines = 1};
@@ -142,6 +153,8 @@ int main(int argc, char **argv)
             audit_file = argv[i + 1];
         else if (strcmp(argv[i], "--upstream") == 0 && c.n_upstreams < ARRAY_LEN(upstreams))
             upstreams[c.n_upstreams++] = argv[i + 1];
+        else if (strcmp(argv[i], "--ca") == 0)
+            c.trust = load_ca(argv[i + 1]);
         else if (strcmp(argv[i], "--self") == 0)
             (void)addr_parse(argv[i + 1], &c.self4);
         else if (strcmp(argv[i], "--self6") == 0)

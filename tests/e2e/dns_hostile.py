@@ -3,6 +3,7 @@
 
 server IP LOG      a name server whose answers are wrong in the way that the first label of the name says; each
                    question is a line of LOG: transport, source port, id, name as it came, octets after the question
+dot IP CERT KEY    a name server over TLS
 client IP          messages that no proper client sends; prints "ok NAME" or "not ok NAME: why"
 flood IP N         N refused questions as fast as they are answered; prints how many were answered
 """
@@ -49,6 +50,31 @@ QNAME = b"\xc0\x0c"
 
 def good(msg, ttl=300, addr=GOOD):
     return reply(msg, record(QNAME, 1, ttl, addr), 1)
+
+
+def dot(ip, cert, key):
+    """A name server over TLS that says that it validated."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    listener = socket.create_server((ip, 853))
+
+    def serve(c):
+        try:
+            s = context.wrap_socket(c, server_side=True)
+            while True:
+                n = s.recv(2)
+                if len(n) < 2:
+                    return
+                msg = s.recv(struct.unpack(">H", n)[0])
+                ad = 0x20 if msg[3] & 0x20 else 0
+                s.sendall(frame(reply(msg, record(QNAME, 1, 300, GOOD), 1, flags=0x8180 | ad)))
+        except (OSError, ssl.SSLError):
+            pass
+
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
 
 class Server:
@@ -320,6 +346,8 @@ def flood(ip, n):
 if __name__ == "__main__":
     if sys.argv[1] == "server":
         Server(sys.argv[2], sys.argv[3]).run()
+    elif sys.argv[1] == "dot":
+        dot(*sys.argv[2:5])
     elif sys.argv[1] == "flood":
         flood(sys.argv[2], int(sys.argv[3]))
     else:

@@ -66,6 +66,28 @@ lines=$(jq -r 'select(.reason=="no_route") | 1' "$W/audit.jsonl" | wc -l)
 is dns-flood-summarised "$?" 0
 stop
 
+# DNS over TLS: the right name under the right CA, and nothing else
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/O=dns test/CN=root" -keyout "$W/ca.key" \
+    -out "$W/ca.pem" -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=dns.example" -CA "$W/ca.pem" \
+    -CAkey "$W/ca.key" -keyout "$W/dot.key" -out "$W/dot.pem" -addext subjectAltName=DNS:dns.example \
+    -addext basicConstraints=critical,CA:FALSE -addext subjectKeyIdentifier=hash -addext authorityKeyIdentifier=keyid 2>/dev/null
+ip netns exec "$P-u" python3 "$HERE/dns_hostile.py" dot 10.77.2.53 "$W/dot.pem" "$W/dot.key" >/dev/null 2>&1 &
+echo $! >"$W/dot.pid"
+sleep 0.5
+start --upstream tls://10.77.2.53#dns.example --ca "$W/ca.pem"
+is dns-tls "$(short good.example)" 93.184.216.34
+is dns-tls-upstream-audit "$(line good.example .upstream)" tls://10.77.2.53:853
+has dns-tls-ad "$(ask +adflag good.example)" "flags: qr rd ra ad;"
+stop
+start --upstream tls://10.77.2.53#other.example --ca "$W/ca.pem"
+is dns-tls-wrong-name "$(rcode good.example)" SERVFAIL
+has dns-tls-wrong-name-said "$(cat "$W/err")" "hostname mismatch"
+stop
+start --upstream tls://10.77.2.53#dns.example
+is dns-tls-untrusted "$(rcode good.example)" SERVFAIL
+stop
+
 # A disk that is full: no line, no answer; and again when there is room
 mkdir "$W/disk"
 mount -t tmpfs -o size=64k tmpfs "$W/disk"
