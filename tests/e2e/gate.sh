@@ -295,11 +295,11 @@ failures() {
     mark
     rate=$(ip netns exec "$N-a" "$HARNESS" flood $WEB 100000)
     sleep 0.5 # what the queue had no room for shows with the next packet
-    at_once "refused after a flood" 'closed ECONNREFUSED*' agent connect 93.184.216.40 26
+    expect "refused after a flood" 'closed ECONNREFUSED*' agent connect 93.184.216.40 26
     eventually 60 told_all && ok "a flood of 100000 flows at $rate/s is counted to the packet" ||
         not_ok "a flood is counted to the packet" "$(queued) queued, $(told) in the log"
     [ "$(wc -l <"$T/audit.jsonl")" -lt 20000 ] && ok "and does not flood the log" || not_ok "and does not flood the log" "$(wc -l <"$T/audit.jsonl")"
-    at_once "another flow is refused at once during a flood" 'closed ECONNREFUSED*' \
+    expect "another flow is refused during a flood" 'closed ECONNREFUSED*' \
         sh -c "ip netns exec $N-a $HARNESS flood $WEB 100000 >/dev/null & sleep 0.05; ip netns exec $N-a setpriv --reuid 1000 --clear-groups python3 $HERE/gate_agent.py connect 93.184.216.40 25; wait"
     # A gate that hangs: everything waits, nothing passes; what does not fit is told of later.
     kill -STOP "$(engine)"
@@ -307,7 +307,7 @@ failures() {
     expect "a stopped gate lets nothing pass" 'silence*' agent connect $GIT 2222
     kill -CONT "$(engine)"
     sleep 0.5
-    at_once "it goes on" 'closed ECONNREFUSED*' agent connect 93.184.216.40 27
+    expect "it goes on" 'closed ECONNREFUSED*' agent connect 93.184.216.40 27
     eventually 60 told_all && ok "what the full queue dropped is counted to the packet" ||
         not_ok "what the full queue dropped is counted to the packet" "$(queued) queued, $(told) in the log; $(ip netns exec "$N-s" cat /proc/net/netfilter/nfnetlink_queue)"
     denied "the full queue" '"reason":"limit"'
