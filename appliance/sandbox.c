@@ -32,7 +32,7 @@
 
 /* The monitor's alone, and only once it has dropped the rest: a child of its starts with what was raised
  * then. */
-static bool may_raise;
+static bool may_raise, is_raised;
 
 static const struct {
     const char *name;
@@ -149,15 +149,19 @@ static void set_effective(uint64_t effective)
 
 int sandbox_raise(void)
 {
-    if (may_raise)
-        set_effective(MONITOR_CAPS);
-    return may_raise;
+    if (!may_raise || is_raised)
+        return 0; /* a scope within another: the outer one lowers */
+    set_effective(MONITOR_CAPS);
+    is_raised = true;
+    return 1;
 }
 
 void sandbox_lower(const int *raised)
 {
-    if (*raised)
-        set_effective(MONITOR_EFFECTIVE);
+    if (!*raised)
+        return;
+    set_effective(MONITOR_EFFECTIVE);
+    is_raised = false;
 }
 
 void sandbox_enter(enum sandbox_role role)

@@ -187,8 +187,12 @@ check "SIGHUP with a good policy: a new generation" eventually 3 reloaded 2
 check "...the error is gone" status_has '"reload_error":null'
 check "...the old one leaves" eventually 5 bash -c "[ \$(ip netns pids $N-side | wc -l) = 5 ]"
 check "...and it is in the log" grep -q '"event":"reload".*"verdict":"allow"' "$T/state/audit.jsonl"
-for G in 3 4 5 6 7 8; do reload; eventually 3 reloaded $G || break; done
-check "many reloads one after the other" reloaded 8
+chown 12345 "$T/policy.yaml" "$T/secrets" "$T/state" && chmod 600 "$T/policy.yaml"
+reload
+check "files of another user's: a reload reads them" eventually 3 reloaded 3
+chown 0 "$T/secrets" "$T/state"
+for G in 4 5 6 7 8 9; do reload; eventually 3 reloaded $G || break; done
+check "many reloads one after the other" reloaded 9
 for _ in 1 2 3 4 5 6 7 8 9 10; do reload; done
 check "a burst of SIGHUPs: serves in the end" eventually 5 status_has '"ready":true'
 sleep 0.3
