@@ -200,7 +200,7 @@ Test(signer, not_for_these_names)
 {
     static const char *const bad[] = {"", "A.example.org", "a.example.org.", "*.example.org", "a..b",
         "a b.example.org", "-a.example.org", "a.example.org\n", "1.2.3", "0x7f.1", "01.2.3.4",
-        "[2001:db8::1]", "2001:DB8::1", "localhost", "router.local", "\xc3\xa4.example.org"};
+        "[2001:db8::1]", "2001:DB8::1", "\xc3\xa4.example.org"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         cr_assert_null(mint(bad[i]), "\"%s\" was signed", bad[i]);
 }
