@@ -93,7 +93,8 @@ static int run_resolver(struct monitor *m, const struct generation *g, int contr
         .upstreams = m->options->dns_upstream.items,
         .n_upstreams = m->options->dns_upstream.n,
         .self4 = m->net.self4,
-        .ipv6 = m->caps.ipv6};
+        .ipv6 = m->caps.ipv6,
+        .trust = g->in.trust};
     return resolver_run(&c);
 }
 
