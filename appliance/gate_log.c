@@ -93,6 +93,18 @@ static void put_protocol(struct audit *a, uint8_t protocol)
         audit_u64(a, "proto", protocol);
 }
 
+/* A refused flow has one line, which is its end; the order is that of the engines' lines. */
+static void put_tuple(struct audit *a, const struct seen *s, const char *state)
+{
+    audit_str(a, "state", state);
+    put_protocol(a, s->protocol);
+    audit_addr(a, "dst", &s->dst);
+    if (s->protocol == PROTO_TCP || s->protocol == PROTO_UDP)
+        audit_u64(a, "dport", s->dport);
+    if (s->protocol == PROTO_ICMP || s->protocol == PROTO_ICMPV6)
+        audit_u64(a, "icmp_type", s->icmp_type);
+}
+
 static void put_line(struct gate_log *l, const struct seen *s, const struct gate_verdict *v, const char *sni)
 {
     const bool denied = v->reason != REASON_NONE;
@@ -106,14 +118,8 @@ static void put_line(struct gate_log *l, const struct seen *s, const struct gate
         .flow = s->flow,
     };
     audit_begin(l->audit, &common);
-    put_protocol(l->audit, s->protocol);
-    audit_addr(l->audit, "dst", &s->dst);
-    if (s->protocol == PROTO_TCP || s->protocol == PROTO_UDP)
-        audit_u64(l->audit, "dport", s->dport);
-    if (s->protocol == PROTO_ICMP || s->protocol == PROTO_ICMPV6)
-        audit_u64(l->audit, "icmp_type", s->icmp_type);
-    if (sni)
-        audit_str(l->audit, "sni", sni);
+    put_tuple(l->audit, s, denied ? "closed" : "open");
+    audit_str(l->audit, "sni", sni);
     audit_str(l->audit, "mode", denied ? "refused" : "udp");
     if (v->detail)
         audit_str(l->audit, "detail", v->detail);
@@ -128,10 +134,7 @@ static void put_again(struct gate_log *l, const struct seen *s)
     const struct audit_common common = {
         .event = "flow", .agent = &s->src, .verdict = VERDICT_DENY, .reason = s->reason, .flow = s->flow};
     audit_begin(l->audit, &common);
-    put_protocol(l->audit, s->protocol);
-    audit_addr(l->audit, "dst", &s->dst);
-    if (s->protocol == PROTO_TCP || s->protocol == PROTO_UDP)
-        audit_u64(l->audit, "dport", s->dport);
+    put_tuple(l->audit, s, "closed");
     audit_str(l->audit, "mode", "refused");
     audit_u64(l->audit, "count", s->again);
     audit_end(l->audit);
@@ -141,6 +144,7 @@ static void put_sum(struct gate_log *l, const char *proto, enum reason reason, c
 {
     const struct audit_common common = {.event = "flow", .verdict = VERDICT_DENY, .reason = reason};
     audit_begin(l->audit, &common);
+    audit_str(l->audit, "state", "closed");
     audit_str(l->audit, "proto", proto);
     audit_str(l->audit, "mode", "refused");
     audit_str(l->audit, "detail", detail);
