@@ -99,7 +99,7 @@ static const char *basic(struct exchange *x, const char *pair, size_t len)
     char *v = secret_room(x, 6 + 4 * (len / 3 + 1));
     if (!v)
         return NULL;
-    memcpy(v, "Basic ", 6);
+    memcpy(v, "Basic ", sizeof "Basic ");
     (void)EVP_EncodeBlock((unsigned char *)v + 6, (const unsigned char *)pair, (int)len);
     return v;
 }
@@ -115,8 +115,8 @@ static const char *scheme_value(struct exchange *x, const char *secret)
     char *v = secret_room(x, at + len);
     if (!v)
         return NULL;
-    memcpy(v, word, at);
-    memcpy(v + at, secret, len);
+    memcpy(v, word, at + 1);
+    memcpy(v + at, secret, len + 1);
     return v;
 }
 

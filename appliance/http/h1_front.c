@@ -177,7 +177,7 @@ static void begin(struct h1_front *h, const uint8_t *head, size_t len)
     enum reason why = h1_parse_request(&h->arena, head, len, h->f->tls, r);
     h->minor = r->minor;
     h->head_method = r->h.method && strcmp(r->h.method, "HEAD") == 0;
-    if (why == REASON_NONE && strcmp(r->h.method, "CONNECT") == 0)
+    if (r->h.method && strcmp(r->h.method, "CONNECT") == 0)
         why = REASON_MALFORMED;
     if (why != REASON_NONE) {
         reject(h, why, &r->h);

@@ -181,6 +181,7 @@ size_t h1_chunk_line(char out[static H1_CHUNK_LINE_MAX], size_t n)
     } while (n);
     size_t len = sizeof tmp - at;
     memcpy(out, tmp + at, len);
-    memcpy(out + len, "\r\n", 2);
+    out[len] = '\r';
+    out[len + 1] = '\n';
     return len + 2;
 }

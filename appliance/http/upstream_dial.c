@@ -295,6 +295,8 @@ void upstream_dial_cancel(struct engine *e, void *arg)
 
 void upstream_dials_drop(struct upstream_pool *p)
 {
-    while (p->dials)
-        dialing_free(p->dials);
+    for (struct upstream_dialing *d = p->dials, *next; d; d = next) {
+        next = d->next;
+        dialing_free(d);
+    }
 }

@@ -164,20 +164,13 @@ static void on_idle_timeout(struct engine_timer *t)
     pooled_close((struct pooled *)((char *)t - offsetof(struct pooled, timer)));
 }
 
-/* The oldest of a host's makes room, else the newcomer does. */
 static void park(struct pooled *c)
 {
     struct upstream_host *h = c->host;
     struct upstream_pool *p = h->pool;
-    if (p->closing || p->n_idle >= IDLE_MAX) {
+    if (p->closing || p->n_idle >= IDLE_MAX || h->n_idle >= IDLE_PER_HOST_MAX) {
         pooled_close(c);
         return;
-    }
-    if (h->n_idle >= IDLE_PER_HOST_MAX) {
-        struct pooled *oldest = h->idle;
-        while (oldest->next)
-            oldest = oldest->next;
-        pooled_close(oldest);
     }
     if (!c->h2) {
         pooled_link(&h->idle, c);
@@ -241,14 +234,11 @@ static struct http_stream *take(struct upstream_host *h, struct exchange *x, uns
                 return s;
             }
         }
-    while (h->idle) {
-        struct pooled *c = h->idle;
-        if ((flags & UPSTREAM_ONCE) && !c->back->ops->alive(c->back)) {
-            pooled_close(c);
-            continue;
-        }
+    for (struct pooled *c = h->idle, *next; c; c = next) {
+        next = c->next;
+        bool usable = !(flags & UPSTREAM_ONCE) || c->back->ops->alive(c->back);
         pooled_unlink(c);
-        struct http_stream *s = c->back->ops->open(c->back, x);
+        struct http_stream *s = usable ? c->back->ops->open(c->back, x) : NULL;
         if (s)
             return s;
         pooled_close(c);
@@ -277,6 +267,18 @@ static void request_unlink(struct upstream_request *r)
     r->prev = NULL;
 }
 
+static struct upstream_request *request_pop(struct upstream_request **list)
+{
+    struct upstream_request *r = *list;
+    if (!r)
+        return NULL;
+    *list = r->next;
+    if (r->next)
+        r->next->prev = list;
+    r->prev = NULL;
+    return r;
+}
+
 static void request_free(struct upstream_request *r)
 {
     struct engine *e = engine_of(r);
@@ -298,10 +300,8 @@ static void request_dial(struct upstream_request *r);
 /* Those that waited for a session that did not come to be look after themselves. */
 static void wake_waiting(struct upstream_host *h)
 {
-    while (h->waiting) {
-        struct upstream_request *r = h->waiting;
+    for (struct upstream_request *r; (r = request_pop(&h->waiting)) != NULL;) {
         struct exchange *x = r->x;
-        request_unlink(r);
         struct http_stream *s = take(h, x, r->flags);
         if (!s) {
             request_dial(r);
@@ -543,10 +543,12 @@ struct upstream_pool *upstream_pool_new(struct engine *e)
 
 static void host_close(struct upstream_host *h)
 {
-    while (h->idle)
-        pooled_close(h->idle);
-    while (h->sessions)
-        pooled_close(h->sessions);
+    struct pooled *const lists[] = {h->idle, h->sessions};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (struct pooled *c = lists[i], *next; c; c = next) {
+            next = c->next;
+            pooled_close(c);
+        }
 }
 
 void upstream_pool_free(struct upstream_pool *p)
@@ -554,8 +556,10 @@ void upstream_pool_free(struct upstream_pool *p)
     if (!p)
         return;
     p->closing = true;
-    while (p->probes)
-        request_free(p->probes);
+    for (struct upstream_request *r = p->probes, *next; r; r = next) {
+        next = r->next;
+        request_free(r);
+    }
     upstream_dials_drop(p);
     for (size_t i = 0; i < UPSTREAM_BUCKETS; i++)
         for (struct upstream_host *h = p->buckets[i], *next; h; h = next) {
