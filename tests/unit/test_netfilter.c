@@ -59,7 +59,8 @@ Test(netfilter, says_what_it_does)
 
     s = ruleset(INTERCEPT_REDIRECT, GATE_NONE, false, false, 0);
     cr_assert_not_null(strstr(s, "redirect to :15001"));
-    cr_assert_not_null(strstr(s, "elements = { 22, 80, 443, 8000-8010 }"), "without a gate the engine checks the lease");
+    cr_assert_not_null(
+        strstr(s, "elements = { 22, 80, 443, 8000-8010 }"), "without a gate the engine checks the lease");
     free(s);
 }
 
