@@ -478,8 +478,9 @@ void exchange_response_flush(struct exchange *x)
 
 static bool may_retry(const struct exchange *x, enum http_abort why)
 {
-    return why == ABORT_RETRY && !x->retried && !x->req_open && !x->resp_started &&
-           is_idempotent(x->req->method);
+    if (x->retried || x->req_open || x->resp_started)
+        return false;
+    return why == ABORT_REFUSED || (why == ABORT_RETRY && is_idempotent(x->req->method));
 }
 
 void exchange_response_abort(struct exchange *x, enum http_abort why, const char *detail)

@@ -70,6 +70,7 @@ enum http_abort {
     ABORT_POLICY, /* we cut it */
     ABORT_RETRY, /* back only: a reused connection died before any octet of the response: safe if the request
                     is */
+    ABORT_REFUSED, /* back only: the upstream says that it has not looked at the request */
 };
 
 /** What a codec offers for one stream. The exchange calls these. */
@@ -129,6 +130,10 @@ int exchange_begin(
  * NULL. */
 void exchange_reject(
     struct http_front *f, struct http_stream *front, enum reason why, const char *method, const char *target);
+
+/** Front codec: the connection breaks the rules of its protocol, or a limit, and ends with no request to answer: one
+ * line in the log. */
+void exchange_reject_connection(struct http_front *f, enum reason why, const char *detail);
 
 /* Front codec, request side. flush: no more for now (end of the codec's turn). */
 void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool fin);

@@ -104,3 +104,18 @@ void exchange_audit_reject(
     audit_ms(a, "ms", 0);
     audit_end(a);
 }
+
+void exchange_reject_connection(struct http_front *f, enum reason why, const char *detail)
+{
+    struct audit *a = f->engine->audit;
+    struct audit_common c = common(f, why);
+    audit_begin(a, &c);
+    audit_str(a, "method", NULL);
+    audit_str(a, "path", NULL);
+    audit_u64(a, "status", 0);
+    audit_u64(a, "bytes_out", 0);
+    audit_u64(a, "bytes_in", 0);
+    audit_ms(a, "ms", 0);
+    audit_str(a, "detail", detail);
+    audit_end(a);
+}
