@@ -153,10 +153,9 @@ static int use_address(struct answer *a, const uint8_t *rdata, const struct reco
         addr = addr_v4(rdata);
     else
         memcpy(addr.b, rdata, sizeof addr.b);
-    if (addr_is_never(&addr)) {
+    bool mapped = r->type == TYPE_AAAA && addr_is_v4(&addr); /* no address of a server */
+    if (mapped || addr_is_never(&addr)) {
         a->n_never++;
-    } else if (r->type == TYPE_AAAA && addr_is_v4(&addr)) {
-        a->n_never++; /* a v4-mapped AAAA is no address of a server */
     } else if (!allow_private && !addr_is_global(&addr)) {
         a->n_private++;
     } else {

@@ -280,8 +280,10 @@ static void finish_answered(struct ask *k, const struct upstream_answer *a, cons
 {
     const struct policy_dns *d = &k->r->policy->dns;
     bool withheld = answer->body->n_addr == 0 && (answer->n_private > 0 || answer->n_never > 0);
-    struct body_view v = withheld ? (struct body_view){0} : body_view(answer->body);
+    struct body_view v = {0};
 
+    if (!withheld)
+        v = body_view(answer->body);
     reply_all(k, a,
         store(k, &(struct cache_value){.route = k->route,
                      .body = &v,

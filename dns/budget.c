@@ -36,7 +36,7 @@ struct budgets *budgets_new(const struct policy *p)
     b->label_max = p->dns.wildcard_label_max;
     b->n = p->n_routes;
     for (size_t i = 0; i < b->n; i++)
-        b->routes[i].tokens = b->per_minute * 60;
+        b->routes[i].tokens = b->per_minute * 60u;
     return b;
 }
 
@@ -59,7 +59,7 @@ static bool looks_like_data(const char *label, size_t len)
         run = strchr("aeiouy-_", c) != NULL ? 0 : run + 1;
         longest = MAX(longest, run);
     }
-    return digits * 5 >= len || longest >= 8;
+    return digits >= len / 5 || longest >= 8;
 }
 
 unsigned budget_cost(const struct route *route, const char *host)

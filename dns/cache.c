@@ -74,15 +74,24 @@ static struct cache_entry **bucket(struct cache *c, uint64_t hash)
 
 static void unlist(struct cache *c, struct cache_entry *e)
 {
-    *(e->newer != NULL ? &e->newer->older : &c->newest) = e->older;
-    *(e->older != NULL ? &e->older->newer : &c->oldest) = e->newer;
+    if (e->newer != NULL)
+        e->newer->older = e->older;
+    else
+        c->newest = e->older;
+    if (e->older != NULL)
+        e->older->newer = e->newer;
+    else
+        c->oldest = e->newer;
 }
 
 static void list_newest(struct cache *c, struct cache_entry *e)
 {
     e->newer = NULL;
     e->older = c->newest;
-    *(c->newest != NULL ? &c->newest->newer : &c->oldest) = e;
+    if (c->newest != NULL)
+        c->newest->newer = e;
+    else
+        c->oldest = e;
     c->newest = e;
 }
 
@@ -109,17 +118,22 @@ void cache_free(struct cache *c)
     free(c);
 }
 
-/* What was asked for since it came to this end of the list goes round once more. */
+/* What was asked for since it came to this end of the list goes round once more, if that makes room at all.
+ */
 static void make_room(struct cache *c, size_t need, uint32_t now)
 {
-    while (c->oldest != NULL && c->bytes + need > c->limit) {
-        struct cache_entry *e = c->oldest;
-        if (e->used && e->expires > now) {
-            e->used = false;
-            unlist(c, e);
-            list_newest(c, e);
-        } else {
-            drop(c, e);
+    for (int spare = 1; spare >= 0; spare--) {
+        struct cache_entry *e = c->oldest, *newer;
+        for (; e != NULL && c->bytes + need > c->limit; e = newer) {
+            assert(e->older == NULL); /* it is the oldest: those before it went, or went round */
+            newer = e->newer;
+            if (spare && e->used && e->expires > now) {
+                e->used = false;
+                unlist(c, e);
+                list_newest(c, e);
+            } else {
+                drop(c, e);
+            }
         }
     }
 }

@@ -240,10 +240,9 @@ static void host_of(const uint8_t *wire, size_t len, char out[static HOSTNAME_MA
 }
 
 /* An answer at hand spares the judgement: only what a route allowed is in the cache. */
-static bool reply_from_cache(
-    struct resolver *r, const struct client *from, const struct dns_query *q, struct outcome *o)
+static bool reply_from_cache(struct resolver *r, const struct client *from, const struct dns_query *q,
+    struct outcome *o, char host[static HOSTNAME_MAX + 1])
 {
-    char host[HOSTNAME_MAX + 1];
     uint32_t now = resolver_now(r);
     struct cache_key key = {.name = q->name, .name_len = q->name_len, .qtype = q->qtype};
     struct cache_entry *e = q->qclass == CLASS_IN ? cache_get(r->cache, &key, now) : NULL;
@@ -291,7 +290,7 @@ void resolver_message(
         refuse_malformed(r, from, &q, &o, fault);
         return;
     }
-    if (reply_from_cache(r, from, &q, &o))
+    if (reply_from_cache(r, from, &q, &o, host))
         return;
     if (dns_name_host(q.name, q.name_len, host))
         o.host = host;

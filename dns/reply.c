@@ -174,7 +174,7 @@ size_t reply_write(uint8_t *out, size_t limit, const struct dns_query *q, const 
 
 size_t reply_reduce(uint8_t *msg, size_t question_len, unsigned rcode)
 {
-    msg[2] = (uint8_t)(msg[2] & ~(DNS_AA | DNS_TC) >> 8);
+    msg[2] &= (uint8_t) ~((DNS_AA | DNS_TC) >> 8);
     msg[3] = (uint8_t)((msg[3] & ~(DNS_AD | 15u)) | (rcode & 15u));
     memset(msg + 6, 0, 6);
     return DNS_HEADER + question_len;

@@ -17,7 +17,7 @@
 #define SILENT_MS 2500
 #define PROBE_MS 1000
 #define PROBE_WINDOW_MS 300
-#define PLAIN_MS (10 * 60 * 1000)
+#define PLAIN_MS UINT64_C(600000) /* until EDNS is tried again with a server that refused it */
 
 void carrier_add(struct upstream_query **list, struct upstream_query *q)
 {
@@ -47,6 +47,7 @@ static void detach(struct upstream_query *q)
         stream_forget(q);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is written through the cursor */
 size_t upstream_write_query(const struct upstream_query *q, uint8_t out[static 512])
 {
     struct wire_out w = {.p = out, .cap = 512};

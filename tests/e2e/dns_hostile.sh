@@ -77,7 +77,7 @@ echo $! >"$W/dot.pid"
 sleep 0.5
 start --upstream tls://10.77.2.53#dns.example --ca "$W/ca.pem"
 is dns-tls "$(short good.example)" 93.184.216.34
-is dns-tls-upstream-audit "$(line good.example .upstream)" tls://10.77.2.53:853
+is dns-tls-upstream-audit "$(line good.example .upstream)" tls://10.77.2.53
 has dns-tls-ad "$(ask +adflag good.example)" "flags: qr rd ra ad;"
 stop
 start --upstream tls://10.77.2.53#other.example --ca "$W/ca.pem"
