@@ -14,6 +14,7 @@
 #define EXIT_BAD_POLICY 2
 #define EXIT_DIFFERENT 1
 #define POLICY_MAX MIB(16)
+#define BODY_MAX MIB(64)
 #define RELOAD_S 15
 
 /* Reads and compiles; says FILE:LINE:COL where it is bad. `text` may be NULL. */
@@ -43,18 +44,28 @@ static int check(const struct opt_args *a)
     return 0;
 }
 
-static int test(const struct opt_args *a, const struct policy_query *q)
+static int test(const struct opt_args *a, struct policy_query *q, const char *body_file)
 {
+    struct blob body = {0};
     if (!q->url) {
-        log_warn("policy test: which request? --url URL [--method M] [--header 'NAME: VALUE']...");
+        log_warn(
+            "policy test: which request? --url URL [--method M] [--header 'NAME: VALUE']... [--body FILE]");
         return EXIT_EGRESSCTL;
     }
+    int e = body_file ? blob_read(body_file, BODY_MAX, &body) : 0;
+    if (e) {
+        log_warn("cannot read the body %s: %s", body_file, strerror(-e));
+        return EXIT_EGRESSCTL;
+    }
+    q->body = body.p;
+    q->body_len = body.n;
     struct policy *p = load(a->pos[1], NULL);
-    if (!p)
-        return EXIT_BAD_POLICY;
-    enum reason why = policy_explain(stdout, p, q);
+    int status = EXIT_BAD_POLICY;
+    if (p)
+        status = policy_explain(stdout, p, q) == REASON_NONE ? 0 : EXIT_DIFFERENT;
     policy_free(p);
-    return why == REASON_NONE ? 0 : EXIT_DIFFERENT;
+    blob_wipe(&body);
+    return status;
 }
 
 static int diff(const struct opt_args *a)
@@ -69,21 +80,24 @@ static int diff(const struct opt_args *a)
 static const char policy_usage[] =
     "usage: egressctl policy check FILE\n"
     "       egressctl policy test FILE --url URL [--method METHOD] [--header 'NAME: VALUE']...\n"
+    "                             [--body FILE]\n"
     "       egressctl policy diff FILE FILE\n"
     "\n"
     "check: what the policy allows. Status 0, or 2 and FILE:LINE:COL where it is wrong.\n"
-    "test:  what would become of a request, and why. Status 0: allowed, 1: refused.\n"
+    "test:  what would become of a request, and why. Status 0: allowed, 1: refused, 2: bad policy.\n"
     "diff:  what the second changes in the first. Status 0: nothing, 1: something.\n"
     "\n";
 
 int cmd_policy(int argc, char **argv)
 {
     struct policy_query q = {0};
+    const char *body = NULL;
     struct opt_list headers = {0};
     const struct opt table[] = {
         {"url", 0, OPT_STRING, &q.url, "URL", "test: of the request", 0, 0},
         {"method", 0, OPT_STRING, &q.method, "METHOD", "test: of the request; default GET", 0, 0},
         {"header", 0, OPT_LIST, &headers, "NAME: VALUE", "test: a header field; may be repeated", 0, 0},
+        {"body", 0, OPT_STRING, &body, "FILE", "test: the request's body", 0, 0},
         {0},
     };
     struct opt_args args;
@@ -95,7 +109,7 @@ int cmd_policy(int argc, char **argv)
     if (args.n_pos == 2 && strcmp(args.pos[0], "check") == 0)
         return check(&args);
     if (args.n_pos == 2 && strcmp(args.pos[0], "test") == 0)
-        return test(&args, &q);
+        return test(&args, &q, body);
     if (args.n_pos == 3 && strcmp(args.pos[0], "diff") == 0)
         return diff(&args);
     log_warn("policy: egressctl policy check FILE, test FILE --url URL, or diff FILE FILE");

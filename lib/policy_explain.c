@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/lfs.h"
 #include "lib/policy_text.h"
 #include "lib/target.h"
 
@@ -88,6 +89,52 @@ static enum reason read_headers(struct question *q)
     return REASON_NONE;
 }
 
+/* What of an entry the request does not have, found by judging it with the entry's parts one by one. */
+static void explain_entry(struct question *q, const struct route *r, const struct request *req, size_t i)
+{
+    const struct match *m = &r->matches[i];
+    const struct match parts[] = {{.methods = m->methods, .n_methods = m->n_methods},
+        {.headers = m->headers, .n_headers = m->n_headers}, {.paths = m->paths, .n_paths = m->n_paths}};
+    static const char *const names[] = {"method", "headers", "path"};
+    const char *comma = "";
+    (void)fprintf(q->out, "  matches[%zu]: not the ", i);
+    for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
+        struct route one = *r;
+        int match;
+        one.matches = &parts[k];
+        one.n_matches = 1;
+        if (policy_judge(&one, req, &match) == REASON_NONE)
+            continue;
+        (void)fprintf(q->out, "%s%s", comma, names[k]);
+        comma = ", ";
+    }
+    (void)fputc('\n', q->out);
+}
+
+/* The batch request of LFS for reading and that for writing differ in their body only. */
+static enum reason judge_batch(struct question *q, const struct route *r, const struct request *req)
+{
+    if (!q->query->body) {
+        (void)fprintf(q->out, "note: an LFS upload would be %s\n",
+            policy_judge_lfs(r, req, true) == REASON_NONE ? "allowed" : "refused");
+        return REASON_NONE;
+    }
+    bool upload = lfs_operation(q->query->body, q->query->body_len) != LFS_DOWNLOAD;
+    enum reason why = policy_judge_lfs(r, req, upload);
+    return why == REASON_NONE ? why
+                              : refuse(q, why, upload ? "the body asks for an LFS upload" : reason_hint(why));
+}
+
+static void note_rest(struct question *q, const struct route *r)
+{
+    if (r->auth.scheme != AUTH_NONE)
+        (void)fprintf(
+            q->out, "note: sends %s in %s; the agent's own is stripped\n", r->auth.token_ref, r->auth.header);
+    if (q->query->body && r->outbound)
+        (void)fprintf(q->out, "note: a live request's body is scanned too; a finding %s\n",
+            r->dlp_action == DLP_BLOCK ? "blocks" : "is only logged");
+}
+
 static enum reason judge_request(struct question *q, const struct route *r)
 {
     const struct request req = {
@@ -105,20 +152,21 @@ static enum reason judge_request(struct question *q, const struct route *r)
     size_t repo_len;
     enum reason why = policy_judge(r, &req, &match);
     enum git_kind git = git_classify(&req, &repo, &repo_len);
+    if (why == REASON_NONE && git == GIT_LFS_BATCH)
+        why = judge_batch(q, r, &req);
+    else if (why != REASON_NONE)
+        (void)refuse(q, why, reason_hint(why));
+    for (size_t i = 0; why == REASON_NO_MATCH && i < r->n_matches; i++)
+        explain_entry(q, r, &req, i);
     if (why != REASON_NONE)
-        return refuse(q, why, reason_hint(why));
+        return why;
     if (git != GIT_NONE)
         (void)fprintf(q->out, "allow: git, repository '%.*s'\n", (int)repo_len, repo);
     else if (match >= 0)
         (void)fprintf(q->out, "allow: matches[%d]\n", match);
     else
         (void)fputs("allow: the route has no matches, so every request but git's\n", q->out);
-    if (git == GIT_LFS_BATCH)
-        (void)fprintf(q->out, "note: an LFS upload would be %s\n",
-            policy_judge_lfs(r, &req, true) == REASON_NONE ? "allowed" : "refused");
-    if (r->auth.scheme != AUTH_NONE)
-        (void)fprintf(
-            q->out, "note: sends %s in %s; the agent's own is stripped\n", r->auth.token_ref, r->auth.header);
+    note_rest(q, r);
     return REASON_NONE;
 }
 

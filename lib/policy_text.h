@@ -20,10 +20,13 @@ struct policy_query {
     const char *url; /* http:// or https:// */
     const char *const *headers; /* "Name: value" */
     size_t n_headers;
+    const char *body; /* NULL: not known */
+    size_t body_len;
 };
 
 /** Judges it offline and says which rule decides and why. REASON_NONE: allowed, as far as names, paths,
- * methods and headers go (bodies, addresses and certificates are judged when they are there). */
+ * methods, headers and the one kind of body that rules depend on (git LFS) go; what inspection finds,
+ * addresses and certificates are judged when they are there. */
 enum reason policy_explain(FILE *out, const struct policy *p, const struct policy_query *q);
 
 /** What `b` changes in `a`, by host and setting. True if anything. */

@@ -7,7 +7,7 @@
 
 #include "appliance/http/exchange_internal.h"
 #include "appliance/http/fields.h"
-#include "appliance/http/lfs.h"
+#include "lib/lfs.h"
 #include "lib/target.h"
 
 /* For the audit line of a request that is refused before its target is canonical. */

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "appliance/http/lfs.h"
+#include "lib/lfs.h"
 
 static enum lfs_operation of(const char *s)
 {

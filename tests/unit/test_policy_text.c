@@ -55,6 +55,8 @@ Test(policy_text, explain)
         {NULL, "https://a.example/api/x", "X-A: b", REASON_NONE, "matches[0]"},
         {NULL, "https://A.Example:443/api?q#f", "x-a:b ", REASON_NONE, "sends A_TOKEN in authorization"},
         {NULL, "https://a.example/api", NULL, REASON_NO_MATCH, "none of its matches"},
+        {NULL, "https://a.example/api", NULL, REASON_NO_MATCH, "matches[0]: not the headers\n"},
+        {"PUT", "https://a.example/other", "x-a: b", REASON_NO_MATCH, "matches[0]: not the method, path\n"},
         {"POST", "https://a.example/api", "x-a: b", REASON_NO_MATCH, "(no_match)"},
         {NULL, "https://a.example", "x-a: b", REASON_NO_MATCH, "(no_match)"},
         {NULL, "http://a.example/api", "x-a: b", REASON_PLAINTEXT, "(plaintext)"},
@@ -82,10 +84,39 @@ Test(policy_text, explain)
         char *text = NULL;
         size_t len;
         FILE *f = open_memstream(&text, &len);
-        const struct policy_query q = {t[i].method, t[i].url, &t[i].header, t[i].header != NULL};
+        const struct policy_query q = {t[i].method, t[i].url, &t[i].header, t[i].header != NULL, NULL, 0};
         cr_expect_eq(policy_explain(f, p, &q), t[i].reason, "%s", t[i].url);
         (void)fclose(f);
         cr_expect(strstr(text, t[i].says), "%s: no '%s' in\n%s", t[i].url, t[i].says, text);
+        free(text);
+    }
+    policy_free(p);
+}
+
+Test(policy_text, explain_body)
+{
+    static const struct {
+        const char *body;
+        enum reason reason;
+        const char *says;
+    } t[] = {
+        {NULL, REASON_NONE, "an LFS upload would be refused"},
+        {"{\"operation\":\"download\"}", REASON_NONE, "a live request's body is scanned"},
+        {"{\"operation\":\"upload\"}", REASON_GIT_PUSH, "asks for an LFS upload"},
+        {"?", REASON_GIT_PUSH, "asks for an LFS upload"},
+    };
+    struct policy *p = load(policy_a);
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        char *text = NULL;
+        size_t len;
+        FILE *f = open_memstream(&text, &len);
+        const struct policy_query q = {.method = "POST",
+            .url = "https://a.example/o/x.git/info/lfs/objects/batch",
+            .body = t[i].body,
+            .body_len = t[i].body ? strlen(t[i].body) : 0};
+        cr_expect_eq(policy_explain(f, p, &q), t[i].reason, "%zu", i);
+        (void)fclose(f);
+        cr_expect(strstr(text, t[i].says), "no '%s' in\n%s", t[i].says, text);
         free(text);
     }
     policy_free(p);

@@ -2,8 +2,8 @@
  * What a git LFS batch request wants (git-lfs docs/api/batch.md): the one question that the path leaves open.
  * Pure.
  */
-#ifndef EGRESS_APPLIANCE_HTTP_LFS_H
-#define EGRESS_APPLIANCE_HTTP_LFS_H
+#ifndef EGRESS_LIB_LFS_H
+#define EGRESS_LIB_LFS_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "appliance/http/lfs.h"
+#include "lib/lfs.h"
 
 #include <stdbool.h>
 #include <string.h>
