@@ -4,7 +4,7 @@
 #include "dns/resolver.h"
 #include "lib/base.h"
 
-#define BATCH 32
+#define BATCH 64
 /* Batches before other descriptors get their turn. */
 #define BATCHES_A_TURN 4
 /* Questions have a few hundred octets at most; what is cut here does not parse. */
