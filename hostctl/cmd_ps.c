@@ -127,8 +127,11 @@ static int stop_one(struct record *r)
     if (!b)
         return -EINVAL;
     /* egressctl passes it on to CMD and cleans up behind it. */
-    if (owner && (kill(owner, SIGTERM) || !gone(r->name, r, GRACE_S)))
-        (void)kill(owner, SIGKILL);
+    if (owner && kill(owner, SIGTERM) == 0) {
+        (void)kill(owner, SIGCONT); /* it may be stopped, with its CMD */
+        if (!gone(r->name, r, GRACE_S))
+            (void)kill(owner, SIGKILL);
+    }
     (void)gone(r->name, r, 1);
     struct record now;
     bool alive = false;

@@ -168,6 +168,14 @@ static bool holds_secret(const struct blob *secrets, const char *value)
     return false;
 }
 
+/* Is the variable itself one of them, whatever its value? */
+static bool is_secret(const struct blob *secrets, const char *entry, const char *eq)
+{
+    size_t len = 0;
+    cleanup_free char *name = strndup(entry, (size_t)(eq - entry));
+    return !name || line_of(secrets, name, &len) != NULL;
+}
+
 static bool overridden(const char *const *overrides, const char *entry, size_t name_len)
 {
     for (size_t i = 0; overrides[i]; i++)
@@ -190,7 +198,7 @@ char **hostenv_for_agent(const struct blob *secrets, const char *const *override
         char *eq = strchr(environ[i], '=');
         if (!eq || overridden(overrides, environ[i], (size_t)(eq - environ[i])))
             continue;
-        if (!hostenv_passes(environ[i], (size_t)(eq - environ[i])))
+        if (!hostenv_passes(environ[i], (size_t)(eq - environ[i])) || is_secret(secrets, environ[i], eq))
             continue;
         if (holds_secret(secrets, eq + 1)) {
             log_info("not passing on the variable %.*s: it holds a secret of the policy",

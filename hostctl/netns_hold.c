@@ -238,8 +238,13 @@ static void obey(struct life *l)
     if (got == -EAGAIN)
         return;
     if (got <= 0) {
-        if (!l->kept)
-            _exit(0); /* egressctl is gone: so is everything here */
+        if (!l->kept) {
+            /* egressctl is gone: so is everything here. The first process takes all with it; exec's is not
+             * the first. */
+            if (l->child > 0)
+                (void)kill(l->child, SIGKILL);
+            _exit(0);
+        }
         close(l->sock);
         l->sock = -1;
         return;
@@ -478,9 +483,22 @@ int hold_agent(const struct hold_plan *p, struct holder *out)
     return made(pid, sock[0], out);
 }
 
+void hold_reap_only(void)
+{
+    quiet("egress-exec");
+    (void)prctl(PR_SET_PDEATHSIG, 0); /* the child sees our caller's end by its socket, and ends first */
+    (void)signal(SIGCHLD, SIG_IGN);
+    close_others(NULL, 0);
+    forget_user();
+    while (wait(NULL) > 0 || errno == EINTR) {
+    }
+    _exit(0);
+}
+
 void hold_exec(int sock, char **argv, char **env, enum tty_mode tty)
 {
     quiet("egress-exec");
+    (void)prctl(PR_SET_PDEATHSIG, 0); /* the command must go before us, when the socket ends */
     close_others(&sock, 1);
     (void)umask(022);
     struct life l = {.sock = sock, .signals = watch_signals(), .link = -1, .log = -1, .log_out = -1};

@@ -66,6 +66,9 @@ int hold_agent(const struct hold_plan *p, struct holder *out);
  * numbering, it runs one program as the agent's holder would. Never returns. */
 noreturn void hold_exec(int sock, char **argv, char **env, enum tty_mode tty);
 
+/** Waits until all children are gone, with SIGCHLD ignored so that none becomes a zombie, and exits. */
+noreturn void hold_reap_only(void);
+
 int hold_send(int sock, enum hold_type type, int value, const void *payload, size_t len);
 /** 1: a message; 0: the holder is gone; -EAGAIN; other -errno. `pid` gets the credentials' pid with
  * HOLD_STARTED. */

@@ -7,7 +7,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hostctl/netns_argv.h"
@@ -95,7 +97,7 @@ static int enter(pid_t pid, const char *type, int flag)
     return fd < 0 || setns(fd, flag) ? -errno : 0;
 }
 
-/* In the child, whose /proc is still the host's until the mount namespace is entered, last. */
+/* In the PID namespace, whose own /proc comes only with the mounts, which are therefore last. */
 noreturn static void exec_inside(
     pid_t pid, int sock, const struct exec_request *req, char **argv, enum tty_mode tty)
 {
@@ -109,6 +111,21 @@ noreturn static void exec_inside(
     hold_exec(sock, argv, req->env, tty);
 }
 
+/* Stands between us and the namespace's process, and reaps it at once whatever becomes of us: a zombie that
+ * nobody waits for would keep the whole sandbox from ending. */
+noreturn static void exec_parent(
+    pid_t pid, int sock, const struct exec_request *req, char **argv, enum tty_mode tty)
+{
+    (void)signal(SIGCHLD, SIG_IGN);
+    if (enter(pid, "pid", CLONE_NEWPID)) {
+        log_warn("cannot enter the sandbox: %s", strerror(errno));
+        _exit(EXIT_EGRESSCTL);
+    }
+    if (fork() == 0)
+        exec_inside(pid, sock, req, argv, tty);
+    hold_reap_only();
+}
+
 int netns_exec(struct record *r, const struct exec_request *req)
 {
     pid_t pid = record_process(r, "agent");
@@ -120,17 +137,17 @@ int netns_exec(struct record *r, const struct exec_request *req)
                      : "the sandbox's agent namespaces are gone");
         return EXIT_EGRESSCTL;
     }
-    if (netns_argv_exec(record_str(r, "user"), req->cmd, &argv) || enter(pid, "pid", CLONE_NEWPID) ||
+    if (netns_argv_exec(record_str(r, "user"), req->cmd, &argv) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
         log_warn("cannot enter the sandbox: %s", strerror(errno));
         return EXIT_EGRESSCTL;
     }
+    (void)setsockopt(sock[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
     struct holder agent = {.sock = sock[0]};
     agent.pid = fork();
     if (agent.pid == 0)
-        exec_inside(pid, sock[1], req, argv.agent, tty);
+        exec_parent(pid, sock[1], req, argv.agent, tty);
     close(sock[1]);
-    (void)setsockopt(sock[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
     struct hold_msg m;
     struct pollfd p = {.fd = sock[0], .events = POLLIN};
     while (hold_receive(sock[0], &m, &agent.program) == -EAGAIN)
@@ -140,5 +157,6 @@ int netns_exec(struct record *r, const struct exec_request *req)
         tty_give(0);
     netns_argv_free(&argv);
     close(sock[0]);
+    (void)waitpid(agent.pid, NULL, 0);
     return status;
 }

@@ -154,6 +154,27 @@ lifecycle() {
     ! ctl ps | grep ctla$$
 }
 check "ps, a taken name, exec, ca, stop" lifecycle
+exec_killed() { # the command ends with the `exec` that began it, and a stopped one does not hold up the end of the sandbox
+    local p
+    run --name ctle$$ -- sleep 30 &
+    eventually 5 running ctle$$ || return 1
+    ip netns exec "$W-host" "$BUILD/egressctl" exec ctle$$ -- sleep 4321 &
+    p=$!
+    eventually 3 pgrep -f 'sleep 4321' || return 1
+    kill -KILL $p
+    wait $p 2>/dev/null
+    eventually 3 not pgrep -f 'sleep 4321' || { echo "the command outlived its exec"; return 1; }
+    ip netns exec "$W-host" "$BUILD/egressctl" exec ctle$$ -- sleep 4321 &
+    p=$!
+    eventually 3 pgrep -f 'sleep 4321' || return 1
+    kill -STOP $p
+    timeout 8 ip netns exec "$W-host" "$BUILD/egressctl" stop ctle$$ || { echo "stop: $?"; kill -KILL $p; return 1; }
+    kill -KILL $p
+    wait 2>/dev/null
+    ! ctl ps | grep ctle$$
+}
+not() { ! "$@"; }
+check "exec ends with its caller, and holds up nothing" exec_killed
 kept() {
     local out
     out=$(ctl run --keep --name ctlk$$ -- sh -c 'echo done' 2>&1) || { echo "$out"; return 1; }

@@ -94,10 +94,12 @@ Test(hostenv, an_agent_gets_no_variable_that_holds_a_secret)
     cr_assert_eq(setenv("CTL_URL", "https://u:0123456789@h/", 1), 0);
     cr_assert_eq(setenv("CTL_PLAIN", "012345678", 1), 0);
     cr_assert_eq(setenv("CTL_ABC", "abc", 1), 0);
+    cr_assert_eq(setenv("CTL_SHORT", "other", 1), 0);
     cr_assert_eq(setenv("HOME", "/root", 1), 0);
     cr_assert_eq(setenv("HTTPS_PROXY", "http://x", 1), 0);
     char **env = hostenv_for_agent(&secrets, overrides);
     cr_assert_null(value_in(env, "CTL_URL"));
+    cr_assert_null(value_in(env, "CTL_SHORT"), "a secret's own variable, whatever it holds now");
     cr_assert_str_eq(value_in(env, "CTL_PLAIN"), "012345678");
     cr_assert_str_eq(value_in(env, "CTL_ABC"), "abc", "too short to be more than chance");
     cr_assert_str_eq(value_in(env, "HOME"), "/run/agent/home");
