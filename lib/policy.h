@@ -155,6 +155,11 @@ struct field {
     uint32_t name_len, value_len;
 };
 
+/** Whether some server takes the field for the one of that lower-case name. Those that hand fields on as CGI
+ * variables (RFC 3875 4.1.18) make `x_kind` and `x-kind` the same HTTP_X_KIND, and some any other octet than
+ * letters and digits. */
+bool field_reads_as(const struct field *f, const char *lower);
+
 /** What a request's judgement depends on. `path` is canonical (lib/target.h), without its query; `ambiguous` are the
  * AMBIGUOUS_ bits that came with it. `fields` are the agent's, before anything is stripped. */
 struct request {

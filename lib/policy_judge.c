@@ -12,6 +12,21 @@ static bool field_is(const struct field *f, const char *name)
     return f->name_len == strlen(name) && memcmp(f->name, name, f->name_len) == 0;
 }
 
+static bool is_alphanumeric(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool field_reads_as(const struct field *f, const char *lower)
+{
+    if (f->name_len != strlen(lower))
+        return false;
+    for (uint32_t i = 0; i < f->name_len; i++)
+        if (f->name[i] != lower[i] && (is_alphanumeric(f->name[i]) || is_alphanumeric(lower[i])))
+            return false;
+    return true;
+}
+
 static enum outcome of_regex(enum regex_result r)
 {
     return r == REGEX_YES ? YES : r == REGEX_NO ? NO : RAN_AWAY;
@@ -64,22 +79,22 @@ static enum outcome match_method(const struct request *req, const struct match *
         return NO;
     for (size_t i = 0; m->n_methods && i < req->n_fields; i++) {
         const struct field *f = &req->fields[i];
-        bool overrides = field_is(f, "x-http-method-override") || field_is(f, "x-http-method") ||
-                         field_is(f, "x-method-override");
+        bool overrides = field_reads_as(f, "x-http-method-override") || field_reads_as(f, "x-http-method") ||
+                         field_reads_as(f, "x-method-override");
         if (overrides && !has_method(m, f->value, f->value_len))
             return NO;
     }
     return YES;
 }
 
-/* Exactly once: of two, a server may take either. */
+/* Exactly once, and in this spelling: of two, a server may take either. */
 static enum outcome match_header(const struct request *req, const struct header_match *h)
 {
     const struct field *found = NULL;
     for (size_t i = 0; i < req->n_fields; i++) {
-        if (!field_is(&req->fields[i], h->name))
+        if (!field_reads_as(&req->fields[i], h->name))
             continue;
-        if (found)
+        if (found || !field_is(&req->fields[i], h->name))
             return NO;
         found = &req->fields[i];
     }
@@ -104,7 +119,8 @@ static enum outcome match_entry(const struct request *req, const struct match *m
 static bool replaces_path(const struct request *req)
 {
     for (size_t i = 0; i < req->n_fields; i++)
-        if (field_is(&req->fields[i], "x-original-url") || field_is(&req->fields[i], "x-rewrite-url"))
+        if (field_reads_as(&req->fields[i], "x-original-url") ||
+            field_reads_as(&req->fields[i], "x-rewrite-url"))
             return true;
     return false;
 }

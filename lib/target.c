@@ -157,12 +157,12 @@ static bool starts_with(const char *s, size_t n, const char *prefix)
     return n >= len && memcmp(s, prefix, len) == 0;
 }
 
-/* Only dots and (encoded) spaces, and not "." or "..". */
+/* Only dots and spaces ("%20", to some "+"), and not "." or "..". */
 static bool is_dots(const char *s, size_t n)
 {
     size_t i = 0;
     while (i < n)
-        if (s[i] == '.')
+        if (s[i] == '.' || s[i] == '+')
             i++;
         else if (starts_with(s + i, n - i, "%20"))
             i += 3;

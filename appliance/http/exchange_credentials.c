@@ -4,26 +4,27 @@
  */
 #include <openssl/evp.h>
 #include <string.h>
+#include <strings.h>
 
 #include "appliance/http/exchange_internal.h"
 #include "appliance/http/fields.h"
 #include "lib/log.h"
 
+/* By whatever spelling some server would take it. */
 static bool listed(const struct field *f, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (field_is(f, names[i], strlen(names[i])))
+        if (field_reads_as(f, names[i]))
             return true;
     return false;
 }
 
 static bool is_stripped(const struct route *r, const struct field *f)
 {
-    if (FIELD_IS(f, "proxy-authorization"))
+    if (field_reads_as(f, "proxy-authorization"))
         return true;
     if (r->auth.scheme != AUTH_NONE) {
-        if (FIELD_IS(f, "authorization") ||
-            (r->auth.header && field_is(f, r->auth.header, strlen(r->auth.header))))
+        if (FIELD_IS(f, "authorization") || (r->auth.header && field_reads_as(f, r->auth.header)))
             return true;
     }
     return listed(f, r->strip_headers, r->n_strip_headers);
@@ -215,6 +216,12 @@ static enum reason inject(struct exchange *x, const char *secret)
     return REASON_NONE;
 }
 
+/* Their answer is the request itself, with what was injected (RFC 9110 9.3.8). */
+static bool is_echoing(const char *method)
+{
+    return strcasecmp(method, "TRACE") == 0 || strcasecmp(method, "TRACK") == 0;
+}
+
 enum reason exchange_credentials(struct exchange *x, const char **hint)
 {
     if (x->route->auth.scheme == AUTH_NONE) {
@@ -223,6 +230,10 @@ enum reason exchange_credentials(struct exchange *x, const char **hint)
     }
     if (!x->f->tls) /* judged before; a credential must not hang on one check */
         return REASON_PLAINTEXT;
+    if (is_echoing(x->req->method)) {
+        *hint = "A method that returns the request as it was sent is refused where a credential is injected.";
+        return REASON_NO_MATCH;
+    }
     const char *secret = usable_secret(x, hint);
     return secret ? inject(x, secret) : REASON_NO_MATCH;
 }

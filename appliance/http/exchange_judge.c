@@ -90,6 +90,17 @@ static bool settle(struct exchange *x, const struct target *t)
     return true;
 }
 
+/* The codecs own the framing; a spelling of it that only the upstream understands must not travel as a common
+ * field. */
+static bool hides_framing(const struct http_head *h)
+{
+    for (size_t i = 0; i < h->n_fields; i++)
+        if (field_reads_as(&h->fields[i], "content-length") ||
+            field_reads_as(&h->fields[i], "transfer-encoding"))
+            return true;
+    return false;
+}
+
 /* LFS batch requests for reading and for writing differ in their body only. */
 static bool is_lfs_batch(const struct request *r)
 {
@@ -146,6 +157,8 @@ enum reason exchange_judge(struct exchange *x, const char **hint)
         why = judge_name(x);
     if (why == REASON_NONE)
         why = judge_route(x);
+    if (why == REASON_NONE && hides_framing(x->req))
+        why = REASON_MALFORMED;
     if (why == REASON_NONE)
         why = judge_target(x, &t);
     if (why == REASON_NONE && !settle(x, &t))
