@@ -324,9 +324,13 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int code, void *arg)
 {
-    (void)ng, (void)frame, (void)code;
+    (void)ng;
     struct h2_session *s = arg;
     s->in_block = false;
+    /* nghttp2 takes it for an error of the connection: SETTINGS had been acknowledged */
+    if (frame->hd.type == NGHTTP2_HEADERS && code == NGHTTP2_ERR_PROTO && s->role->server &&
+        s->n_streams >= H2_STREAMS_MAX)
+        return calm(s, "more streams at once than SETTINGS allow");
     if (h2_flood_reset(&s->flood, engine_now_ms(s->e)))
         return calm(s, "too many bad frames");
     return 0;
@@ -370,6 +374,7 @@ static void broken_input(struct h2_session *s, ssize_t rv)
 {
     switch (rv) {
     case NGHTTP2_ERR_FLOODED: (void)calm(s, "too many frames that want an answer"); break;
+    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS: (void)calm(s, "a head in too many frames"); break;
     case NGHTTP2_ERR_NOMEM: h2_break(s, NGHTTP2_INTERNAL_ERROR, REASON_LIMIT, "out of memory"); break;
     case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
         h2_break(s, NGHTTP2_PROTOCOL_ERROR, REASON_MALFORMED, "not HTTP/2");
