@@ -209,11 +209,11 @@ uint64_t tls_leaf_seconds(const uint8_t *der, size_t len)
     const uint8_t *p = der;
     X509 *x = d2i_X509(NULL, &p, (long)len);
     int days = 0, seconds = 0;
-    bool ok =
-        x && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)) == 1 && days >= 0 && seconds > 0;
+    bool known = x && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)) == 1;
     X509_free(x);
     ERR_clear_error();
-    return ok ? (uint64_t)days * 86400 + (uint64_t)seconds : 0;
+    int64_t left = (int64_t)days * 86400 + seconds; /* both negative where it is over */
+    return known && left > 0 ? (uint64_t)left : 0;
 }
 
 void tls_failure(SSL *ssl, int err, char *why, size_t len)

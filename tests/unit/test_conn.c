@@ -440,6 +440,26 @@ Test(conn, tls_wrong_names)
     names_down(&n);
 }
 
+/* A whole number of days, as a fresh leaf has it, too. */
+Test(tls, seconds_a_leaf_has_left)
+{
+    static const long valid[] = {90L * 86400, 86400, 3600, -86400, -1};
+    for (size_t i = 0; i < ARRAY_LEN(valid); i++) {
+        EVP_PKEY *key = EVP_EC_gen("P-256");
+        X509 *x = certificate(key, NULL, NULL, NULL);
+        X509_gmtime_adj(X509_getm_notAfter(x), valid[i]);
+        X509_sign(x, key, EVP_sha256());
+        uint8_t *der = NULL;
+        int len = i2d_X509(x, &der);
+        int64_t left = (int64_t)tls_leaf_seconds(der, (size_t)len), want = MAX(valid[i], 0L);
+        cr_assert(left <= want && left >= want - 5, "%ld: %ld", valid[i], (long)left);
+        OPENSSL_free(der);
+        X509_free(x);
+        EVP_PKEY_free(key);
+    }
+    cr_assert_eq(tls_leaf_seconds((const uint8_t *)"junk", 4), 0);
+}
+
 static bool visit(const struct names *n, const char *name)
 {
     struct engine *e = engine_up();
