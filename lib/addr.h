@@ -42,13 +42,13 @@ bool addr_from_sockaddr(const struct sockaddr *sa, struct endpoint *out);
 /** Writes AF_INET for an IPv4 address. Returns the length to give to the kernel. */
 unsigned addr_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *out);
 
-/** Globally routable by the IANA special-purpose registries (RFC 6890), looking through v4-mapped, NAT64 (64:ff9b::/96),
- * 6to4 and Teredo to the IPv4 address inside. Multicast, documentation, benchmarking, CGNAT, link-local, ULA, site-local,
- * local-use NAT64 (64:ff9b:1::/48) and reserved ranges are not. */
+/** Globally routable by the IANA special-purpose registries (RFC 6890), looking through v4-mapped, NAT64
+ * (64:ff9b::/96), 6to4 and Teredo to the IPv4 address inside. Multicast, documentation, benchmarking, CGNAT,
+ * link-local, ULA, site-local, local-use NAT64 (64:ff9b:1::/48) and reserved ranges are not. */
 bool addr_is_global(const struct addr *a);
 
-/** Loopback, unspecified, 0.0.0.0/8, multicast, broadcast, link-local (169.254.169.254 among them) and the clouds'
- * IPv6 metadata addresses, in every embedded form: never dialled, whatever a route says. */
+/** Loopback, unspecified, 0.0.0.0/8, multicast, broadcast, link-local (169.254.169.254 among them) and the
+ * clouds' IPv6 metadata addresses, in every embedded form: never dialled, whatever a route says. */
 bool addr_is_never(const struct addr *a);
 
 #endif

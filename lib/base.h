@@ -19,8 +19,8 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #endif
-#define KIB(n) ((size_t)(n) * 1024)
-#define MIB(n) ((size_t)(n) * 1024 * 1024)
+#define KIB(n) ((size_t)(n)*1024)
+#define MIB(n) ((size_t)(n)*1024 * 1024)
 
 static inline void cleanup_fdp(const int *fd)
 {
