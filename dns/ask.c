@@ -284,14 +284,15 @@ static void finish_answered(struct ask *k, const struct upstream_answer *a, cons
 
     if (!withheld)
         v = body_view(answer->body);
-    reply_all(k, a,
-        store(k, &(struct cache_value){.route = k->route,
-                     .body = &v,
-                     .ttl = clamp_ttl(d, answer, withheld),
-                     .stale = withheld ? 0 : d->stale_max,
-                     .rcode = answer->rcode,
-                     .reason = withheld ? REASON_PRIVATE_ADDRESS : REASON_NONE,
-                     .ad = a->secure && answer->ad}));
+    struct cache_value value = {.route = k->route,
+        .body = &v,
+        .ttl = clamp_ttl(d, answer, withheld),
+        .rcode = answer->rcode,
+        .reason = withheld ? REASON_PRIVATE_ADDRESS : REASON_NONE,
+        .ad = a->secure && answer->ad};
+    if (!withheld)
+        value.stale = d->stale_max;
+    reply_all(k, a, store(k, &value));
 }
 
 /* The chain of aliases goes on at another zone's servers. The asked name's permission covers it. False: too

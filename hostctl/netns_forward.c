@@ -34,7 +34,7 @@ static bool is_legacy(const struct chain *c)
 static bool legacy_drops(void)
 {
     struct blob names;
-    char rules[KIB(16)];
+    char rules[KIB(16)] = "";
     if (blob_read("/proc/net/ip_tables_names", KIB(4), &names))
         return false;
     bool used = strstr(names.p, "filter\n") != NULL;

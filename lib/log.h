@@ -6,8 +6,6 @@
 #ifndef EGRESS_LIB_LOG_H
 #define EGRESS_LIB_LOG_H
 
-#include <stdnoreturn.h>
-
 /** Prefix of every later message. `name` must outlive the process. */
 void log_init(const char *name);
 
@@ -19,10 +17,10 @@ void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** Message, then exit(1). */
-noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** Message with ": strerror(errno)", then exit(1). */
-noreturn void die_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void die_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** Message, then exit(status): 125 for egressctl, 2 for a bad policy. */
-noreturn void die_status(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void die_status(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
