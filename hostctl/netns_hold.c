@@ -88,7 +88,7 @@ int hold_receive(int sock, struct hold_msg *out, pid_t *pid)
     return 1;
 }
 
-noreturn static void failed(int sock, const char *why)
+static _Noreturn void failed(int sock, const char *why)
 {
     struct hold_msg m = {.type = HOLD_FAILED};
     (void)snprintf(m.text, sizeof m.text, "%s", why);
@@ -137,7 +137,7 @@ struct program {
     enum tty_mode tty;
 };
 
-noreturn static void become(const struct program *p)
+static _Noreturn void become(const struct program *p)
 {
     if (p->session)
         (void)setsid();
@@ -261,7 +261,7 @@ static void obey(struct life *l)
     }
 }
 
-noreturn static void live(struct life *l)
+static _Noreturn void live(struct life *l)
 {
     for (;;) {
         struct pollfd p[] = {{.fd = l->signals, .events = POLLIN}, {.fd = l->sock, .events = POLLIN},
@@ -378,7 +378,7 @@ static char **sidecar_env(void)
     return env;
 }
 
-noreturn static void sidecar_main(const struct hold_plan *p, int sock)
+static _Noreturn void sidecar_main(const struct hold_plan *p, int sock)
 {
     char why[512];
     int log[2];
@@ -442,7 +442,7 @@ static void write_ca(const char *pem, size_t len, int sock)
         failed(sock, "cannot write the CA certificate for the agent");
 }
 
-noreturn static void agent_main(const struct hold_plan *p, int sock)
+static _Noreturn void agent_main(const struct hold_plan *p, int sock)
 {
     char why[512], ca[CA_MAX];
     begin(p, sock, "egress-hold");

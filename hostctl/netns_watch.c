@@ -98,7 +98,7 @@ static int enter(pid_t pid, const char *type, int flag)
 }
 
 /* In the PID namespace, whose own /proc comes only with the mounts, which are therefore last. */
-noreturn static void exec_inside(
+static _Noreturn void exec_inside(
     pid_t pid, int sock, const struct exec_request *req, char **argv, enum tty_mode tty)
 {
     if (enter(pid, "net", CLONE_NEWNET) || enter(pid, "ipc", CLONE_NEWIPC) ||
@@ -113,7 +113,7 @@ noreturn static void exec_inside(
 
 /* Stands between us and the namespace's process, and reaps it at once whatever becomes of us: a zombie that
  * nobody waits for would keep the whole sandbox from ending. */
-noreturn static void exec_parent(
+static _Noreturn void exec_parent(
     pid_t pid, int sock, const struct exec_request *req, char **argv, enum tty_mode tty)
 {
     (void)signal(SIGCHLD, SIG_IGN);
