@@ -2,6 +2,7 @@
  * next turn. */
 #include "appliance/engine.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "appliance/flow/conn_internal.h"
@@ -9,6 +10,9 @@
 #include "lib/log.h"
 
 #define TICK_MS 100u
+/* A crowd that has gone leaves its memory in the heap; it is given back when fewer than half are left. */
+#define TRIM_TICKS 50u
+#define TRIM_MIN 256u
 #define SLOTS 512u /* 51 s a round; later ones stay for another round */
 
 struct deferred {
@@ -21,7 +25,7 @@ struct engine_loop {
     uv_prepare_t prepare;
     uv_idle_t idle;
     uint64_t ticked; /* the last tick that was served, in ticks */
-    uint64_t armed;
+    uint64_t crowd; /* the most connections since the heap was last trimmed */
     struct engine_timer *slots[SLOTS];
     struct deferred *calls;
     size_t n_calls, cap_calls;
@@ -90,6 +94,16 @@ static bool any_timer(const struct engine_loop *l)
     return false;
 }
 
+static void trim_heap(const struct engine *e)
+{
+    struct engine_loop *l = e->timers;
+    l->crowd = MAX(l->crowd, e->n_flows);
+    if (l->crowd < TRIM_MIN || e->n_flows > l->crowd / 2)
+        return;
+    (void)malloc_trim(0);
+    l->crowd = e->n_flows;
+}
+
 static void on_tick(uv_timer_t *handle)
 {
     struct engine *e = handle->data;
@@ -99,7 +113,10 @@ static void on_tick(uv_timer_t *handle)
     for (uint64_t i = first + 1; i <= tick; i++)
         run_slot(l, i % SLOTS, now);
     l->ticked = tick;
-    if (!any_timer(l))
+    bool idle = !any_timer(l);
+    if (idle || tick % TRIM_TICKS == 0)
+        trim_heap(e);
+    if (idle)
         (void)uv_timer_stop(&l->tick);
 }
 
