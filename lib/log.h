@@ -17,10 +17,10 @@ void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** Message, then exit(1). */
-void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void die(const char *fmt, ...) __attribute__((__noreturn__, format(printf, 1, 2)));
 /** Message with ": strerror(errno)", then exit(1). */
-void die_errno(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void die_errno(const char *fmt, ...) __attribute__((__noreturn__, format(printf, 1, 2)));
 /** Message, then exit(status): 125 for egressctl, 2 for a bad policy. */
-void die_status(int status, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+void die_status(int status, const char *fmt, ...) __attribute__((__noreturn__, format(printf, 2, 3)));
 
 #endif
