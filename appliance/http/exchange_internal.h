@@ -42,6 +42,7 @@ struct exchange {
     struct request *lfs; /* an LFS batch, whose body says the rest; NULL: it is not */
     enum reason reason;
     const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
+    enum reason noted; /* audit-only: why it would have been refused */
     struct secret_copy *secrets; /* injected values, wiped at the end */
 
     /* the request's body before there is anybody to take it: at most one turn of the front codec's */
