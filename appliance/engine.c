@@ -9,6 +9,7 @@
 #include "appliance/flow/tls.h"
 #include "appliance/gate.h"
 #include "appliance/http/upstream.h"
+#include "appliance/inspect/inspect.h"
 #include "appliance/sandbox.h"
 #include "lib/base.h"
 #include "lib/log.h"
@@ -116,6 +117,11 @@ static void prepare(struct role *r, const struct engine_config *c)
         die("%s", err);
     if (!e->audit || engine_loop_init(e) != 0 || engine_ipc_open(e) != 0 || engine_accept_open(e) != 0)
         die_errno("cannot set up");
+    e->inspector = c->inspector;
+    if (!e->inspector && !(e->inspector = inspector_new(c->policy, c->secrets, err, sizeof err)))
+        die("%s", err);
+    if (inspector_thread_init(e->inspector) != 0)
+        die("out of memory");
     e->pool = upstream_pool_new(e);
     e->pipes = pipe_pool_new();
     e->mint_at = engine_now_ms(e);
@@ -152,6 +158,7 @@ static void finish(struct role *r)
     tls_ctx_free(e->tls);
     (void)audit_flush(e->audit);
     audit_close(e->audit);
+    inspector_free(e->inspector);
 }
 
 X509_STORE *engine_trust(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen)

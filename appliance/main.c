@@ -105,8 +105,6 @@ static int cmd_run(int argc, char **argv)
             0, 0},
         {"engines", 0, OPT_UINT, &o.engines, "N", "processes for connections (one a CPU)", 1,
             ENGINES_MAX / 4},
-        {"audit-only", 0, OPT_FLAG, &o.audit_only, NULL, "let through what would be refused, and log it", 0,
-            0},
         {"ready-fd", 0, OPT_UINT, &o.ready_fd, "N", "write READY to this descriptor once everything serves",
             3, 65535},
         {0}};

@@ -31,6 +31,7 @@ static void leave(struct exchange *x)
     engine_timer_clear(&x->timer);
     if (x->opening)
         upstream_cancel(x->opening);
+    exchange_inspect_end(x);
     exchange_audit(x);
     exchange_wipe_secrets(x);
     free(x->queue);
@@ -290,11 +291,8 @@ static bool enqueue(struct exchange *x, const uint8_t *p, size_t n)
     return true;
 }
 
-void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool fin)
+static void forward_request(struct exchange *x, const uint8_t *p, size_t n, bool fin)
 {
-    if (x->ended)
-        return;
-    enter(x);
     x->req_fin |= fin;
     if (x->back) {
         x->req_open |= n > 0;
@@ -306,16 +304,37 @@ void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool 
     } else if (fin && x->holding) {
         whole_body(x);
     }
+}
+
+/* What inspection holds comes with a later call, at the latest with the one that has `fin`. */
+static bool pass_request(struct exchange *x, const uint8_t *p, size_t n, bool fin, bool last)
+{
+    struct inspect_out out;
+    enum reason why = exchange_inspect_data(x, INSPECT_OUTBOUND, p, n, fin, &out);
+    if (why != REASON_NONE) {
+        refuse(x, why, 0, NULL);
+        return false;
+    }
+    for (unsigned i = 0; i < out.n_spans && !x->ended; i++)
+        forward_request(x, out.span[i].p, out.span[i].n, last && i + 1 == out.n_spans);
+    if (last && !out.n_spans && !x->ended)
+        forward_request(x, NULL, 0, true);
+    return !x->ended;
+}
+
+void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool fin)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    (void)pass_request(x, p, n, fin, fin);
     if (x->tunnel && x->req_fin && x->resp_fin)
         end(x);
     leave(x);
 }
 
-void exchange_request_trailers(struct exchange *x, const struct field *f, size_t n)
+static void forward_trailers(struct exchange *x, const struct field *f, size_t n)
 {
-    if (x->ended)
-        return;
-    enter(x);
     x->req_fin = true;
     struct field *copy = arena_alloc(x->arena, (n + 1) * sizeof *copy);
     bool ok = copy != NULL;
@@ -339,6 +358,18 @@ void exchange_request_trailers(struct exchange *x, const struct field *f, size_t
                 whole_body(x);
         }
     }
+}
+
+void exchange_request_trailers(struct exchange *x, const struct field *f, size_t n)
+{
+    if (x->ended)
+        return;
+    enter(x);
+    enum reason why = exchange_inspect_trailers(x, INSPECT_OUTBOUND, f, n);
+    if (why != REASON_NONE)
+        refuse(x, why, 0, NULL);
+    else if (pass_request(x, NULL, 0, true, false))
+        forward_trailers(x, f, n);
     leave(x);
 }
 
@@ -436,6 +467,24 @@ void exchange_response_head(struct exchange *x, struct http_head *h, bool fin)
     leave(x);
 }
 
+/* As pass_request(). `last`: no trailers follow. */
+static bool pass_response(struct exchange *x, const uint8_t *p, size_t n, bool fin, bool last)
+{
+    struct inspect_out out;
+    enum reason why = exchange_inspect_data(x, INSPECT_INBOUND, p, n, fin, &out);
+    for (unsigned i = 0; i < out.n_spans && !x->ended; i++) {
+        bool end_here = last && why == REASON_NONE && i + 1 == out.n_spans;
+        (void)to_front(x, x->front->ops->data(x->front, out.span[i].p, out.span[i].n, end_here));
+    }
+    if (why != REASON_NONE && !x->ended) {
+        (void)to_front(x, x->front->ops->flush(x->front)); /* what comes before it may be read */
+        refuse(x, why, 0, NULL);
+    } else if (last && !out.n_spans && !x->ended) {
+        (void)to_front(x, x->front->ops->data(x->front, NULL, 0, true));
+    }
+    return !x->ended;
+}
+
 void exchange_response_data(struct exchange *x, const uint8_t *p, size_t n, bool fin)
 {
     if (x->ended)
@@ -449,7 +498,7 @@ void exchange_response_data(struct exchange *x, const uint8_t *p, size_t n, bool
         if (x->resp_left >= 0)
             x->resp_left -= (int64_t)n;
         bool whole = fin && x->resp_left <= 0;
-        if (to_front(x, x->front->ops->data(x->front, p, n, whole)) && fin)
+        if (pass_response(x, p, n, fin, whole) && fin)
             response_done(x);
     }
     leave(x);

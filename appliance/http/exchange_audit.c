@@ -12,13 +12,21 @@
 /* A path may be 16 KiB; the log need not repeat it. */
 #define PATH_LOG_MAX 2048
 
+/* Whatever a detector knows is not in the log, also where it was refused for another reason. */
+static void path(struct engine *e, const char *value, size_t len)
+{
+    char buf[PATH_LOG_MAX];
+    const char *safe = exchange_loggable(e, value, len, buf, sizeof buf);
+    audit_strn(e->audit, "path", safe, safe == value ? MIN(len, (size_t)PATH_LOG_MAX) : strlen(safe));
+}
+
 static struct audit_common common(const struct http_front *f, enum reason why)
 {
     return (struct audit_common){.event = "http",
         .agent = f->flow ? flow_agent(f->flow) : NULL,
         .verdict = why == REASON_NONE ? VERDICT_ALLOW : VERDICT_DENY,
         .reason = why,
-        .route = f->route && !f->route->implied ? f->route->host : NULL,
+        .route = f->route ? f->route->host : NULL,
         .host = f->host,
         .flow = f->flow ? flow_id(f->flow) : NULL};
 }
@@ -43,8 +51,9 @@ static void headers(struct audit *a, const struct exchange *x)
         char line[512];
         if (!f || exchange_is_secret(x, f->value))
             continue;
+        char buf[sizeof line];
         (void)snprintf(line, sizeof line, "%s: %.*s", p->headers[i], (int)MIN(f->value_len, 400u), f->value);
-        audit_array_str(a, line);
+        audit_array_str(a, exchange_loggable(x->e, line, strlen(line), buf, sizeof buf));
     }
     audit_array_end(a);
 }
@@ -66,18 +75,19 @@ void exchange_audit(const struct exchange *x)
     const char *dns = dns_id(x, &l);
     uint64_t now = exchange_clock();
     c.host = x->host ? x->host : x->f->host;
-    c.route = x->route && !x->route->implied ? x->route->host : NULL;
-    if (x->reason == REASON_NONE && x->noted != REASON_NONE) {
-        c.verdict = VERDICT_AUDIT;
-        c.reason = x->noted;
-    }
+    c.route = x->route ? x->route->host : NULL;
     audit_begin(a, &c);
     if (dns)
         audit_str(a, "dns_id", dns);
     text(a, "method", x->req->method);
-    text(a, "path", x->path);
-    if (x->e->policy->audit.query_strings && x->query)
-        text(a, "query", x->query);
+    if (x->path)
+        path(x->e, x->path, strlen(x->path));
+    else
+        audit_str(a, "path", NULL);
+    if (x->e->policy->audit.query_strings && x->query) {
+        char buf[PATH_LOG_MAX];
+        text(a, "query", exchange_loggable(x->e, x->query, strlen(x->query), buf, sizeof buf));
+    }
     audit_u64(a, "status", x->status);
     audit_u64(a, "bytes_out", x->sent);
     audit_u64(a, "bytes_in", x->received);
@@ -90,6 +100,25 @@ void exchange_audit(const struct exchange *x)
     audit_end(a);
 }
 
+void exchange_audit_finding(
+    const struct exchange *x, const struct finding *f, enum inspect_direction dir, enum verdict v)
+{
+    struct audit *a = x->e->audit;
+    struct audit_common c = common(x->f, dir == INSPECT_OUTBOUND ? REASON_DLP_OUTBOUND : REASON_DLP_INBOUND);
+    c.event = "dlp";
+    c.verdict = v;
+    c.host = x->host ? x->host : x->f->host;
+    c.route = x->route ? x->route->host : NULL;
+    audit_begin(a, &c);
+    audit_str(a, "detector", f ? f->detector : "encoding");
+    audit_str(a, "direction", dir == INSPECT_OUTBOUND ? "outbound" : "inbound");
+    audit_str(a, "where", f ? f->where : "body");
+    audit_u64(a, "offset", f ? f->offset : 0);
+    if (!f)
+        audit_str(a, "detail", "encoded in a way that cannot be followed");
+    audit_end(a);
+}
+
 void exchange_audit_reject(
     struct http_front *f, enum reason why, uint16_t status, const char *method, const char *target)
 {
@@ -99,7 +128,7 @@ void exchange_audit_reject(
     text(a, "method", method);
     size_t n = target ? strcspn(target, "?#") : 0;
     if (target)
-        audit_strn(a, "path", target, MIN(n, (size_t)PATH_LOG_MAX));
+        path(f->engine, target, n);
     else
         audit_str(a, "path", NULL);
     audit_u64(a, "status", status);

@@ -19,7 +19,7 @@ static bool listed(const struct field *f, const char *const *names, size_t n)
     return false;
 }
 
-static bool is_stripped(const struct route *r, const struct field *f)
+bool exchange_strips(const struct route *r, const struct field *f)
 {
     if (field_reads_as(f, "proxy-authorization"))
         return true;
@@ -34,7 +34,7 @@ static size_t strip(const struct route *r, struct field *f, size_t n)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!is_stripped(r, &f[i]))
+        if (!exchange_strips(r, &f[i]))
             f[kept++] = f[i];
     return kept;
 }
@@ -43,7 +43,7 @@ size_t exchange_filter_trailers(const struct route *r, struct field *f, size_t n
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!http_trailer_forbidden(f[i].name, f[i].name_len) && !is_stripped(r, &f[i]))
+        if (!http_trailer_forbidden(f[i].name, f[i].name_len) && !exchange_strips(r, &f[i]))
             f[kept++] = f[i];
     return kept;
 }
@@ -224,8 +224,7 @@ static bool is_echoing(const char *method)
 
 enum reason exchange_credentials(struct exchange *x, const char **hint)
 {
-    /* What the policy would refuse gets no credential, also where refusals are only noted. */
-    if (x->route->auth.scheme == AUTH_NONE || x->noted != REASON_NONE) {
+    if (x->route->auth.scheme == AUTH_NONE) {
         x->req->n_fields = strip(x->route, x->req->fields, x->req->n_fields);
         return REASON_NONE;
     }

@@ -1,10 +1,191 @@
 /** \file
- * Where inspection looks at a request's head.
+ * Where inspection looks at a request and its response, and what becomes of what it finds.
  */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "appliance/http/exchange_internal.h"
+#include "appliance/http/fields.h"
+
+static unsigned detectors(const struct exchange *x, enum inspect_direction dir)
+{
+    if (!x->e->inspector || !x->route)
+        return 0;
+    return dir == INSPECT_OUTBOUND ? x->route->outbound : x->route->inbound;
+}
+
+/* Into the log, and the verdict. `f` NULL: something could not be followed. */
+static enum reason found(struct exchange *x, const struct finding *f, enum inspect_direction dir)
+{
+    bool block = x->route->dlp_action == DLP_BLOCK;
+    exchange_audit_finding(x, f, dir, block ? VERDICT_DENY : VERDICT_AUDIT);
+    if (!block)
+        return REASON_NONE;
+    return dir == INSPECT_OUTBOUND ? REASON_DLP_OUTBOUND : REASON_DLP_INBOUND;
+}
+
+static enum reason look(struct exchange *x, const char *where, const char *text, size_t len)
+{
+    struct finding f;
+    unsigned d = detectors(x, INSPECT_OUTBOUND);
+    if (!inspect_text(x->e->inspector, d, INSPECT_OUTBOUND, where, text, len, &f))
+        return REASON_NONE;
+    return found(x, &f, INSPECT_OUTBOUND);
+}
+
+/* The name as well: it is as free as the value. */
+static enum reason look_at_field(struct exchange *x, const struct field *f)
+{
+    char where[80];
+    (void)snprintf(where, sizeof where, "header:%.*s", (int)MIN(f->name_len, 60u), f->name);
+    enum reason why = look(x, where, f->value, f->value_len);
+    return why != REASON_NONE ? why : look(x, "header", f->name, f->name_len);
+}
+
+/* All fields in one text first: most requests have nothing to find in any of them. */
+static enum reason look_at_fields(struct exchange *x, const struct field *f, size_t n)
+{
+    struct finding ignored;
+    size_t room = 0, len = 0;
+    for (size_t i = 0; i < n; i++)
+        room += f[i].name_len + f[i].value_len + 4u;
+    cleanup_free char *text = room ? malloc(room) : NULL;
+    if (!room)
+        return REASON_NONE;
+    if (!text)
+        return REASON_LIMIT;
+    for (size_t i = 0; i < n; i++) {
+        if (exchange_strips(x->route, &f[i]))
+            continue;
+        memcpy(text + len, f[i].name, f[i].name_len);
+        len += f[i].name_len;
+        memcpy(text + len, "\n\n", 2);
+        memcpy(text + len + 2, f[i].value, f[i].value_len);
+        len += f[i].value_len + 2u;
+        memcpy(text + len, "\n\n", 2);
+        len += 2;
+    }
+    if (!inspect_text(
+            x->e->inspector, detectors(x, INSPECT_OUTBOUND), INSPECT_OUTBOUND, "header", text, len, &ignored))
+        return REASON_NONE;
+    enum reason why = REASON_NONE;
+    for (size_t i = 0; i < n && why == REASON_NONE; i++)
+        if (!exchange_strips(x->route, &f[i]))
+            why = look_at_field(x, &f[i]);
+    return why;
+}
+
+static const char *value_of(struct exchange *x, const struct field *f, size_t n, const char *name)
+{
+    const struct field *at = http_field(f, n, name);
+    return at ? arena_strndup(x->arena, at->value, at->value_len) : NULL;
+}
+
+/* More than one content-encoding field is one list (RFC 9110 5.3). */
+static const char *codings_of(struct exchange *x, const struct field *f, size_t n)
+{
+    char list[200];
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!FIELD_IS(&f[i], "content-encoding"))
+            continue;
+        int k = snprintf(
+            list + len, sizeof list - len, "%s%.*s", len ? "," : "", (int)f[i].value_len, f[i].value);
+        len += (size_t)MAX(k, 0);
+        if (len >= sizeof list)
+            return "?"; /* none that we know */
+    }
+    return len ? arena_strndup(x->arena, list, len) : NULL;
+}
+
+static enum reason open_body(
+    struct exchange *x, enum inspect_direction dir, const struct field *f, size_t n, unsigned what)
+{
+    struct inspect_config c = {.detectors = what,
+        .direction = dir,
+        .audit_only = x->route->dlp_action == DLP_AUDIT,
+        .content_type = value_of(x, f, n, "content-type"),
+        .content_encoding = codings_of(x, f, n)};
+    x->inspect[dir] = inspect_open(x->e->inspector, &c);
+    return x->inspect[dir] || errno == 0 ? REASON_NONE : REASON_LIMIT;
+}
 
 enum reason exchange_inspect_head(struct exchange *x)
 {
-    (void)x;
+    unsigned d = detectors(x, INSPECT_OUTBOUND);
+    if (!d)
+        return REASON_NONE;
+    enum reason why = look(x, "path", x->path, strlen(x->path));
+    if (why == REASON_NONE && x->query)
+        why = look(x, "query", x->query, strlen(x->query));
+    if (why == REASON_NONE)
+        why = look(x, "header", x->req->method, strlen(x->req->method));
+    if (why == REASON_NONE)
+        why = look_at_fields(x, x->req->fields, x->req->n_fields);
+    if (why == REASON_NONE && !x->req_fin && x->req->upgrade == UPGRADE_NONE)
+        why = open_body(x, INSPECT_OUTBOUND, x->req->fields, x->req->n_fields, d);
+    return why;
+}
+
+enum reason exchange_inspect_response(struct exchange *x, struct http_head *h, bool fin)
+{
+    (void)x, (void)h, (void)fin;
     return REASON_NONE;
+}
+
+enum reason exchange_inspect_data(struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n,
+    bool fin, struct inspect_out *out)
+{
+    struct inspect *s = x->inspect[dir];
+    if (!s) {
+        *out = (struct inspect_out){.span = {{p, n}}, .n_spans = n ? 1 : 0};
+        return REASON_NONE;
+    }
+    int r = inspect_feed(s, p, n, fin, out);
+    if (r == -ENOMEM)
+        return REASON_LIMIT;
+    if (r < 0 && !out->found)
+        return found(x, NULL, dir);
+    return out->found ? found(x, &out->finding, dir) : REASON_NONE;
+}
+
+enum reason exchange_inspect_trailers(
+    struct exchange *x, enum inspect_direction dir, const struct field *f, size_t n)
+{
+    return detectors(x, dir) && dir == INSPECT_OUTBOUND ? look_at_fields(x, f, n) : REASON_NONE;
+}
+
+void exchange_inspect_end(struct exchange *x)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(x->inspect); i++)
+        inspect_close(x->inspect[i]);
+    x->inspect[0] = x->inspect[1] = NULL;
+}
+
+const char *exchange_loggable(struct engine *e, const char *text, size_t len, char *buf, size_t buflen)
+{
+    struct finding f;
+    if (!e->inspector || !inspect_text(e->inspector, DETECT_TOKEN_PATTERNS | DETECT_KNOWN_SECRETS,
+                             INSPECT_OUTBOUND, "path", text, len, &f))
+        return text;
+    size_t n = 0;
+    const char *at = text, *end = text + len;
+    while (at < end) { /* by segments: what lies between slashes tells the operator where it was */
+        const char *next = memchr(at + 1, '/', (size_t)(end - at - 1));
+        size_t seg = next ? (size_t)(next - at) : (size_t)(end - at);
+        bool bad = inspect_text(e->inspector, DETECT_TOKEN_PATTERNS | DETECT_KNOWN_SECRETS, INSPECT_OUTBOUND,
+            "path", at, seg, &f);
+        int k = bad ? snprintf(buf + n, buflen - n, "%s[REDACTED:%s]", *at == '/' ? "/" : "", f.detector)
+                    : snprintf(buf + n, buflen - n, "%.*s", (int)seg, at);
+        n += (size_t)MAX(k, 0);
+        if (n >= buflen)
+            return "[REDACTED]";
+        at += seg;
+    }
+    if (!inspect_text(
+            e->inspector, DETECT_TOKEN_PATTERNS | DETECT_KNOWN_SECRETS, INSPECT_OUTBOUND, "path", buf, n, &f))
+        return buf;
+    (void)snprintf(buf, buflen, "/[REDACTED:%s]", f.detector); /* it spans segments */
+    return buf;
 }

@@ -14,6 +14,7 @@
 #include "appliance/engine.h"
 #include "appliance/http/exchange.h"
 #include "appliance/http/upstream.h"
+#include "appliance/inspect/inspect.h"
 #include "lib/base.h"
 #include "lib/hostname.h"
 
@@ -42,8 +43,8 @@ struct exchange {
     struct request *lfs; /* an LFS batch, whose body says the rest; NULL: it is not */
     enum reason reason;
     const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
-    enum reason noted; /* audit-only: why it would have been refused */
     struct secret_copy *secrets; /* injected values, wiped at the end */
+    struct inspect *inspect[2]; /* of the bodies, by enum inspect_direction; NULL: nothing to look at */
 
     /* the request's body before there is anybody to take it: at most one turn of the front codec's */
     uint8_t *queue;
@@ -80,6 +81,8 @@ enum reason exchange_judge(struct exchange *x, const char **hint);
 enum reason exchange_credentials(struct exchange *x, const char **hint);
 bool exchange_is_secret(const struct exchange *x, const char *value);
 void exchange_wipe_secrets(struct exchange *x);
+/** Whether the agent's field does not go upstream. */
+bool exchange_strips(const struct route *r, const struct field *f);
 /** Takes off what must not reach the agent. */
 void exchange_filter_response(struct http_head *h);
 /** The agent's trailer fields on a route with credentials. Returns how many are left. */
@@ -100,13 +103,24 @@ void exchange_audit(const struct exchange *x);
 void exchange_audit_reject(
     struct http_front *f, enum reason why, uint16_t status, const char *method, const char *target);
 
-/** Octets of a body on their way, after inspection. */
-struct exchange_span {
-    const uint8_t *p;
-    size_t n;
-};
-#define EXCHANGE_SPANS 4
-/** Judges the head; REASON_NONE lets it go. */
+/** `f` NULL: the encoding could not be followed. */
+void exchange_audit_finding(
+    const struct exchange *x, const struct finding *f, enum inspect_direction dir, enum verdict v);
+
+/* exchange_inspect.c. REASON_NONE: it may go; what was found is in the log in any case. */
+
+/** Path, query and fields of the request; begins to look at its body. */
 enum reason exchange_inspect_head(struct exchange *x);
+/** Begins to look at the response's body, and takes known secrets out of its fields. */
+enum reason exchange_inspect_response(struct exchange *x, struct http_head *h, bool fin);
+/** Octets of a body or of a tunnel; `out->span` may go on, if the reason is REASON_NONE. */
+enum reason exchange_inspect_data(struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n,
+    bool fin, struct inspect_out *out);
+enum reason exchange_inspect_trailers(
+    struct exchange *x, enum inspect_direction dir, const struct field *f, size_t n);
+void exchange_inspect_end(struct exchange *x);
+/** `text` as the log may have it: "[REDACTED:detector]" in place of what a detector matches. In `buf`, or
+ * `text` itself. */
+const char *exchange_loggable(struct engine *e, const char *text, size_t len, char *buf, size_t buflen);
 
 #endif

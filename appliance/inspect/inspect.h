@@ -1,9 +1,10 @@
 /** \file
  * Two-way inspection as a filter over a stream: octets in, octets that may go on out, and a finding at most.
  *
- * The filter holds back just so much that no octet of a match leaves: what it has released so far is always a prefix of
- * its input that holds no octet of a blocked match. Text inside base64, hex, escapes and compressed bodies is looked at
- * beside the raw octets; the octets that go on are the raw ones. Pure but for memory: no sockets, no clock.
+ * The filter holds back just so much that no octet of a match leaves: what it has released so far is always a
+ * prefix of its input that holds no octet of a blocked match. Text inside base64, hex, escapes and compressed
+ * bodies is looked at beside the raw octets; the octets that go on are the raw ones. Pure but for memory: no
+ * sockets, no clock.
  */
 #ifndef EGRESS_APPLIANCE_INSPECT_INSPECT_H
 #define EGRESS_APPLIANCE_INSPECT_INSPECT_H
@@ -35,11 +36,17 @@ int inspector_thread_init(struct inspector *i);
 bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
     const char *text, size_t len, struct finding *out);
 
-/** A body. `detectors`: DETECT_ bits; content type and encoding as in the head (NULL: none). NULL: nothing to look at
- * (pass the body as it is) or, with errno set, no memory. `redact`: rewrite known secrets in place (inbound; same
- * length, so framing stays). */
-struct inspect *inspect_open(struct inspector *i, unsigned detectors, enum inspect_direction dir, bool redact,
-    const char *content_type, const char *content_encoding);
+/** A body, or the messages of a WebSocket. */
+struct inspect_config {
+    unsigned detectors; /* DETECT_ bits */
+    enum inspect_direction direction;
+    bool audit_only; /* a finding is told once and all goes on */
+    bool redact; /* inbound: known secrets are overwritten with '*'; same length, so framing stays */
+    bool websocket; /* frames of RFC 6455, after the upgrade */
+    const char *content_type, *content_encoding; /* as in the head; NULL: none */
+};
+/** NULL: nothing to look at (pass the body as it is) or, with errno set, no memory. */
+struct inspect *inspect_open(struct inspector *i, const struct inspect_config *c);
 /** Spans to send on, in order; they point into `in` or into the filter and live until the next call. */
 struct inspect_out {
     struct {
@@ -50,7 +57,8 @@ struct inspect_out {
     bool found; /* `finding` is set: send the spans, then cut (block) or go on (audit) */
     struct finding finding;
 };
-/** 0, -ENOMEM, or -EMSGSIZE where a nested encoding cannot be followed within its bounds (treated as a finding). */
+/** 0, -ENOMEM, or -EMSGSIZE where a nested encoding cannot be followed within its bounds (treated as a
+ * finding). */
 int inspect_feed(struct inspect *s, const uint8_t *in, size_t n, bool fin, struct inspect_out *out);
 void inspect_close(struct inspect *s);
 

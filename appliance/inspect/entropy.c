@@ -1,0 +1,164 @@
+/* Small questions about octets: classes, and whether they look drawn by lot. */
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "appliance/inspect/inspect_internal.h"
+
+static bool is_upper(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static bool is_lower(uint8_t c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool is_word(uint8_t c)
+{
+    return is_upper(c) || is_lower(c) || is_digit(c) || c == '_' || c == '-';
+}
+
+/* A class is written as its members: 'A' all capitals, 'a' all small letters, '9' digits, 'f' small hex, 'F'
+ * large hex, '2' the digits of base32; the rest as it stands. */
+bool in_class(const char *chars, uint8_t c)
+{
+    for (; *chars; chars++) {
+        switch (*chars) {
+        case 'A':
+            if (is_upper(c))
+                return true;
+            break;
+        case 'a':
+            if (is_lower(c))
+                return true;
+            break;
+        case '9':
+            if (is_digit(c))
+                return true;
+            break;
+        case 'f':
+            if (is_digit(c) || (c >= 'a' && c <= 'f'))
+                return true;
+            break;
+        case 'F':
+            if (is_digit(c) || (c >= 'A' && c <= 'F'))
+                return true;
+            break;
+        case '2':
+            if (c >= '2' && c <= '7')
+                return true;
+            break;
+        default:
+            if ((uint8_t)*chars == c)
+                return true;
+            break;
+        }
+    }
+    return false;
+}
+
+int b64_value(uint8_t c)
+{
+    if (is_upper(c))
+        return c - 'A';
+    if (is_lower(c))
+        return c - 'a' + 26;
+    if (is_digit(c))
+        return c - '0' + 52;
+    if (c == '+' || c == '-')
+        return 62;
+    return c == '/' || c == '_' ? 63 : -1;
+}
+
+int hex_value(uint8_t c)
+{
+    if (is_digit(c))
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Bits an octet, of the distribution of octets in the text itself. */
+static double entropy(const uint8_t *p, size_t n)
+{
+    unsigned count[256] = {0};
+    double h = 0;
+    for (size_t i = 0; i < n; i++)
+        count[p[i]]++;
+    for (unsigned i = 0; i < 256; i++)
+        if (count[i])
+            h -= (double)count[i] / (double)n * log2((double)count[i] / (double)n);
+    return h;
+}
+
+static bool holds(const uint8_t *p, size_t n, const char *word)
+{
+    size_t len = strlen(word);
+    for (size_t i = 0; i + len <= n; i++)
+        if (strncasecmp((const char *)p + i, word, len) == 0)
+            return true;
+    return false;
+}
+
+bool looks_placeholder(const uint8_t *p, size_t n)
+{
+    static const char *const words[] = {"example", "placeholder", "xxxxx", "your_", "your-", "redacted",
+        "changeme", "dummy", "not-a-real", "not_a_real", "notreal", "insert", "00000000", "12345678",
+        "abcdefgh", "....", "*****"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (holds(p, n, words[i]))
+            return true;
+    return false;
+}
+
+/* Neighbours in the text that are of different kinds: rare within words, common in what was drawn by lot. */
+static size_t changes(const uint8_t *p, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 1; i < n; i++)
+        k += is_upper(p[i]) != is_upper(p[i - 1]) || is_digit(p[i]) != is_digit(p[i - 1]);
+    return k;
+}
+
+bool looks_random(const uint8_t *p, size_t n)
+{
+    size_t upper = 0, lower = 0, digit = 0;
+    if (n < 16)
+        return false;
+    n = MIN(n, (size_t)256);
+    for (size_t i = 0; i < n; i++) {
+        upper += is_upper(p[i]);
+        lower += is_lower(p[i]);
+        digit += is_digit(p[i]);
+    }
+    bool mixed = (digit >= 2 && upper + lower >= 2) || (upper >= 3 && lower >= 3);
+    return mixed && changes(p, n) >= n / 8 && entropy(p, n) >= (n >= 24 ? 3.0 : 2.8) &&
+           !looks_placeholder(p, n);
+}
+
+/* Names that machines make (hashes of up to 40 digits, UUIDs) are common below wildcards; what carries data
+ * has more letters of more kinds in more length. */
+bool looks_like_data_label(const char *label, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)label;
+    size_t digit = 0, hex = 0, vowels = 0, dash = 0;
+    if (n < 32)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        digit += is_digit(p[i]);
+        hex += hex_value(p[i]) >= 0;
+        dash += p[i] == '-';
+        vowels += strchr("aeiou", label[i]) != NULL;
+    }
+    if (hex == n)
+        return n > 40;
+    return dash <= 1 && digit >= 3 && vowels * 4 < n && changes(p, n) >= n / 6 && entropy(p, n) >= 3.6;
+}

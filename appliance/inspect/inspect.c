@@ -1,0 +1,247 @@
+#include "appliance/inspect/inspect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "appliance/inspect/inspect_internal.h"
+#include "appliance/inspect/layer.h"
+#include "lib/arena.h"
+#include "lib/log.h"
+
+/* Raw octets of one stream that wait: a zstd block that has not said anything yet, and what a layer holds. */
+#define RAW_HOLD_MAX KIB(512)
+
+/* ---- the inspector ---- */
+
+static bool add_secret(struct inspector *i, const char *name, const char *value)
+{
+    if (strlen(value) < SECRET_MIN) {
+        log_warn("the secret %s is shorter than %u octets: too short to be told from other text, so it is "
+                 "not watched",
+            name, SECRET_MIN);
+        return true;
+    }
+    /* of "user:password" the password alone is as secret */
+    const char *colon = strchr(value, ':');
+    bool ok = literals_add_secret(&i->all, name, value) && literals_add_secret(&i->secrets, name, value);
+    if (ok && colon && strlen(colon + 1) >= SECRET_MIN)
+        ok = literals_add_secret(&i->all, name, colon + 1) &&
+             literals_add_secret(&i->secrets, name, colon + 1);
+    return ok;
+}
+
+static bool add_all(struct inspector *i, const struct secrets *s)
+{
+    if (!literals_add_patterns(&i->all))
+        return false;
+    for (size_t k = 0; s && k < secrets_count(s); k++) {
+        const char *name, *value = secrets_at(s, k, &name);
+        if (!add_secret(i, name, value))
+            return false;
+    }
+    return true;
+}
+
+struct inspector *inspector_new(const struct policy *p, const struct secrets *s, char *err, size_t errlen)
+{
+    struct inspector *i = calloc(1, sizeof *i);
+    struct arena *a = calloc(1, sizeof *a);
+    (void)snprintf(err, errlen, "out of memory");
+    if (!i || !a) {
+        free(i);
+        free(a);
+        return NULL;
+    }
+    arena_init(a, 0);
+    i->arena = i->all.arena = i->secrets.arena = a;
+    i->max_depth = MIN(p->inspect.max_depth, DEPTH_MAX);
+    if (!add_all(i, s) || literals_compile(&i->all, err, errlen) != 0 ||
+        literals_compile(&i->secrets, err, errlen) != 0) {
+        inspector_free(i);
+        return NULL;
+    }
+    return i;
+}
+
+void inspector_free(struct inspector *i)
+{
+    if (!i)
+        return;
+    literals_free(&i->all);
+    literals_free(&i->secrets);
+    hs_free_scratch(i->scratch);
+    free(i->window);
+    arena_free(i->arena);
+    free(i->arena);
+    free(i);
+}
+
+int inspector_thread_init(struct inspector *i)
+{
+    if (!i->window)
+        i->window = malloc(HOLD_MAX + CONTEXT_MAX + PIECE_MAX);
+    if (!i->window)
+        return -ENOMEM;
+    if (i->all.db && hs_alloc_scratch(i->all.db, &i->scratch) != HS_SUCCESS)
+        return -ENOMEM;
+    if (i->secrets.db && hs_alloc_scratch(i->secrets.db, &i->scratch) != HS_SUCCESS)
+        return -ENOMEM;
+    return 0;
+}
+
+/* ---- short texts ---- */
+
+bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
+    const char *text, size_t len, struct finding *out)
+{
+    struct scan_env env = {.i = i,
+        .lits = dir == INSPECT_OUTBOUND ? &i->all : &i->secrets,
+        .detectors = detectors,
+        .stop = true,
+        .input = len};
+    if (len == 0 || !detectors)
+        return false;
+    if (strcmp(where, "host") == 0) {
+        *out = (struct finding){.where = where};
+        bool found = scan_host(&env, text, len);
+        out->detector = env.detector;
+        return found;
+    }
+    struct layer *l = layer_new(&env, 0, dir == INSPECT_OUTBOUND ? LAYER_TEXT : LAYER_PLAIN);
+    if (!l)
+        return true;
+    (void)layer_feed(l, (const uint8_t *)text, len, true);
+    layer_free(l);
+    if (!env.found && !env.too_much)
+        return false;
+    *out = (struct finding){
+        .detector = env.found ? env.detector : "encoding:too_deep", .where = where, .offset = env.offset};
+    return true;
+}
+
+/* ---- streams ---- */
+
+struct inspect {
+    struct scan_env env;
+    struct layer *root;
+    uint64_t end; /* octets that came */
+    uint64_t released; /* octets that went on */
+    uint8_t *held; /* what came and did not */
+    size_t n_held, room, sent; /* sent: of held, went on in the last call */
+    bool dead, bypass;
+};
+
+struct inspect *inspect_open(struct inspector *i, const struct inspect_config *c)
+{
+    bool outbound = c->direction == INSPECT_OUTBOUND;
+    errno = 0;
+    if (!c->detectors)
+        return NULL;
+    struct inspect *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->env = (struct scan_env){
+        .i = i, .lits = outbound ? &i->all : &i->secrets, .detectors = c->detectors, .stop = !c->audit_only};
+    s->root = layer_new_body(&s->env, outbound, c->content_type, c->content_encoding);
+    if (!s->root) {
+        free(s);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return s;
+}
+
+void inspect_close(struct inspect *s)
+{
+    if (!s)
+        return;
+    layer_free(s->root);
+    free(s->held);
+    free(s);
+}
+
+static void add_span(struct inspect_out *out, const uint8_t *p, size_t n)
+{
+    if (n) {
+        out->span[out->n_spans].p = p;
+        out->span[out->n_spans++].n = n;
+    }
+}
+
+/* Makes room before spans point into it. */
+static int reserve(struct inspect *s, size_t n)
+{
+    if (s->sent) {
+        s->n_held -= s->sent;
+        memmove(s->held, s->held + s->sent, s->n_held);
+        s->sent = 0;
+    }
+    if (s->n_held + n <= s->room)
+        return 0;
+    if (s->n_held + n > RAW_HOLD_MAX + MIB(1))
+        return -EMSGSIZE;
+    uint8_t *grown = realloc(s->held, s->n_held + n);
+    if (!grown)
+        return -ENOMEM;
+    s->held = grown;
+    s->room = s->n_held + n;
+    return 0;
+}
+
+/* Lets go of octets up to `upto`: first of what is held, then of `in`; the rest of `in` is held. */
+static int let_go(struct inspect *s, const uint8_t *in, size_t n, uint64_t upto, struct inspect_out *out)
+{
+    size_t go = (size_t)(upto - s->released), old = MIN(go, s->n_held), fresh = go - old;
+    int r = n > fresh ? reserve(s, n - fresh) : 0;
+    if (r)
+        return r;
+    add_span(out, s->held, old);
+    add_span(out, in, fresh);
+    if (n > fresh) {
+        memcpy(s->held + s->n_held, in + fresh, n - fresh);
+        s->n_held += n - fresh;
+    }
+    s->sent = old;
+    s->released = upto;
+    return s->n_held - old > RAW_HOLD_MAX ? -EMSGSIZE : 0;
+}
+
+int inspect_feed(struct inspect *s, const uint8_t *in, size_t n, bool fin, struct inspect_out *out)
+{
+    uint64_t upto = s->released;
+    size_t fed = 0;
+    *out = (struct inspect_out){0};
+    if (s->sent)
+        (void)reserve(s, 0);
+    if (s->dead)
+        return -EMSGSIZE;
+    s->env.input += n;
+    s->end += n;
+    if (s->bypass) {
+        add_span(out, in, n);
+        return 0;
+    }
+    do {
+        size_t k = MIN(n - fed, PIECE_MAX);
+        uint64_t settled = layer_feed(s->root, in + fed, k, fin && fed + k == n);
+        /* What is blocked: of the piece that holds it, and of what waited for that, nothing goes on. */
+        if (!s->env.too_much && !(s->env.found && s->env.stop))
+            upto = settled;
+        fed += k;
+        if (s->env.found && !out->found) {
+            out->found = true;
+            out->finding =
+                (struct finding){.detector = s->env.detector, .where = "body", .offset = s->env.offset};
+            s->env.found = false;
+        }
+    } while (fed < n && !(out->found && s->env.stop) && !s->env.too_much);
+    int r = s->env.too_much ? -EMSGSIZE : 0;
+    if (r && !s->env.stop) { /* told once; from here on nobody looks */
+        s->bypass = true;
+        return let_go(s, in, n, s->end, out) ? -ENOMEM : r;
+    }
+    int kept = let_go(s, in, n, upto, out);
+    r = r ? r : kept;
+    s->dead = r != 0 || (out->found && s->env.stop);
+    return r;
+}

@@ -1,0 +1,189 @@
+/** \file
+ * What the files of inspection share. Nobody else includes this.
+ *
+ * literals.c   all that the matcher looks for: beginnings of token formats and known secrets in their forms
+ * forms.c      what a secret looks like in base64, hex and base32
+ * patterns.c   the token formats; verify*.c what follows a beginning, octet by octet
+ * scan.c       one text, window by window: candidates, verdicts, and what has to wait
+ * layer.c      one text and what is inside it: escapes, base64, hex, JSON strings, compressed streams
+ * inspect.c    the root of it all: octets in, octets that may go on out
+ * normal.c, phrases.c, inbound.c   injected instructions
+ *
+ * Theory of operation. A *layer* is a text at some depth of encoding: the body itself, what its base64 says,
+ * and so on. Each answers one question: up to which of my octets is everything settled? A layer's own matcher
+ * keeps what is not settled (the beginning of a candidate, bounded by HOLD_MAX) and looks at it again
+ * together with what comes next. A transform turns a layer's octets into those of a layer below and keeps
+ * marks, so that "settled up to here" below can be said in the octets above. The root lets go of what all of
+ * them have settled.
+ */
+#ifndef EGRESS_APPLIANCE_INSPECT_INSPECT_INTERNAL_H
+#define EGRESS_APPLIANCE_INSPECT_INSPECT_INTERNAL_H
+
+#include <hs/hs.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/inspect/inspect.h"
+#include "lib/base.h"
+
+/** A text is looked at in pieces of this size: they stay in the processor's cache. */
+#define PIECE_MAX KIB(16)
+/** Of one text, what may wait for more: twice the longest secret, in hex. */
+#define HOLD_MAX KIB(40)
+/** Settled octets that are kept for a look to the left. */
+#define CONTEXT_MAX 40u
+/** The matcher gets this much of a literal; the rest is compared. */
+#define ANCHOR_MAX 24u
+/** Shorter secrets are found everywhere, so they are not watched. */
+#define SECRET_MIN 8u
+#define DEPTH_MAX 8u /* of the policy's inspect.max_depth */
+
+/* ---- candidates ---- */
+
+enum scan_verdict { SCAN_NO, SCAN_MATCH, SCAN_MORE };
+
+/** The beginning of something, and what follows. */
+struct candidate {
+    const uint8_t *p;
+    size_t n; /* octets from p on */
+    size_t before; /* octets that can be read before p */
+    bool fin; /* no more will come after these */
+    bool folded; /* a host name: case and checksums are lost */
+};
+
+struct pattern;
+/** Looks at `c`, which begins with t->anchor. MORE only where c->n is bounded by the function and !c->fin. */
+typedef enum scan_verdict verify_fn(const struct candidate *c, const struct pattern *t);
+
+/** One token format: `anchor`, then min..max octets of `class`, of which `check` holds. */
+struct pattern {
+    const char *name;
+    const char *anchor;
+    verify_fn *verify; /* NULL: the beginning of a compressed stream */
+    const char *chars; /* class, by the letters that class_of() knows */
+    uint16_t min, max;
+    unsigned flags;
+};
+#define PATTERN_LEFT 0x1u /* a letter, digit or one of "_-" before it makes it something else */
+#define PATTERN_RANDOM 0x2u /* must look drawn by lot */
+#define PATTERN_FOLD 0x4u /* the anchor in any case; written in lower case */
+#define PATTERN_EXACT 0x8u /* longer than max is something else */
+
+extern const struct pattern inspect_patterns[];
+extern const size_t inspect_n_patterns;
+
+/* verify.c */
+verify_fn verify_run, verify_github, verify_aws_id, verify_parts;
+/* verify_text.c */
+verify_fn verify_jwt, verify_pem, verify_url, verify_assigned, verify_telegram, verify_openai;
+
+/* entropy.c */
+bool in_class(const char *chars, uint8_t c);
+/** Drawn by lot, as a key is: not words, not a placeholder, not a counting-up. */
+bool looks_random(const uint8_t *p, size_t n);
+/** Says of itself that it is none: "example", "xxxx", "your-token". */
+bool looks_placeholder(const uint8_t *p, size_t n);
+bool is_word(uint8_t c); /* letter, digit, '_', '-' */
+/** A label that carries data: long and without any of a name's regularity. */
+bool looks_like_data_label(const char *label, size_t n);
+int b64_value(uint8_t c); /* both alphabets; -1: none */
+int hex_value(uint8_t c);
+
+/* ---- literals ---- */
+
+struct literal {
+    const uint8_t *text;
+    uint32_t len;
+    const struct pattern *pattern; /* NULL: a form of a known secret, `text` is all of it */
+    const char *detector; /* as in struct finding */
+    bool fold;
+};
+
+struct literals {
+    struct literal *v;
+    size_t n, room;
+    uint32_t *sorted; /* indexes by their text */
+    size_t longest; /* anchor */
+    hs_database_t *db;
+    bool first[256]; /* octets that some literal begins with */
+    struct arena *arena;
+};
+
+/** False: no memory. */
+bool literals_add(
+    struct literals *l, const uint8_t *text, size_t len, const struct pattern *p, const char *detector);
+/** Every form of a secret. `name` is the secret's. */
+bool literals_add_secret(struct literals *l, const char *name, const char *value);
+bool literals_add_patterns(struct literals *l);
+/** After the last one. 0, or -errno with a message. */
+int literals_compile(struct literals *l, char *err, size_t errlen);
+void literals_free(struct literals *l);
+/** Where the longest end of the text begins that is the beginning of a literal, and not all of it; n:
+ * nowhere. */
+size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n);
+
+/* forms.c */
+/** What `in`, standing anywhere in a longer base64 text, always looks like there. `shift` 0..2: octets of its
+ * group that come before it. Returns the length; out has room for 4 * (n / 3 + 1). */
+size_t form_base64(const uint8_t *in, size_t n, unsigned shift, bool url, uint8_t *out);
+size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out);
+/** The same for base32; `shift` 0..4; room for 8 * (n / 5 + 1). */
+size_t form_base32(const uint8_t *in, size_t n, unsigned shift, uint8_t *out);
+
+/* ---- the inspector ---- */
+
+struct inspector {
+    struct literals all, secrets; /* secrets: for what comes back */
+    unsigned max_depth;
+    hs_scratch_t *scratch;
+    uint8_t *window; /* HOLD_MAX + CONTEXT_MAX + PIECE_MAX */
+    struct arena *arena;
+};
+
+/* ---- scan.c ---- */
+
+/** What one stream, or one text, shares among its layers. */
+struct scan_env {
+    struct inspector *i;
+    const struct literals *lits;
+    unsigned detectors;
+    bool stop; /* block: the first finding ends it */
+    bool found;
+    bool too_much; /* cannot be followed within the bounds */
+    const char *detector; /* of the finding */
+    uint64_t offset; /* of the finding, in the text that holds it */
+    uint64_t seen; /* detectors reported already, as bits of a hash: one line each is enough */
+    uint64_t work, input; /* octets looked at, octets that came */
+};
+
+/** Hits of literals that are to be overwritten; offsets in the window. */
+struct scan_range {
+    size_t from, to;
+};
+
+#define SCAN_MAGIC_MAX 8u
+
+/** The matcher's side of a layer. Zeroed: new. */
+struct scan {
+    struct scan_magic {
+        uint64_t at;
+        bool zstd; /* or else gzip */
+    } magic[SCAN_MAGIC_MAX]; /* where compressed streams may begin, as the last call saw */
+    unsigned n_magic;
+    uint8_t *buf; /* context and what is not settled */
+    uint32_t n, room, ctx; /* ctx: of n, octets of context */
+    uint64_t at; /* offset of the first octet that is not settled */
+    uint8_t small[CONTEXT_MAX + 8];
+};
+
+/** Looks at what is held and `p` (at most PIECE_MAX). Returns the offset up to which all is settled; with
+ * env->found set, that is where the match begins. */
+uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin);
+/** What is held and not settled; its length. */
+size_t scan_held(const struct scan *s, const uint8_t **p);
+void scan_free(struct scan *s);
+/** Host names: case is lost, so every literal is compared without it. */
+bool scan_host(struct scan_env *env, const char *host, size_t n);
+
+#endif

@@ -1,0 +1,291 @@
+/* A layer: the matcher over a text, and transforms to the texts inside it. */
+#include "appliance/inspect/layer.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "appliance/inspect/inspect_internal.h"
+
+/* Octets looked at in all layers together, for each octet that came: what is packed tighter than this, or
+ * nested wider, is made to tire us out (the matcher's time is what an agent could take from others). */
+#define WORK_FREE MIB(8)
+#define WORK_RATIO 400u
+#define UNPACKS_MAX 4u
+#define CODINGS_MAX 3u
+
+struct layer {
+    struct scan_env *env;
+    unsigned depth, kind;
+    uint64_t end; /* octets that came */
+    struct scan scan;
+    struct runs *runs;
+    struct unescape *unescape;
+    struct json *json;
+    struct unpack *unpacks[UNPACKS_MAX];
+    bool json_judged;
+};
+
+/* ---- below ---- */
+
+bool below_open(struct below *b, struct scan_env *env, unsigned depth, unsigned kind)
+{
+    *b = (struct below){.l = layer_new(env, depth + 1, kind)};
+    if (!b->l)
+        env->too_much = true;
+    return b->l != NULL;
+}
+
+static void add_mark(struct below *b, uint64_t above)
+{
+    unsigned k = 0, n = b->n_marks;
+    while (k + 1 < n && b->mark[k + 1].below <= b->settled) /* of those behind us, one is enough */
+        k++;
+    if (k) {
+        memmove(b->mark, b->mark + k, (n - k) * sizeof b->mark[0]);
+        n -= k;
+    }
+    if (n == MARKS_MAX) { /* every other one: what is settled is then told later, never too early */
+        for (k = 1; 2 * k < n; k++)
+            b->mark[k] = b->mark[2 * k];
+        n = k;
+    }
+    b->mark[n].below = b->end;
+    b->mark[n].above = above;
+    b->n_marks = n + 1;
+}
+
+void below_feed(struct below *b, const uint8_t *p, size_t n, uint64_t above, bool fin)
+{
+    if (!b->l)
+        return;
+    if (n)
+        add_mark(b, above);
+    for (size_t fed = 0, k; fed < n || (fin && n == 0); fed += k) {
+        k = MIN(n - fed, PIECE_MAX);
+        b->end += k;
+        b->settled = layer_feed(b->l, p + fed, k, fin && fed + k == n);
+        if (n == 0)
+            break;
+    }
+}
+
+uint64_t below_settled(const struct below *b, uint64_t above)
+{
+    if (!b->l || b->settled >= b->end)
+        return above;
+    uint64_t at = b->n_marks ? b->mark[0].above : above;
+    for (unsigned i = 0; i < b->n_marks && b->mark[i].below <= b->settled; i++)
+        at = b->mark[i].above;
+    return MIN(at, above);
+}
+
+void below_close(struct below *b)
+{
+    layer_free(b->l);
+    b->l = NULL;
+}
+
+/* ---- life ---- */
+
+struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind)
+{
+    struct layer *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->env = env;
+    l->depth = depth;
+    l->kind = depth < env->i->max_depth ? kind : kind & LAYER_WRAPPER;
+    return l;
+}
+
+void layer_free(struct layer *l)
+{
+    if (!l)
+        return;
+    scan_free(&l->scan);
+    runs_free(l->runs);
+    unescape_free(l->unescape);
+    json_free(l->json);
+    for (unsigned i = 0; i < UNPACKS_MAX; i++)
+        unpack_free(l->unpacks[i]);
+    free(l);
+}
+
+static bool coding_of(const char *s, size_t n, enum coding *c)
+{
+    static const struct {
+        const char *name;
+        enum coding coding;
+    } known[] = {{"gzip", CODING_GZIP}, {"x-gzip", CODING_GZIP}, {"deflate", CODING_DEFLATE},
+        {"br", CODING_BR}, {"zstd", CODING_ZSTD}};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (n == strlen(known[i].name) && strncasecmp(s, known[i].name, n) == 0) {
+            *c = known[i].coding;
+            return true;
+        }
+    return false;
+}
+
+static bool says_nothing(const char *s, size_t n)
+{
+    static const char *const names[] = {"identity", "aws-chunked", "none", "utf-8"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (n == strlen(names[i]) && strncasecmp(s, names[i], n) == 0)
+            return true;
+    return n == 0;
+}
+
+/* RFC 9110 8.4: in the order in which they were applied. False: one that we cannot undo. */
+static bool parse_codings(const char *text, enum coding *out, size_t *n)
+{
+    *n = 0;
+    while (text && *text) {
+        text += strspn(text, " \t,");
+        size_t len = strcspn(text, " \t,");
+        if (!says_nothing(text, len) && (*n == CODINGS_MAX || !coding_of(text, len, &out[(*n)++])))
+            return false;
+        text += len;
+    }
+    return true;
+}
+
+struct layer *layer_new_body(
+    struct scan_env *env, bool strict, const char *content_type, const char *content_encoding)
+{
+    enum coding c[CODINGS_MAX];
+    size_t n;
+    unsigned kind = strict ? LAYER_TEXT : LAYER_PLAIN;
+    (void)content_type;
+    if (!parse_codings(content_encoding, c, &n)) {
+        env->too_much |= strict;
+        n = 0;
+    }
+    if (n == 0)
+        return layer_new(env, 0, kind);
+    /* The packed octets themselves are looked at too: who says that they are packed need not be right. */
+    struct layer *l = layer_new(env, 0, LAYER_PLAIN), *above = l;
+    for (size_t i = n; l && i-- > 0;) {
+        struct unpack *u = unpack_new(env, 0, c[i], strict, i ? LAYER_PLAIN : kind);
+        if (!u) {
+            layer_free(l);
+            return NULL;
+        }
+        above->unpacks[0] = u;
+        above = unpack_below(u);
+    }
+    return l;
+}
+
+/* ---- feeding ---- */
+
+static const uint8_t magic_gzip[] = {0x1f, 0x8b, 0x08}, magic_zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+
+/* RFC 1950 2.2 */
+static bool is_zlib(const uint8_t *p, size_t n)
+{
+    return n >= 2 && (p[0] & 0x0f) == 8 && p[0] >> 4 <= 7 && ((unsigned)p[0] << 8 | p[1]) % 31 == 0;
+}
+
+static struct unpack **free_unpack(struct layer *l)
+{
+    for (unsigned i = 0; i < UNPACKS_MAX; i++) {
+        if (l->unpacks[i] && unpack_over(l->unpacks[i])) {
+            unpack_free(l->unpacks[i]);
+            l->unpacks[i] = NULL;
+        }
+        if (!l->unpacks[i])
+            return &l->unpacks[i];
+    }
+    return NULL;
+}
+
+/* A stream that begins at offset `from`, at the latest in these octets; only its first few, which are known,
+ * can have come before them. */
+static void start_unpack(struct layer *l, uint64_t from, const uint8_t *p, size_t n, bool fin, enum coding c)
+{
+    struct unpack **slot = free_unpack(l);
+    const uint8_t *magic = c == CODING_ZSTD ? magic_zstd : magic_gzip;
+    if (!slot || !(*slot = unpack_new(l->env, l->depth, c, false, l->kind))) {
+        l->env->too_much = true;
+        return;
+    }
+    if (from < l->end)
+        (void)unpack_feed(*slot, from, magic, (size_t)(l->end - from), false);
+    size_t skip = from > l->end ? (size_t)(from - l->end) : 0;
+    (void)unpack_feed(*slot, l->end + skip, p + skip, n - skip, fin);
+}
+
+static void start_unpacks(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    if (l->end == 0 && is_zlib(p, n))
+        start_unpack(l, 0, p, n, fin, CODING_DEFLATE);
+    for (unsigned i = 0; i < l->scan.n_magic; i++)
+        start_unpack(l, l->scan.magic[i].at, p, n, fin, l->scan.magic[i].zstd ? CODING_ZSTD : CODING_GZIP);
+}
+
+static uint64_t feed_unpacks(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    uint64_t settled = l->end + n;
+    for (unsigned i = 0; i < UNPACKS_MAX; i++)
+        if (l->unpacks[i] && !unpack_over(l->unpacks[i]))
+            (void)unpack_feed(l->unpacks[i], l->end, p, n, fin);
+    if (l->kind & LAYER_COMPRESSED)
+        start_unpacks(l, p, n, fin);
+    for (unsigned i = 0; i < UNPACKS_MAX; i++)
+        if (l->unpacks[i])
+            settled = MIN(settled, unpack_settled(l->unpacks[i]));
+    return settled;
+}
+
+/* From the first escape on. What came before it and is not settled belongs to the text below as well. */
+static uint64_t feed_unescape(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    if (!l->unescape) {
+        if (!unescape_wants(p, n))
+            return l->end + n;
+        l->unescape = unescape_new(l->env, l->depth);
+        if (!l->unescape) {
+            l->env->too_much = true;
+            return l->end;
+        }
+        const uint8_t *run, *text;
+        size_t n_run = l->runs ? runs_pending(l->runs, &run) : 0, n_text = scan_held(&l->scan, &text);
+        if (n_run > n_text)
+            (void)unescape_feed(l->unescape, l->end - n_run, run, n_run, false);
+        else if (n_text)
+            (void)unescape_feed(l->unescape, l->end - n_text, text, n_text, false);
+    }
+    return unescape_feed(l->unescape, l->end, p, n, fin);
+}
+
+static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    if (!l->runs && !(l->runs = runs_new(l->env, l->depth))) {
+        l->env->too_much = true;
+        return l->end;
+    }
+    return runs_feed(l->runs, l->end, p, n, fin);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    struct scan_env *env = l->env;
+    uint64_t end = l->end + n, settled = end;
+    env->work += n;
+    if (env->work > WORK_FREE + WORK_RATIO * env->input)
+        env->too_much = true;
+    if (l->kind & LAYER_ESCAPES)
+        settled = feed_unescape(l, p, n, fin);
+    if (!(l->kind & LAYER_WRAPPER))
+        settled = least(settled, scan_feed(&l->scan, env, p, n, fin));
+    if (l->kind & LAYER_RUNS)
+        settled = least(settled, feed_runs(l, p, n, fin));
+    settled = least(settled, feed_unpacks(l, p, n, fin));
+    l->end = end;
+    return settled;
+}

@@ -1,0 +1,84 @@
+/** \file
+ * One text and the texts inside it. Private to inspection.
+ */
+#ifndef EGRESS_APPLIANCE_INSPECT_LAYER_H
+#define EGRESS_APPLIANCE_INSPECT_LAYER_H
+
+#include "appliance/inspect/inspect_internal.h"
+
+struct layer;
+
+/** What is looked for inside a layer. */
+#define LAYER_PLAIN 0u /* nothing: the matcher alone */
+#define LAYER_ESCAPES 0x1u /* percent, backslash, entities */
+#define LAYER_RUNS 0x2u /* base64 and hex */
+#define LAYER_COMPRESSED 0x4u /* gzip, zlib, zstd by how they begin */
+#define LAYER_JSON 0x8u /* string values, put together */
+#define LAYER_WRAPPER 0x10u /* no matcher: the octets themselves say nothing */
+#define LAYER_TEXT (LAYER_ESCAPES | LAYER_RUNS | LAYER_COMPRESSED | LAYER_JSON)
+
+/** NULL: no memory. Past the inspector's depth a layer is plain. */
+struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind);
+/** The layer of a body with that content-encoding ("gzip, br"); both may be NULL. NULL: no memory. An
+ * encoding that we do not know sets env->too_much where `strict`. */
+struct layer *layer_new_body(
+    struct scan_env *env, bool strict, const char *content_type, const char *content_encoding);
+/** At most PIECE_MAX octets. Returns the offset in this layer's text up to which all is settled, in it and
+ * below. */
+uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin);
+void layer_free(struct layer *l);
+
+/* ---- below a layer ---- */
+
+/** A layer below and where its octets come from: octets from `below` on come from octets from `above` on. */
+#define MARKS_MAX 24u
+struct below {
+    struct layer *l;
+    uint64_t end, settled; /* in its own text */
+    struct {
+        uint64_t below, above;
+    } mark[MARKS_MAX];
+    unsigned n_marks;
+};
+/** False: no memory, and env->too_much. */
+bool below_open(struct below *b, struct scan_env *env, unsigned depth, unsigned kind);
+/** Octets for the layer below that come from the octets above from `above` on. */
+void below_feed(struct below *b, const uint8_t *p, size_t n, uint64_t above, bool fin);
+/** Up to where is all settled above, if everything before `above` has been handed down? */
+uint64_t below_settled(const struct below *b, uint64_t above);
+void below_close(struct below *b);
+
+/* ---- transforms. Each is fed the layer's octets at offset `at` and returns up to where they are settled.
+ * ---- */
+
+struct runs;
+struct runs *runs_new(struct scan_env *env, unsigned depth);
+uint64_t runs_feed(struct runs *r, uint64_t at, const uint8_t *p, size_t n, bool fin);
+/** The octets of the run at the end of what has come; their number. */
+size_t runs_pending(const struct runs *r, const uint8_t **p);
+void runs_free(struct runs *r);
+
+struct unescape;
+struct unescape *unescape_new(struct scan_env *env, unsigned depth);
+bool unescape_wants(const uint8_t *p, size_t n);
+uint64_t unescape_feed(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin);
+void unescape_free(struct unescape *u);
+
+enum coding { CODING_GZIP, CODING_DEFLATE, CODING_BR, CODING_ZSTD };
+struct unpack;
+/** `declared`: what cannot be unpacked cannot be followed; else it is none after all. */
+struct unpack *unpack_new(struct scan_env *env, unsigned depth, enum coding c, bool declared, unsigned kind);
+uint64_t unpack_feed(struct unpack *u, uint64_t at, const uint8_t *p, size_t n, bool fin);
+/** What the last unpack_feed() returned. */
+uint64_t unpack_settled(const struct unpack *u);
+struct layer *unpack_below(struct unpack *u);
+/** It has ended or was none. */
+bool unpack_over(const struct unpack *u);
+void unpack_free(struct unpack *u);
+
+struct json;
+struct json *json_new(struct scan_env *env, unsigned depth);
+uint64_t json_feed(struct json *j, uint64_t at, const uint8_t *p, size_t n, bool fin);
+void json_free(struct json *j);
+
+#endif

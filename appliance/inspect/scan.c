@@ -1,0 +1,215 @@
+/* One text. The matcher sees what is held together with what is new, in one block; so no state of its own is
+ * needed, and a candidate is judged from its first octet each time. */
+#include <string.h>
+
+#include "appliance/inspect/inspect_internal.h"
+
+/* A verifier reads a bounded stretch. Text made of nothing but beginnings could make it read that again and
+ * again: past this many octets a piece, it cannot be followed. */
+#define VERIFY_WORK_MAX (64 * PIECE_MAX)
+#define VERIFY_COST 64u
+
+struct look {
+    struct scan_env *env;
+    const uint8_t *p;
+    size_t n, ctx;
+    bool fin;
+    size_t open; /* the first octet that is not settled */
+    size_t match; /* the first match's first octet; n: none */
+    const char *detector;
+    uint64_t work;
+    struct scan_magic magic[SCAN_MAGIC_MAX]; /* offsets in p */
+    unsigned n_magic;
+};
+
+static enum scan_verdict verify_secret(const struct candidate *c, const struct literal *l)
+{
+    size_t have = MIN(c->n, (size_t)l->len);
+    if (memcmp(c->p, l->text, have) != 0)
+        return SCAN_NO;
+    if (have == l->len)
+        return SCAN_MATCH;
+    return c->fin ? SCAN_NO : SCAN_MORE;
+}
+
+/* Compressed streams are followed for the sake of whatever is looked for. */
+static bool wanted(const struct scan_env *env, const struct literal *l)
+{
+    if (l->pattern && !l->pattern->verify)
+        return true;
+    return env->detectors & (l->pattern ? DETECT_TOKEN_PATTERNS : DETECT_KNOWN_SECRETS);
+}
+
+static int on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
+{
+    struct look *k = arg;
+    const struct literal *l = &k->env->lits->v[id];
+    size_t start = (size_t)to - MIN(l->len, ANCHOR_MAX);
+    (void)from, (void)flags;
+    if (start < k->ctx || start >= k->match || !wanted(k->env, l))
+        return 0;
+    if (l->pattern && !l->pattern->verify) {
+        if (k->n_magic < SCAN_MAGIC_MAX)
+            k->magic[k->n_magic++] = (struct scan_magic){start, l->len == 4};
+        return 0;
+    }
+    struct candidate c = {.p = k->p + start, .n = k->n - start, .before = start, .fin = k->fin};
+    enum scan_verdict v = l->pattern ? l->pattern->verify(&c, l->pattern) : verify_secret(&c, l);
+    k->work += VERIFY_COST;
+    if (v == SCAN_MATCH) {
+        k->match = start;
+        k->detector = l->detector;
+    } else if (v == SCAN_MORE) {
+        k->open = MIN(k->open, start);
+    }
+    if (k->work > VERIFY_WORK_MAX)
+        k->env->too_much = true;
+    return k->env->too_much;
+}
+
+static void look(struct look *k)
+{
+    struct scan_env *env = k->env;
+    k->open = k->match = k->n;
+    if (!env->lits->db || k->n == 0)
+        return;
+    env->work += k->n;
+    hs_error_t r = hs_scan(env->lits->db, (const char *)k->p, (unsigned)k->n, 0, env->i->scratch, on_hit, k);
+    if (r != HS_SUCCESS && r != HS_SCAN_TERMINATED)
+        env->too_much = true; /* what was not looked at does not pass */
+    if (!k->fin) {
+        size_t tail = MIN(k->n - k->ctx, env->lits->longest);
+        k->open = MIN(k->open, k->n - tail + literals_partial(env->lits, k->p + k->n - tail, tail));
+    }
+}
+
+static uint64_t detector_bit(const char *d)
+{
+    uint64_t h = 14695981039346656037u;
+    for (; *d; d++)
+        h = (h ^ (uint8_t)*d) * 1099511628211u;
+    return 1ull << (h >> 58);
+}
+
+/* Octets from `from` on wait, with a few before them. */
+static void keep(struct scan *s, struct scan_env *env, const uint8_t *w, size_t n, size_t from)
+{
+    size_t ctx = MIN(from, CONTEXT_MAX), len = n - from + ctx;
+    uint8_t *to = s->small;
+    if (n - from > HOLD_MAX) {
+        env->too_much = true;
+        len = ctx;
+    }
+    if (len > sizeof s->small) {
+        if (s->room < len) {
+            uint8_t *grown = realloc(s->buf, len + 1024);
+            if (!grown) {
+                env->too_much = true;
+                return;
+            }
+            s->buf = grown;
+            s->room = (uint32_t)len + 1024;
+        }
+        to = s->buf;
+    }
+    memmove(to, w + from - ctx, len);
+    s->n = (uint32_t)len;
+    s->ctx = (uint32_t)ctx;
+}
+
+static const uint8_t *held(const struct scan *s)
+{
+    return s->n > sizeof s->small ? s->buf : s->small;
+}
+
+uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin)
+{
+    struct look k = {.env = env, .p = p, .n = n, .fin = fin};
+    if (s->n) {
+        uint8_t *w = env->i->window;
+        memcpy(w, held(s), s->n);
+        if (n)
+            memcpy(w + s->n, p, n);
+        k.p = w;
+        k.n += s->n;
+        k.ctx = s->ctx;
+    }
+    look(&k);
+    uint64_t base = s->at - k.ctx; /* offset of k.p[0] */
+    s->n_magic = k.n_magic;
+    for (unsigned i = 0; i < k.n_magic; i++)
+        s->magic[i] = (struct scan_magic){base + k.magic[i].at, k.magic[i].zstd};
+    if (k.match < k.n) {
+        uint64_t bit = detector_bit(k.detector);
+        if (env->stop || !(env->seen & bit)) {
+            env->found = true;
+            env->detector = k.detector;
+            env->offset = base + k.match;
+            env->seen |= bit;
+        }
+        if (env->stop)
+            return base + MIN(k.match, k.open);
+        k.open = MAX(k.open, k.match + 1);
+    }
+    s->at = base + k.open;
+    if (!fin)
+        keep(s, env, k.p, k.n, k.open);
+    return s->at;
+}
+
+size_t scan_held(const struct scan *s, const uint8_t **p)
+{
+    *p = held(s) + s->ctx;
+    return s->n - s->ctx;
+}
+
+void scan_free(struct scan *s)
+{
+    free(s->buf);
+    s->buf = NULL;
+}
+
+/* Dots cut a text into labels; so it is looked at without them, too. Short enough to compare one by one. */
+static bool host_holds(struct scan_env *env, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < env->lits->n; i++) {
+        const struct literal *l = &env->lits->v[i];
+        size_t len = MIN(l->len, ANCHOR_MAX);
+        if (!wanted(env, l) || len < 4)
+            continue;
+        for (size_t at = 0; at + l->len <= n; at++) {
+            if (strncasecmp((const char *)p + at, (const char *)l->text, l->pattern ? len : l->len) != 0)
+                continue;
+            struct candidate c = {.p = p + at, .n = n - at, .before = at, .fin = true, .folded = true};
+            if (!l->pattern || (l->pattern->chars[0] && l->pattern->verify(&c, l->pattern) == SCAN_MATCH)) {
+                env->found = true;
+                env->detector = l->detector;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool scan_host(struct scan_env *env, const char *host, size_t n)
+{
+    uint8_t joined[256];
+    size_t len = 0;
+    if (host_holds(env, (const uint8_t *)host, n))
+        return true;
+    for (size_t i = 0; i < n && len < sizeof joined; i++)
+        if (host[i] != '.')
+            joined[len++] = (uint8_t)host[i];
+    if (host_holds(env, joined, len))
+        return true;
+    for (size_t at = 0; (env->detectors & DETECT_TOKEN_PATTERNS) && at < n;) {
+        size_t label = strcspn(host + at, ".");
+        if (looks_like_data_label(host + at, MIN(label, n - at))) {
+            env->found = true;
+            env->detector = "token_patterns:high_entropy_label";
+            return true;
+        }
+        at += label + 1;
+    }
+    return false;
+}

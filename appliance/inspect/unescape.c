@@ -1,0 +1,256 @@
+/* Escapes undone: percent (RFC 3986 2.1), backslash (RFC 8259 7, ECMA-262 12.9.4, C), HTML character
+ * references. All of one text in one pass; an escape inside an escape is one layer deeper. */
+#include <string.h>
+#include <strings.h>
+
+#include "appliance/inspect/layer.h"
+
+#define ESCAPE_MAX 12u /* "\u{10ffff}", "&#x0010ffff;" */
+
+struct unescape {
+    struct scan_env *env;
+    struct below below;
+    uint8_t carry[ESCAPE_MAX]; /* an escape that is not whole */
+    size_t n_carry;
+    uint8_t out[1024];
+    size_t n_out;
+    uint64_t out_at; /* where out[0] comes from */
+};
+
+struct unescape *unescape_new(struct scan_env *env, unsigned depth)
+{
+    struct unescape *u = calloc(1, sizeof *u);
+    if (!u)
+        return NULL;
+    u->env = env;
+    if (!below_open(&u->below, env, depth, LAYER_TEXT)) {
+        free(u);
+        return NULL;
+    }
+    return u;
+}
+
+void unescape_free(struct unescape *u)
+{
+    if (!u)
+        return;
+    below_close(&u->below);
+    free(u);
+}
+
+bool unescape_wants(const uint8_t *p, size_t n)
+{
+    return n && (memchr(p, '\\', n) || memchr(p, '%', n) || memchr(p, '&', n));
+}
+
+/* ---- one escape ---- */
+
+struct escape {
+    size_t used; /* octets read; 0: not whole */
+    uint32_t value; /* the character */
+    bool none, nothing; /* it is no escape; it stands for no character */
+};
+
+static struct escape literal(void)
+{
+    return (struct escape){.used = 1, .none = true};
+}
+
+/* At p, min..max digits. */
+static struct escape number(
+    const uint8_t *p, size_t n, size_t at, size_t min, size_t max, unsigned base, bool fin)
+{
+    uint32_t v = 0;
+    size_t k = 0;
+    for (; k < max && at + k < n; k++) {
+        int d = hex_value(p[at + k]);
+        if (d < 0 || (unsigned)d >= base)
+            break;
+        v = v * base + (unsigned)d;
+    }
+    if (k < max && at + k == n && !fin)
+        return (struct escape){0};
+    return k < min ? literal() : (struct escape){.used = at + k, .value = v};
+}
+
+/* ... and what ends it */
+static struct escape ended_by(struct escape e, const uint8_t *p, size_t n, uint8_t c, bool fin, bool must)
+{
+    if (e.none || !e.used)
+        return e;
+    if (e.used == n)
+        return fin ? (must ? literal() : e) : (struct escape){0};
+    if (p[e.used] == c)
+        e.used++;
+    else if (must)
+        return literal();
+    return e;
+}
+
+static struct escape backslash(const uint8_t *p, size_t n, bool fin)
+{
+    static const char from[] = "nrtbf/\\\"'`0", to[] = "\n\r\t\b\f/\\\"'`";
+    if (n < 2)
+        return fin ? literal() : (struct escape){0};
+    if (p[1] == 'x' || p[1] == 'X')
+        return number(p, n, 2, 2, 2, 16, fin);
+    if (p[1] == 'u' && n > 2 && p[2] == '{')
+        return ended_by(number(p, n, 3, 1, 6, 16, fin), p, n, '}', fin, true);
+    if (p[1] == 'u' && n == 2 && !fin)
+        return (struct escape){0};
+    if (p[1] == 'u' || p[1] == 'U')
+        return number(p, n, 2, 4, p[1] == 'u' ? 4 : 8, 16, fin);
+    if (p[1] >= '0' && p[1] <= '3')
+        return number(p, n, 1, 1, 3, 8, fin);
+    if (p[1] == '\n')
+        return (struct escape){.used = 2, .nothing = true};
+    const char *at = p[1] ? strchr(from, p[1]) : NULL;
+    return at ? (struct escape){.used = 2, .value = (uint8_t)to[at - from]} : literal();
+}
+
+static struct escape entity(const uint8_t *p, size_t n, bool fin)
+{
+    static const struct {
+        const char *name;
+        char c;
+    } names[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''},
+        {"&sol;", '/'}, {"&plus;", '+'}, {"&equals;", '='}, {"&lowbar;", '_'}, {"&period;", '.'},
+        {"&colon;", ':'}, {"&nbsp;", ' '}, {"&hyphen;", '-'}, {"&num;", '#'}, {"&percnt;", '%'},
+        {"&bsol;", '\\'}, {"&commat;", '@'}};
+    if (n < 2)
+        return fin ? literal() : (struct escape){0};
+    if (p[1] == '#') {
+        if (n == 2)
+            return fin ? literal() : (struct escape){0};
+        bool hex = p[2] == 'x' || p[2] == 'X';
+        struct escape e = number(p, n, hex ? 3 : 2, 1, 8, hex ? 16 : 10, fin);
+        return ended_by(e, p, n, ';', fin, false);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t len = strlen(names[i].name), have = MIN(n, len);
+        if (memcmp(p, names[i].name, have) != 0)
+            continue;
+        if (have == len)
+            return (struct escape){.used = len, .value = (uint8_t)names[i].c};
+        if (!fin)
+            return (struct escape){0};
+    }
+    return literal();
+}
+
+static struct escape percent(const uint8_t *p, size_t n, bool fin)
+{
+    if (n < 2)
+        return fin ? literal() : (struct escape){0};
+    if (p[1] == 'u')
+        return number(p, n, 2, 4, 4, 16, fin);
+    return number(p, n, 1, 2, 2, 16, fin);
+}
+
+static struct escape parse(const uint8_t *p, size_t n, bool fin)
+{
+    if (p[0] == '%')
+        return percent(p, n, fin);
+    return p[0] == '\\' ? backslash(p, n, fin) : entity(p, n, fin);
+}
+
+/* ---- the text ---- */
+
+static void flush(struct unescape *u)
+{
+    if (u->n_out)
+        below_feed(&u->below, u->out, u->n_out, u->out_at, false);
+    u->n_out = 0;
+}
+
+static void put(struct unescape *u, uint64_t at, const uint8_t *p, size_t n)
+{
+    for (size_t k; n; n -= k, p += k, at += k) {
+        if (u->n_out == sizeof u->out)
+            flush(u);
+        if (u->n_out == 0)
+            u->out_at = at;
+        k = MIN(n, sizeof u->out - u->n_out);
+        memcpy(u->out + u->n_out, p, k);
+        u->n_out += k;
+    }
+}
+
+/* Octets up to 0xff as they are ("%e2%82%ac"), characters above in UTF-8. */
+static void put_value(struct unescape *u, uint64_t at, const struct escape *e, uint8_t lead)
+{
+    uint32_t v = e->value;
+    uint8_t b[4];
+    size_t n = 0;
+    if (e->nothing)
+        return;
+    if (v < 0x80 || (v < 0x100 && lead == '%')) {
+        b[n++] = (uint8_t)v;
+    } else if (v < 0x800) {
+        b[n++] = (uint8_t)(0xc0 | v >> 6);
+        b[n++] = (uint8_t)(0x80 | (v & 0x3f));
+    } else if (v < 0x10000) {
+        b[n++] = (uint8_t)(0xe0 | v >> 12);
+        b[n++] = (uint8_t)(0x80 | (v >> 6 & 0x3f));
+        b[n++] = (uint8_t)(0x80 | (v & 0x3f));
+    } else {
+        b[n++] = '?';
+    }
+    put(u, at, b, n);
+}
+
+static size_t next_escape(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && p[i] != '\\' && p[i] != '%' && p[i] != '&')
+        i++;
+    return i;
+}
+
+/* Returns the octets used: all, or up to an escape that is not whole. */
+static size_t run(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
+{
+    size_t i = 0;
+    while (i < n) {
+        size_t k = next_escape(p + i, n - i);
+        put(u, at + i, p + i, k);
+        i += k;
+        if (i == n)
+            break;
+        struct escape e = parse(p + i, n - i, fin || n - i >= ESCAPE_MAX);
+        if (!e.used)
+            break;
+        if (e.none)
+            put(u, at + i, p + i, 1);
+        else
+            put_value(u, at + i, &e, p[i]);
+        i += e.used;
+    }
+    return i;
+}
+
+uint64_t unescape_feed(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
+{
+    size_t i = 0;
+    while (u->n_carry && i < n) { /* one more octet at a time: it is short */
+        uint8_t text[ESCAPE_MAX];
+        size_t len = u->n_carry;
+        memcpy(text, u->carry, len);
+        text[len++] = p[i++];
+        size_t used = run(u, at + i - len, text, len, fin && i == n);
+        u->n_carry = len - used;
+        memcpy(u->carry, text + used, u->n_carry);
+    }
+    size_t used = i + run(u, at + i, p + i, n - i, fin);
+    if (used < n) {
+        u->n_carry = n - used;
+        memcpy(u->carry, p + used, u->n_carry);
+    } else if (fin && u->n_carry) {
+        (void)run(u, at - u->n_carry, u->carry, u->n_carry, true);
+        u->n_carry = 0;
+    }
+    flush(u);
+    if (fin)
+        below_feed(&u->below, NULL, 0, at + n, true);
+    return MIN(below_settled(&u->below, at + n), at + n - u->n_carry);
+}

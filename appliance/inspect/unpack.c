@@ -1,0 +1,231 @@
+/* Compressed streams. What they say is not settled before it has been said: octets that went in and have not
+ * come out yet wait. */
+#include <string.h>
+
+#include <brotli/decode.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "appliance/inspect/layer.h"
+
+#define OUT_MAX KIB(8)
+#define IN_STEP 1024u /* of the packed octets, how finely "settled" is told */
+#define ZSTD_WINDOW_LOG_MAX 23 /* 8 MiB, which RFC 8878 3.1.1.1.2 recommends to support */
+/* Out for each octet in, past the first MiB. deflate cannot do more than 1032. */
+#define RATIO_FREE MIB(1)
+#define RATIO_MAX 1100u
+
+struct unpack {
+    struct scan_env *env;
+    enum coding coding;
+    bool declared, over, raw_deflate, ended;
+    uint64_t in, out; /* octets so far */
+    uint64_t said; /* offset above, up to where what went in has come out */
+    uint64_t settled;
+    struct below below;
+    z_stream z;
+    BrotliDecoderState *br;
+    ZSTD_DStream *zstd;
+};
+
+static bool start(struct unpack *u)
+{
+    switch (u->coding) {
+    case CODING_GZIP: return inflateInit2(&u->z, 16 + MAX_WBITS) == Z_OK;
+    case CODING_DEFLATE: return inflateInit2(&u->z, u->raw_deflate ? -MAX_WBITS : MAX_WBITS) == Z_OK;
+    case CODING_BR: return (u->br = BrotliDecoderCreateInstance(NULL, NULL, NULL)) != NULL;
+    case CODING_ZSTD:
+        u->zstd = ZSTD_createDStream();
+        return u->zstd &&
+               !ZSTD_isError(ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
+    }
+    return false;
+}
+
+static void stop(struct unpack *u)
+{
+    if (u->coding == CODING_GZIP || u->coding == CODING_DEFLATE)
+        (void)inflateEnd(&u->z);
+    BrotliDecoderDestroyInstance(u->br);
+    u->br = NULL;
+    ZSTD_freeDStream(u->zstd);
+    u->zstd = NULL;
+}
+
+struct unpack *unpack_new(struct scan_env *env, unsigned depth, enum coding c, bool declared, unsigned kind)
+{
+    struct unpack *u = calloc(1, sizeof *u);
+    if (!u)
+        return NULL;
+    u->env = env;
+    u->coding = c;
+    u->declared = declared;
+    if (!below_open(&u->below, env, depth, kind) || !start(u)) {
+        unpack_free(u);
+        return NULL;
+    }
+    return u;
+}
+
+void unpack_free(struct unpack *u)
+{
+    if (!u)
+        return;
+    stop(u);
+    below_close(&u->below);
+    free(u);
+}
+
+bool unpack_over(const struct unpack *u)
+{
+    return u->over;
+}
+
+uint64_t unpack_settled(const struct unpack *u)
+{
+    return u->over ? UINT64_MAX : u->settled;
+}
+
+struct layer *unpack_below(struct unpack *u)
+{
+    return u->below.l;
+}
+
+/* One call of a decoder. */
+struct step {
+    const uint8_t *in;
+    size_t n_in;
+    uint8_t *out;
+    size_t n_out; /* room; then: octets that came out */
+    bool end, bad;
+};
+
+static void step_zlib(struct unpack *u, struct step *s)
+{
+    u->z.next_in = (uint8_t *)(uintptr_t)s->in;
+    u->z.avail_in = (uInt)s->n_in;
+    u->z.next_out = s->out;
+    u->z.avail_out = (uInt)s->n_out;
+    int r = inflate(&u->z, Z_NO_FLUSH);
+    s->in = u->z.next_in;
+    s->n_in = u->z.avail_in;
+    s->n_out -= u->z.avail_out;
+    s->end = r == Z_STREAM_END;
+    s->bad = r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR;
+}
+
+static void step_brotli(struct unpack *u, struct step *s)
+{
+    size_t room = s->n_out;
+    uint8_t *out = s->out;
+    BrotliDecoderResult r = BrotliDecoderDecompressStream(u->br, &s->n_in, &s->in, &room, &out, NULL);
+    s->n_out -= room;
+    s->end = r == BROTLI_DECODER_RESULT_SUCCESS;
+    s->bad = r == BROTLI_DECODER_RESULT_ERROR;
+}
+
+static void step_zstd(struct unpack *u, struct step *s)
+{
+    ZSTD_inBuffer in = {s->in, s->n_in, 0};
+    ZSTD_outBuffer out = {s->out, s->n_out, 0};
+    size_t r = ZSTD_decompressStream(u->zstd, &out, &in);
+    s->in += in.pos;
+    s->n_in -= in.pos;
+    s->n_out = out.pos;
+    s->bad = ZSTD_isError(r);
+    s->end = r == 0;
+}
+
+/* "deflate" is zlib's format (RFC 9110 8.4.1.2), but some send it bare. */
+static bool try_bare(struct unpack *u)
+{
+    if (u->coding != CODING_DEFLATE || !u->declared || u->raw_deflate || u->in != 0 || u->out != 0)
+        return false;
+    stop(u);
+    u->raw_deflate = true;
+    return start(u);
+}
+
+/* It cannot be undone. Declared as such: then nobody knows what the receiver makes of it. */
+static void give_up(struct unpack *u)
+{
+    u->over = true;
+    u->env->too_much |= u->declared;
+}
+
+/* Another member (RFC 1952 2.2) or frame (RFC 8878 3) may follow at once. */
+static bool next_member(struct unpack *u, const struct step *s)
+{
+    if (s->n_in == 0)
+        return false;
+    if (u->coding == CODING_GZIP && s->in[0] == 0x1f)
+        return inflateReset(&u->z) == Z_OK;
+    return u->coding == CODING_ZSTD;
+}
+
+static void say(struct unpack *u, const uint8_t *p, size_t n, uint64_t above)
+{
+    u->out += n;
+    below_feed(&u->below, p, n, above, false);
+    if (u->out > RATIO_FREE + RATIO_MAX * (u->in + IN_STEP))
+        u->env->too_much = true;
+}
+
+/* Returns the octets used of n. */
+static size_t unpack_some(struct unpack *u, uint64_t at, const uint8_t *p, size_t n)
+{
+    uint8_t out[OUT_MAX];
+    struct step s = {.in = p, .n_in = n};
+    do {
+        s.out = out;
+        s.n_out = sizeof out;
+        if (u->coding == CODING_BR)
+            step_brotli(u, &s);
+        else if (u->coding == CODING_ZSTD)
+            step_zstd(u, &s);
+        else
+            step_zlib(u, &s);
+        if (s.bad && try_bare(u)) {
+            s = (struct step){.in = p, .n_in = n, .n_out = sizeof out};
+            continue;
+        }
+        if (s.n_out) {
+            say(u, out, s.n_out, u->said);
+            u->said = at + (n - s.n_in);
+        }
+        if (s.bad) {
+            give_up(u);
+            break;
+        }
+        if (s.end && !next_member(u, &s)) {
+            u->ended = true;
+            break;
+        }
+    } while ((s.n_in || s.n_out == sizeof out) && !u->env->too_much && !(u->env->found && u->env->stop));
+    return n - s.n_in;
+}
+
+static void finish(struct unpack *u, uint64_t above)
+{
+    if (u->over)
+        return;
+    u->over = true;
+    below_feed(&u->below, NULL, 0, above, true);
+}
+
+uint64_t unpack_feed(struct unpack *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
+{
+    if (u->in == 0 && u->out == 0 && !u->said)
+        u->said = at;
+    for (size_t i = 0; i < n && !u->over && !u->ended && !u->env->too_much;) {
+        size_t k = MIN(n - i, (size_t)IN_STEP), used = unpack_some(u, at + i, p + i, k);
+        u->in += used;
+        i += u->ended ? used : k;
+        if (u->ended && i < n && u->declared)
+            give_up(u); /* something after its end: another reader may read on */
+    }
+    if (u->ended || fin)
+        finish(u, at + n);
+    u->settled = u->over ? at + n : MIN(u->said, below_settled(&u->below, u->said));
+    return u->settled;
+}

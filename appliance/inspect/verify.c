@@ -1,0 +1,98 @@
+/* What must follow a beginning, for formats that are one run of characters. */
+#include <string.h>
+#include <zlib.h>
+
+#include "appliance/inspect/inspect_internal.h"
+
+/* The run of the pattern's class after its anchor: its length, and whether it goes on past what there is. */
+static size_t run_length(const struct candidate *c, const struct pattern *t, bool *open)
+{
+    size_t at = strlen(t->anchor), n = 0;
+    while (n <= t->max && at + n < c->n && in_class(t->chars, c->p[at + n]))
+        n++;
+    if (c->folded)
+        return n;
+    *open = at + n == c->n && !c->fin && n <= t->max;
+    return n;
+}
+
+static bool left_ok(const struct candidate *c, const struct pattern *t)
+{
+    return !(t->flags & PATTERN_LEFT) || c->before == 0 || !is_word(c->p[-1]);
+}
+
+/* SCAN_MATCH: length and surroundings fit; what is in it is for the caller to judge. */
+static enum scan_verdict verify_shape(const struct candidate *c, const struct pattern *t, size_t *n)
+{
+    bool open = false;
+    if (!left_ok(c, t))
+        return SCAN_NO;
+    *n = run_length(c, t, &open);
+    if (*n > t->max) {
+        *n = t->max;
+        return t->flags & PATTERN_EXACT ? SCAN_NO : SCAN_MATCH;
+    }
+    if (open)
+        return SCAN_MORE;
+    return *n >= t->min ? SCAN_MATCH : SCAN_NO;
+}
+
+enum scan_verdict verify_run(const struct candidate *c, const struct pattern *t)
+{
+    size_t n = 0;
+    enum scan_verdict v = verify_shape(c, t, &n);
+    if (v != SCAN_MATCH || !(t->flags & PATTERN_RANDOM))
+        return v;
+    return looks_random(c->p + strlen(t->anchor), n) ? SCAN_MATCH : SCAN_NO;
+}
+
+/* GitHub and npm: the last six characters are the CRC-32 of those before, in base 62, digits first ("Behind
+ * GitHub's new authentication token formats", 2021). */
+static bool crc62_ok(const uint8_t *p, size_t n)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint32_t crc = (uint32_t)crc32(0, p, (uInt)(n - 6));
+    for (size_t i = 0; i < 6; i++, crc /= 62)
+        if (p[n - 1 - i] != (uint8_t)digits[crc % 62])
+            return false;
+    return true;
+}
+
+/* An exact length and a checksum need no boundary: a token glued to text is a token. */
+enum scan_verdict verify_github(const struct candidate *c, const struct pattern *t)
+{
+    size_t at = strlen(t->anchor), n = 0;
+    while (n < t->max && at + n < c->n && in_class(t->chars, c->p[at + n])) {
+        n++;
+        if ((n == t->min || n == t->max) && (c->folded || crc62_ok(c->p + at, n)))
+            return SCAN_MATCH;
+    }
+    return at + n == c->n && !c->fin && n < t->max ? SCAN_MORE : SCAN_NO;
+}
+
+/* Base32 of an account and a nonce; the one of the documentation ends in EXAMPLE. */
+enum scan_verdict verify_aws_id(const struct candidate *c, const struct pattern *t)
+{
+    size_t n = 0;
+    enum scan_verdict v = verify_shape(c, t, &n);
+    if (v != SCAN_MATCH)
+        return v;
+    return looks_placeholder(c->p, strlen(t->anchor) + n) ? SCAN_NO : SCAN_MATCH;
+}
+
+/* SendGrid: 22 characters, a dot, 43. Azure's signature: 43 base64 characters and '=', maybe escaped. */
+enum scan_verdict verify_parts(const struct candidate *c, const struct pattern *t)
+{
+    size_t n = 0, at = strlen(t->anchor);
+    enum scan_verdict v = verify_shape(c, t, &n);
+    if (v != SCAN_MATCH)
+        return v;
+    const uint8_t *p = c->p + at;
+    if (t->anchor[0] == 'S')
+        return p[22] == '.' && !memchr(p, '.', 22) && !memchr(p + 23, '.', 43) && looks_random(p, n)
+                   ? SCAN_MATCH
+                   : SCAN_NO;
+    bool padded = (at + n < c->n && p[n] == '=') || (n >= 46 && memcmp(p + n - 3, "%3D", 3) == 0) ||
+                  (n >= 46 && memcmp(p + n - 3, "%3d", 3) == 0);
+    return padded && looks_random(p, n) ? SCAN_MATCH : SCAN_NO;
+}

@@ -1,0 +1,89 @@
+/* Secrets on their way out: every format and encoding, in every split, and look-alikes that pass. */
+#include "tests/unit/inspect_world.h"
+
+TestSuite(inspect_outbound, .init = inspect_world, .fini = inspect_world_end, .timeout = 60);
+
+/* Denied in every split; what went on before is a prefix without any octet of the match. */
+static void expect_blocked(const char *before, const char *match, const char *after, const char *detector)
+{
+    char in[9000];
+    int n = snprintf(in, sizeof in, "%s%s%s", before, match, after);
+    cr_assert(n > 0 && (size_t)n < sizeof in);
+    for (size_t step = 0; step < 70; step++) {
+        struct outcome o = outbound(in, (size_t)n, step, NULL, NULL);
+        cr_expect(o.found, "step %zu: %s", step, in);
+        cr_expect(!detector || strcmp(o.detector, detector) == 0, "step %zu: %s, not %s", step, o.detector,
+            detector);
+        cr_expect_leq(o.n, strlen(before), "step %zu: %zu octets of %s went on", step, o.n, in);
+        cr_expect_eq(memcmp(o.out, in, o.n), 0);
+        free(o.out);
+        if (!o.found)
+            return;
+    }
+}
+
+static void expect_passed(const char *text)
+{
+    size_t n = strlen(text);
+    for (size_t step = 0; step < 70; step++) {
+        struct outcome o = outbound(text, n, step, NULL, NULL);
+        cr_expect(!o.found && !o.status, "step %zu: %s in %s", step, o.detector, text);
+        cr_expect_eq(o.n, n, "step %zu: %zu of %zu octets of %s", step, o.n, n, text);
+        cr_expect(o.n == n && memcmp(o.out, text, n) == 0, "as it came: %s", text);
+        free(o.out);
+        if (o.found)
+            return;
+    }
+}
+
+Test(inspect_outbound, known_secret_raw)
+{
+    expect_blocked("hello ", SECRET, " world", "known_secrets:DEPLOY_KEY");
+    expect_blocked("", SECRET, "", "known_secrets:DEPLOY_KEY");
+    expect_blocked("K Kq Kq7 Kq7- ", SECRET, "", "known_secrets:DEPLOY_KEY");
+    expect_blocked("Kq7-zR2v/W9+pL4xT6_", SECRET, "x", "known_secrets:DEPLOY_KEY");
+    expect_blocked("x", "Wonder-land-77", "x", "known_secrets:PAIR");
+    expect_passed("Kq7-zR2v/W9+pL4xT6_n and abc");
+}
+
+Test(inspect_outbound, known_secret_encoded)
+{
+    expect_blocked("a=", "S3E3LXpSMnYvVzkrcEw0eFQ2X20=", "&b=c", NULL);
+    expect_blocked("a=x", "eEtxNy16UjJ2L1c5K3BMNHhUNl9t", "\n", NULL);
+    expect_blocked("{\"a\":\"", "4b71372d7a5232762f57392b704c3478", "54365f6d\"}", NULL);
+    expect_blocked("{\"a\":\"", "4B71372D7A5232762F57392B704C3478", "54365F6D\"}", NULL);
+    expect_blocked("a=", "Kq7-zR2v%2FW9%2BpL4xT6_m", "&b=c", NULL);
+    expect_blocked("a=", "%4b%71%37%2d%7a%52%32%76%2f%57%39%2b%70%4c%34%78%54%36%5f%6d", "", NULL);
+    expect_blocked("{\"a\":\"", "Kq7-zR2v\\/W9+pL4xT6_m", "\"}", NULL);
+    expect_blocked("{\"a\":\"", "\\u004bq7\\u002dzR2v/W9\\u002BpL4xT6_m", "\"}", NULL);
+    expect_blocked("{\"a\":\"", "Kq7-zR2v/W9+pL4xT6\\u005fm", "\"}", NULL);
+    expect_blocked("<p>", "Kq7&#45;zR2v&#x2f;W9&plus;pL4xT6&lowbar;m", "</p>", NULL);
+    expect_blocked("<p>", "correct horse &lt;battery&gt; &quot;staple&quot; &amp; 100%", "</p>", NULL);
+    expect_blocked("q=", "correct+horse+%3Cbattery%3E+%22staple%22+%26+100%25", "&x=y", NULL);
+    expect_blocked("", "Kq7%25%32%64zR2v/W9+pL4xT6_m", "", NULL);
+}
+
+Test(inspect_outbound, known_secret_nested)
+{
+    /* base64 of base64; hex of base64; base64 of a JSON text with escapes */
+    expect_blocked("{\"k\":\"", "UzNFM0xYcFNNbll2VnprcmNFdzBlRlEyWDIwPQ==", "\"}", NULL);
+    expect_blocked("", "533345334c5870534d6e5976567a6b7263457730654651325832303d", "", NULL);
+    expect_blocked("data:text/plain;base64,",
+        "eyJ4IjoiXHUwMDRiXHUwMDcxXHUwMDM3XHUwMDJkXHUwMDdhXHUwMDUyXHUwMDMyXHUwMDc2XHUwMDJmXHUwMDU3XHUwMDM5XHUw"
+        "MDJiXHUwMDcwXHUwMDRjXHUwMDM0XHUwMDc4XHUwMDU0XHUwMDM2XHUwMDVmXHUwMDZkIn0=",
+        "", NULL);
+}
+
+Test(inspect_outbound, token_patterns)
+{
+    expect_blocked("token ", "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", " x", "token_patterns:github_token");
+    expect_blocked("", "AKIA2E0A8F3B244C9986", "", NULL);
+}
+
+Test(inspect_outbound, look_alikes_pass)
+{
+    expect_passed("ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 is no token");
+    expect_passed("AKIAIOSFODNN7EXAMPLE is in the manual");
+    expect_passed(
+        "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"write a task-list\\nplease\\n\"}]}");
+}
