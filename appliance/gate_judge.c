@@ -47,6 +47,23 @@ static bool address_allowed(const struct route *r, const struct addr *dst)
     return !addr_is_never(dst) && (r->allow_private || addr_is_global(dst));
 }
 
+/* Audit-only. QUIC stays refused: clients come back over TCP, where it can be seen what they ask for. */
+static bool may_note(const struct policy *policy, const struct packet *p)
+{
+    const bool quic = p->protocol == PROTO_UDP && (p->dport == 443 || p->dport == 80);
+    return policy->implied && !quic && address_allowed(policy->implied, &p->dst);
+}
+
+static void allow(
+    struct gate_verdict *out, const struct packet *p, const struct route *r, const struct lease *l)
+{
+    out->mark = p->protocol == PROTO_TCP ? MARK_RELAY : MARK_FORWARD;
+    out->reason = REASON_NONE;
+    out->route = r;
+    out->named = true;
+    out->lease = *l;
+}
+
 void gate_judge(const struct policy *policy, const struct lease_table *leases, const struct packet *p,
     uint32_t mark, uint64_t now, struct gate_verdict *out)
 {
@@ -76,11 +93,9 @@ void gate_judge(const struct policy *policy, const struct lease_table *leases, c
             out->reason = REASON_PRIVATE_ADDRESS;
             continue;
         }
-        out->mark = p->protocol == PROTO_TCP ? MARK_RELAY : MARK_FORWARD;
-        out->reason = REASON_NONE;
-        out->route = r;
-        out->named = true;
-        out->lease = names[i];
+        allow(out, p, r, &names[i]);
         return;
     }
+    if (n > 0 && may_note(policy, p))
+        allow(out, p, &policy->implied[ROUTE_TCP], &names[0]);
 }

@@ -107,13 +107,13 @@ static void put_tuple(struct audit *a, const struct seen *s, const char *state)
 
 static void put_line(struct gate_log *l, const struct seen *s, const struct gate_verdict *v, const char *sni)
 {
-    const bool denied = v->reason != REASON_NONE;
+    const bool denied = v->reason != REASON_NONE, noted = v->route && v->route->implied;
     const struct audit_common common = {
         .event = "flow",
         .agent = &s->src,
-        .verdict = denied ? VERDICT_DENY : VERDICT_ALLOW,
-        .reason = v->reason,
-        .route = v->route ? v->route->host : NULL,
+        .verdict = denied ? VERDICT_DENY : noted ? VERDICT_AUDIT : VERDICT_ALLOW,
+        .reason = noted ? REASON_NO_ROUTE : v->reason,
+        .route = v->route && !noted ? v->route->host : NULL,
         .host = v->named ? v->lease.name : NULL,
         .flow = s->flow,
     };

@@ -28,7 +28,7 @@ static const char usage[] =
     "The sidecar of an agent: answers its DNS, intercepts its connections, lets out what the\n"
     "policy allows by name, and logs every decision. `egressd COMMAND --help` lists options.\n";
 
-static noreturn void show_help(const char *text, const struct opt *table)
+static _Noreturn void show_help(const char *text, const struct opt *table)
 {
     opt_help(stdout, text, table);
     exit(fflush(stdout) == 0 ? 0 : 1);
@@ -105,6 +105,8 @@ static int cmd_run(int argc, char **argv)
             0, 0},
         {"engines", 0, OPT_UINT, &o.engines, "N", "processes for connections (one a CPU)", 1,
             ENGINES_MAX / 4},
+        {"audit-only", 0, OPT_FLAG, &o.audit_only, NULL, "let through what would be refused, and log it", 0,
+            0},
         {"ready-fd", 0, OPT_UINT, &o.ready_fd, "N", "write READY to this descriptor once everything serves",
             3, 65535},
         {0}};

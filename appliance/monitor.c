@@ -30,6 +30,8 @@ static void announce(struct monitor *m)
     files_event(m, "start", VERDICT_ALLOW, NULL, NULL);
     files_write_status(m);
     const struct generation *g = generation_in(m, GEN_PRESENT);
+    if (m->options->audit_only)
+        log_warn("audit-only: what the policy refuses is let through and logged, but for private addresses");
     log_info("ready: agent on %s, uplink %s, %u engines, %zu routes; %s, %s", m->net.agent_if,
         m->net.uplink_if, m->n_engines, g->in.policy->n_routes, intercept_name(m->caps.intercept),
         gate_mode_name(m->caps.gate));

@@ -5,6 +5,8 @@
 #ifndef EGRESS_APPLIANCE_MONITOR_H
 #define EGRESS_APPLIANCE_MONITOR_H
 
+#include <stdbool.h>
+
 #include "lib/opt.h"
 
 #define STATE_DIR_DEFAULT "/var/lib/egressd"
@@ -14,6 +16,7 @@ struct monitor_options {
     const char *policy, *secrets, *agent_if, *uplink_if, *state_dir, *ca_dir;
     struct opt_list dns_upstream, upstream_ca;
     unsigned engines; /* 0 = one a CPU */
+    bool audit_only; /* log what would be refused instead of refusing it */
     unsigned ready_fd; /* gets "READY\n" once everything serves; 0 = none */
 };
 

@@ -174,6 +174,10 @@ int inputs_load_policy(const struct monitor *m, struct inputs *in, char *err, si
         (void)snprintf(err, errlen, "%s:%u:%u: %s", path, e.line, e.col, e.text);
     else if (!in->policy)
         (void)snprintf(err, errlen, "%s: %s", path, e.text);
+    if (in->policy && m->options->audit_only && policy_audit_only(in->policy) < 0) {
+        (void)snprintf(err, errlen, "out of memory");
+        inputs_free(in);
+    }
     return in->policy ? 0 : -EINVAL;
 }
 

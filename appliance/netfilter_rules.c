@@ -24,7 +24,7 @@ bool netfilter_forwards(const struct policy *p)
     for (size_t i = 0; i < p->n_routes; i++)
         if (p->routes[i].protocol == ROUTE_UDP)
             return true;
-    return false;
+    return p->implied != NULL; /* audit-only */
 }
 
 static void write_head(FILE *f, const struct netfilter_config *c)

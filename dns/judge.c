@@ -95,8 +95,10 @@ struct dns_judgement dns_judge(
                    : (struct dns_judgement){DNS_REFUSE_LOCAL, REASON_NO_ROUTE, NULL};
     if (is_reverse(host))
         return (struct dns_judgement){DNS_REVERSE, REASON_NO_ROUTE, NULL};
-    if (r != NULL)
-        return judge_type(r, qtype, ipv6);
+    if (r != NULL && !(r->implied && host_is_special(host))) {
+        struct dns_judgement j = judge_type(r, qtype, ipv6);
+        return policy_only_notes(p, j.reason) ? (struct dns_judgement){DNS_ASK, REASON_NONE, r} : j;
+    }
     return (struct dns_judgement){
         host_is_special(host) ? DNS_REFUSE_LOCAL : DNS_REFUSE_NAME, REASON_NO_ROUTE, NULL};
 }

@@ -103,6 +103,16 @@ static void put_question(struct resolver *r, const struct dns_query *q, const st
         audit_u64(r->audit, "opcode", DNS_OPCODE(q->flags));
 }
 
+/* Audit-only: why what was answered would have been refused. */
+static enum reason noted(const struct resolver *r, const struct dns_query *q, const struct outcome *o)
+{
+    if (r->policy->implied == NULL || o->verdict != VERDICT_ALLOW || o->route == NULL)
+        return REASON_NONE;
+    if (o->route->implied)
+        return REASON_NO_ROUTE;
+    return q->qtype == TYPE_ANY || route_has_dns_type(o->route, q->qtype) ? REASON_NONE : REASON_DNS_TYPE;
+}
+
 void report_query(struct resolver *r, const struct client *from, const struct dns_query *q,
     const struct outcome *o, const struct reply *reply, char id[static AUDIT_ID_LEN + 1])
 {
@@ -112,11 +122,12 @@ void report_query(struct resolver *r, const struct client *from, const struct dn
     if (o->verdict == VERDICT_DENY && is_flood(r->flood, o->reason, from))
         return;
     audit_new_id(r->audit, id);
+    enum reason why = noted(r, q, o);
     audit_begin(r->audit, &(struct audit_common){.event = "dns",
                               .agent = from->kind == CLIENT_ENGINE ? NULL : &from->peer.addr,
-                              .verdict = o->verdict,
-                              .reason = o->reason,
-                              .route = o->route != NULL ? o->route->host : NULL,
+                              .verdict = why != REASON_NONE ? VERDICT_AUDIT : o->verdict,
+                              .reason = why != REASON_NONE ? why : o->reason,
+                              .route = o->route != NULL && !o->route->implied ? o->route->host : NULL,
                               .host = o->host});
     audit_str(r->audit, "id", id);
     put_question(r, q, o);

@@ -35,6 +35,8 @@ static bool parse(int argc, char **argv, struct run_options *o, int *status)
             "audit log and state; default /var/lib/egressd/NAME", 0, 0},
         {"engines", 0, OPT_UINT, &o->engines, "N", "processes that carry connections; default: one a core", 1,
             64},
+        {"audit-only", 0, OPT_FLAG, &o->audit_only, NULL,
+            "let through what the policy refuses, and log it; see policy learn", 0, 0},
         {"keep", 0, OPT_FLAG, &o->keep, NULL, "keep the sandbox after CMD ends, until egressctl stop NAME", 0,
             0},
         {"dry-run", 0, OPT_FLAG, &o->dry_run, NULL, "say what would be made, and make nothing", 0, 0},

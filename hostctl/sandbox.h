@@ -34,6 +34,7 @@ struct run_options {
     const char *backend, *policy, *name, *image, *user, *state_dir;
     struct opt_list dns_upstream, upstream_ca;
     unsigned engines; /* 0: egressd decides */
+    bool audit_only; /* the sidecar logs what it would refuse */
     bool keep, dry_run, verbose;
     char **cmd; /* NULL-terminated */
 };

@@ -66,6 +66,7 @@ struct port_range {
 struct route {
     const char *host; /* as in the file, canonical: "a.example" or "*.a.example" */
     bool wildcard;
+    bool implied; /* none of the file's: what audit-only mode lets through (policy_audit_only()) */
     const char *role; /* NULL if none */
     const char *const *strip_headers; /* by role, lower case; authorization is among them even without auth */
     size_t n_strip_headers;
@@ -126,6 +127,7 @@ struct policy {
     struct policy_audit audit;
     struct policy_inspect inspect;
     uint16_t proxy_port; /* explicit proxy listener; 0 = off */
+    const struct route *implied; /* audit-only: [ROUTE_HTTP] and [ROUTE_TCP]; NULL: refusals are refusals */
     struct policy_index *index;
     struct arena *arena;
 };
@@ -143,8 +145,19 @@ struct policy *policy_load_file(const char *path, struct policy_error *err);
 struct policy *policy_empty(void);
 void policy_free(struct policy *p);
 
-/** The route for a canonical host name: exact before wildcard, the longest wildcard first. NULL: none. */
+/** The route for a canonical host name: exact before wildcard, the longest wildcard first. Where there is none:
+ * NULL, or the implied one for HTTP in audit-only mode. */
 const struct route *policy_route(const struct policy *p, const char *host);
+/** The same, where it has the port too. */
+const struct route *policy_route_port(const struct policy *p, const char *host, uint16_t port);
+
+/** From now on what no route allows goes by an implied route, and findings do not block: for an operator who wants to
+ * see what an agent needs. Private addresses, malformed and ambiguous requests, and names that differ stay refused;
+ * nothing is injected by an implied route. Before anything uses the policy. 0 or -ENOMEM. */
+int policy_audit_only(struct policy *p);
+/** Is this refusal only written down? */
+bool policy_only_notes(const struct policy *p, enum reason why);
+
 bool route_has_port(const struct route *r, uint16_t port);
 bool route_has_dns_type(const struct route *r, uint16_t qtype);
 

@@ -95,7 +95,7 @@ const struct route *policy_route(const struct policy *p, const char *host)
     const struct route *wild = NULL;
     uint32_t h = FNV_BASIS;
     if (p->n_routes == 0)
-        return NULL;
+        return p->implied;
     for (size_t i = strlen(host); i-- > 0;) {
         if (host[i] == '.' && i > 0) {
             const struct slot *s = find(x, x->wild, p->routes, h, host + i + 1);
@@ -105,7 +105,7 @@ const struct route *policy_route(const struct policy *p, const char *host)
         h = hash_step(h, host[i]);
     }
     const struct slot *s = find(x, x->exact, p->routes, h, host);
-    return s->route ? &p->routes[s->route - 1] : wild;
+    return s->route ? &p->routes[s->route - 1] : wild ? wild : p->implied;
 }
 
 bool route_has_port(const struct route *r, uint16_t port)

@@ -438,6 +438,12 @@ void flow_look_again(struct flow *f)
     engine_timer_set(f->e, &f->timer, LOOK_AGAIN_MS, on_look_again);
 }
 
+/* Audit-only: a connection to a port of the web's says soon what it is. */
+static bool wants_sniffing(const struct route *r, uint16_t port)
+{
+    return r->implied && (port == 80 || port == 443);
+}
+
 /* Which tcp route is the address leased to? `*web`: a route of the other kind has this address and port too.
  */
 static void leased_routes(struct flow *f, bool *web)
@@ -446,14 +452,15 @@ static void leased_routes(struct flow *f, bool *web)
     size_t n = lease_names(f->e->leases, &f->dst.addr, engine_now_s(f->e), names, LEASE_NAMES_MAX);
     *web = false;
     for (size_t i = 0; i < n; i++) {
-        const struct route *r = policy_route(f->e->policy, names[i].name);
-        if (!r || !route_has_port(r, f->dst.port))
+        const struct route *r = policy_route_port(f->e->policy, names[i].name, f->dst.port);
+        if (!r)
             continue;
         *web |= r->protocol == ROUTE_HTTP;
-        if (r->protocol != ROUTE_TCP || f->tcp)
+        if ((r->protocol != ROUTE_TCP && !r->implied) || f->tcp_name)
             continue;
         f->tcp_name = strdup(names[i].name);
-        f->tcp = f->tcp_name ? r : NULL;
+        if (f->tcp_name && !wants_sniffing(r, f->dst.port))
+            f->tcp = r->implied ? &f->e->policy->implied[ROUTE_TCP] : r;
     }
 }
 

@@ -6,12 +6,16 @@
 static void begin(struct flow *f, const char *state)
 {
     struct audit *a = f->e->audit;
+    bool implied = f->route && f->route->implied;
+    enum reason noted = f->noted ? (enum reason)f->noted : implied ? REASON_NO_ROUTE : REASON_NONE;
     const struct audit_common common = {
         .event = "flow",
         .agent = &f->agent.addr,
-        .verdict = f->reason == REASON_NONE ? VERDICT_ALLOW : VERDICT_DENY,
-        .reason = f->reason,
-        .route = f->route ? f->route->host : NULL,
+        .verdict = f->reason != REASON_NONE ? VERDICT_DENY
+                   : noted != REASON_NONE   ? VERDICT_AUDIT
+                                            : VERDICT_ALLOW,
+        .reason = f->reason != REASON_NONE ? (enum reason)f->reason : noted,
+        .route = f->route && !implied ? f->route->host : NULL,
         .host = f->name,
         .flow = f->id,
     };

@@ -27,7 +27,7 @@ struct flow {
     const struct route *route; /* the one that the name has, also if it is refused */
     const struct route *tcp; /* an address that is leased to a tcp route and an http route alike: where to, if
                                 no name says otherwise */
-    char *tcp_name;
+    char *tcp_name; /* in audit-only mode also without `tcp`: what the address is leased to */
     char *name; /* what is judged: SNI, leased name, or the text of an address; NULL: not known */
     const char *mode; /* as the log has it */
     const char *detail; /* static text, or `detail_own` */
@@ -40,6 +40,7 @@ struct flow {
     uint16_t peeked; /* octets that were there when we last looked */
     uint8_t stage; /* enum stage */
     uint8_t reason; /* enum reason */
+    uint8_t noted; /* enum reason: audit-only, why it would have been refused */
     uint8_t offer; /* enum alpn_offer bits */
     bool tls, has_sni; /* there is a ClientHello; it has a server name */
     bool alpn_wanted, leaf_wanted;
@@ -57,6 +58,8 @@ struct flow {
 void flow_sniff(struct flow *f);
 /** To the tcp route that the address is leased to, since no name says otherwise. */
 void flow_relay_unnamed(struct flow *f);
+/** Audit-only: a refusal that is only noted. False: it stands, or there is no name to go by. */
+bool flow_relay_noted(struct flow *f, enum reason why);
 
 /* flow.c */
 

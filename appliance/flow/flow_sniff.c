@@ -58,18 +58,42 @@ void flow_relay_unnamed(struct flow *f)
     flow_dial(f);
 }
 
+bool flow_relay_noted(struct flow *f, enum reason why)
+{
+    if (!policy_only_notes(f->e->policy, why) || !f->tcp_name)
+        return false;
+    f->noted = (uint8_t)why;
+    f->tcp = &f->e->policy->implied[ROUTE_TCP];
+    flow_relay_unnamed(f);
+    return true;
+}
+
+/* Audit-only: by the implied route instead of a refusal; or as the route says, noted. */
+static bool goes_noted(struct flow *f, enum reason why, const struct route *instead)
+{
+    if (!policy_only_notes(f->e->policy, why))
+        return false;
+    f->noted = (uint8_t)why;
+    if (instead)
+        f->route = instead;
+    return true;
+}
+
 /* A name that nobody may see in the clear must not travel sealed: on a spliced connection a ClientHello may
  * hold another one, encrypted, for the upstream's front end to act on. GREASE looks the same by design, so it
  * is refused as well; where the route is opened (bump), both are harmless: ours is the only ClientHello that
  * the upstream gets. */
 static void judge_route(struct flow *f)
 {
-    const struct route *r = f->route;
-    if (!r || !route_has_port(r, f->dst.port) || r->protocol == ROUTE_UDP)
+    const struct route *r = f->route, *implied = f->e->policy->implied;
+    bool fits = r && route_has_port(r, f->dst.port) && r->protocol != ROUTE_UDP;
+    if (!fits && goes_noted(f, REASON_NO_ROUTE, implied))
+        flow_bump(f);
+    else if (!fits)
         flow_deny(f, REASON_NO_ROUTE, NULL);
     else if (r->protocol == ROUTE_TCP)
         flow_dial(f);
-    else if (r->tls == ROUTE_TLS_SPLICE && f->ech)
+    else if (r->tls == ROUTE_TLS_SPLICE && f->ech && !goes_noted(f, REASON_ECH, NULL))
         flow_deny(f, REASON_ECH, NULL);
     else if (r->tls == ROUTE_TLS_SPLICE)
         flow_dial(f);
@@ -88,14 +112,17 @@ static void judge_hello(struct flow *f, const struct client_hello *h)
         f->route = policy_route(f->e->policy, h->sni);
         found_name(f, h->sni);
     }
-    bool web = f->route && f->route->protocol == ROUTE_HTTP && route_has_port(f->route, f->dst.port);
+    const struct route *r = f->has_sni ? policy_route_port(f->e->policy, h->sni, f->dst.port) : NULL;
+    bool web = r && r->protocol == ROUTE_HTTP;
+    if (web && r->implied)
+        web = h->alpn_h2 || h->alpn_http11; /* TLS on other ports may hold anything */
     if (f->tcp && !web) {
         flow_relay_unnamed(f);
     } else if (h->sni_kind == SNI_BAD) {
         flow_alert(f, ALERT_UNRECOGNIZED_NAME, REASON_MALFORMED, "the server name is not a host name");
     } else if (h->sni_kind == SNI_NAME) {
         judge_route(f);
-    } else {
+    } else if (h->sni_kind != SNI_NONE || !flow_relay_noted(f, REASON_NO_SNI)) {
         char text[ADDR_STRLEN];
         f->has_sni = h->sni_kind == SNI_ADDRESS;
         (void)flow_set_name(f, f->has_sni ? h->sni : addr_format(&f->dst.addr, text));
@@ -135,7 +162,7 @@ void flow_sniff(struct flow *f)
     case SNIFF_MORE: wait_for(f, (size_t)n, (size_t)n + 1); break;
     case SNIFF_TLS: sniff_tls(f, p, (size_t)n); break;
     case SNIFF_HTTP:
-        if (f->tcp)
+        if (f->tcp && !f->tcp->implied)
             flow_relay_unnamed(f);
         else
             flow_plain(f);
@@ -143,7 +170,7 @@ void flow_sniff(struct flow *f)
     case SNIFF_NEITHER:
         if (f->tcp)
             flow_relay_unnamed(f);
-        else
+        else if (!flow_relay_noted(f, REASON_NO_ROUTE))
             flow_cut(f, REASON_NO_ROUTE, "neither TLS nor HTTP");
         break;
     }

@@ -26,7 +26,7 @@ static struct audit_common common(const struct http_front *f, enum reason why)
         .agent = f->flow ? flow_agent(f->flow) : NULL,
         .verdict = why == REASON_NONE ? VERDICT_ALLOW : VERDICT_DENY,
         .reason = why,
-        .route = f->route ? f->route->host : NULL,
+        .route = f->route && !f->route->implied ? f->route->host : NULL,
         .host = f->host,
         .flow = f->flow ? flow_id(f->flow) : NULL};
 }
@@ -75,7 +75,11 @@ void exchange_audit(const struct exchange *x)
     const char *dns = dns_id(x, &l);
     uint64_t now = exchange_clock();
     c.host = x->host ? x->host : x->f->host;
-    c.route = x->route ? x->route->host : NULL;
+    c.route = x->route && !x->route->implied ? x->route->host : NULL;
+    if (x->reason == REASON_NONE && x->noted != REASON_NONE) {
+        c.verdict = VERDICT_AUDIT;
+        c.reason = x->noted;
+    }
     audit_begin(a, &c);
     if (dns)
         audit_str(a, "dns_id", dns);

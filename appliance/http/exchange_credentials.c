@@ -224,7 +224,8 @@ static bool is_echoing(const char *method)
 
 enum reason exchange_credentials(struct exchange *x, const char **hint)
 {
-    if (x->route->auth.scheme == AUTH_NONE) {
+    /* What the policy would refuse gets no credential, also where refusals are only noted. */
+    if (x->route->auth.scheme == AUTH_NONE || x->noted != REASON_NONE) {
         x->req->n_fields = strip(x->route, x->req->fields, x->req->n_fields);
         return REASON_NONE;
     }

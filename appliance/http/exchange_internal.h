@@ -43,6 +43,7 @@ struct exchange {
     struct request *lfs; /* an LFS batch, whose body says the rest; NULL: it is not */
     enum reason reason;
     const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
+    enum reason noted; /* audit-only: why it would have been refused */
     struct secret_copy *secrets; /* injected values, wiped at the end */
     struct inspect *inspect[2]; /* of the bodies, by enum inspect_direction; NULL: nothing to look at */
 

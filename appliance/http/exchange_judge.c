@@ -41,16 +41,36 @@ static enum reason judge_name(struct exchange *x)
     return REASON_NONE;
 }
 
+/* Audit-only: a refusal that is only noted is none. */
+static enum reason note(struct exchange *x, enum reason why)
+{
+    if (!policy_only_notes(x->e->policy, why))
+        return why;
+    if (x->noted == REASON_NONE)
+        x->noted = why;
+    return REASON_NONE;
+}
+
+static enum reason judge_port(const struct exchange *x)
+{
+    const struct route *r = x->route;
+    if (!r || r->implied || r->protocol != ROUTE_HTTP || !route_has_port(r, x->f->port))
+        return REASON_NO_ROUTE;
+    if (!x->f->tls && r->auth.scheme != AUTH_NONE)
+        return REASON_PLAINTEXT;
+    return REASON_NONE;
+}
+
 static enum reason judge_route(struct exchange *x)
 {
     const struct http_front *f = x->f;
     x->route = f->host ? f->route : policy_route(x->e->policy, x->host);
     if (f->host && !f->route)
         return f->deny != REASON_NONE ? f->deny : REASON_NO_ROUTE;
-    if (!x->route || x->route->protocol != ROUTE_HTTP || !route_has_port(x->route, f->port))
-        return REASON_NO_ROUTE;
-    if (!f->tls && x->route->auth.scheme != AUTH_NONE)
-        return REASON_PLAINTEXT;
+    enum reason why = judge_port(x);
+    if (why == REASON_NONE || note(x, why) != REASON_NONE)
+        return why;
+    x->route = x->e->policy->implied;
     return REASON_NONE;
 }
 
@@ -118,7 +138,7 @@ enum reason exchange_judge_body(struct exchange *x)
 {
     const struct field *coding = http_field(x->req->fields, x->req->n_fields, "content-encoding");
     enum lfs_operation op = coding ? LFS_UNCLEAR : lfs_operation((const char *)x->queue, x->queue_len);
-    return policy_judge_lfs(x->route, x->lfs, op != LFS_DOWNLOAD);
+    return note(x, policy_judge_lfs(x->route, x->lfs, op != LFS_DOWNLOAD));
 }
 
 static enum reason judge_rules(struct exchange *x, const struct target *t)
@@ -132,7 +152,7 @@ static enum reason judge_rules(struct exchange *x, const struct target *t)
         .fields = x->req->fields,
         .n_fields = x->req->n_fields};
     int match = -1;
-    enum reason why = policy_judge(x->route, &r, &match);
+    enum reason why = note(x, policy_judge(x->route, &r, &match));
     if (why != REASON_NONE || !is_lfs_batch(&r))
         return why;
     x->lfs = arena_alloc(x->arena, sizeof *x->lfs);
