@@ -20,7 +20,7 @@ attack_world() {
     eventually 5 in_net curl -s --resolve open.test:80:$RECORDER http://open.test/ || { echo "no recorder: $(cat "$T/recorder.log")" >&2; exit 1; }
     eventually 5 bash -c "ip netns exec $W-net dig +short +time=1 +tries=1 @$DNS open.test | grep -q $RECORDER" || { echo "the zone was not read again" >&2; exit 1; }
     rm -f "$T"/record/*
-    in_net tcpdump -U -n -i dn0 -Q in -s 256 -w "$T/left.pcap" >"$T/tcpdump.log" 2>&1 &
+    in_net tcpdump -U -n -i dn0 -Q in -w "$T/left.pcap" >"$T/tcpdump.log" 2>&1 &
     PCAP=$!
     eventually 5 grep -q listening "$T/tcpdump.log" || { echo "no capture: $(cat "$T/tcpdump.log")" >&2; exit 1; }
 }
@@ -58,3 +58,6 @@ attack() {
     done <"$T/attack.out"
     [ $status = 0 ] && [ $n -gt 0 ] || not_ok "the attack ran to its end" "status $status after $n cases: $(tail -5 "$T/attack.err") $(tail -3 "$T/attack.out")"
 }
+
+# no_octets STRING   those octets are in no packet that reached the world
+no_octets() { sleep 0.3; ! grep -aiF -- "$1" "$T/left.pcap" >/dev/null; }
