@@ -99,7 +99,6 @@ struct policy_dns {
     enum dns_refused refused;
     const char *const *upstreams; /* "IP[:PORT]" or "tls://IP[:PORT]#NAME"; empty = --dns-upstream or the host's */
     size_t n_upstreams;
-    bool validate; /* DNSSEC */
     uint32_t ttl_min, ttl_max, negative_ttl_max, stale_max; /* seconds */
     size_t cache_bytes;
     uint32_t wildcard_labels_per_minute, wildcard_label_max;

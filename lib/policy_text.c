@@ -169,8 +169,6 @@ static void text_settings(FILE *out, const struct policy *p)
     if (p->dns.refused != d.dns.refused)
         (void)fprintf(out, "    dns.refused: %s\n", refused[p->dns.refused]);
     text_list(out, "dns", "upstreams", p->dns.upstreams, p->dns.n_upstreams);
-    if (p->dns.validate)
-        (void)fputs("    dns.dnssec: validate\n", out);
     NUMBER(dns, ttl_min, "s");
     NUMBER(dns, ttl_max, "s");
     NUMBER(dns, negative_ttl_max, "s");
