@@ -259,7 +259,7 @@ void audit_end(struct audit *a)
         a->skip = false;
         return;
     }
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         a->prev[2 * i] = hex[digest[i] >> 4];
         a->prev[2 * i + 1] = hex[digest[i] & 15];
     }

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include "appliance/flow/lru.h"
 
 #include <string.h>
@@ -71,6 +72,7 @@ static void push_newest(struct lru *l, struct entry *e)
 static void drop(struct lru *l, struct entry **p)
 {
     struct entry *e = *p;
+    assert(e); /* callers found it */
     *p = e->chain;
     unlink_age(l, e);
     l->n--;
