@@ -1,6 +1,6 @@
-#include <assert.h>
 #include "appliance/flow/lru.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "lib/base.h"
