@@ -31,6 +31,7 @@ static void leave(struct exchange *x)
     engine_timer_clear(&x->timer);
     if (x->opening)
         upstream_cancel(x->opening);
+    exchange_ws_end(x);
     exchange_inspect_end(x);
     exchange_audit(x);
     exchange_wipe_secrets(x);
@@ -50,6 +51,7 @@ static void end(struct exchange *x)
 }
 
 static void on_timeout(struct engine_timer *t);
+static void tunnel(struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n, bool fin);
 
 static void set_timer(struct exchange *x)
 {
@@ -327,9 +329,11 @@ void exchange_request_data(struct exchange *x, const uint8_t *p, size_t n, bool 
     if (x->ended)
         return;
     enter(x);
-    (void)pass_request(x, p, n, fin, fin);
-    if (x->tunnel && x->req_fin && x->resp_fin)
-        end(x);
+    if (x->tunnel) {
+        tunnel(x, INSPECT_OUTBOUND, p, n, fin);
+    } else {
+        (void)pass_request(x, p, n, fin, fin);
+    }
     leave(x);
 }
 
@@ -432,7 +436,7 @@ static void response_done(struct exchange *x)
     if (x->resp_left > 0) {
         x->resp_fin = false;
         bad_response(x, "the response is shorter than its content-length");
-    } else if (!x->tunnel || x->req_fin) {
+    } else {
         end(x);
     }
 }
@@ -492,7 +496,9 @@ void exchange_response_data(struct exchange *x, const uint8_t *p, size_t n, bool
     enter(x);
     x->received += n;
     set_timer(x);
-    if (x->resp_left >= 0 && (uint64_t)x->resp_left < n) {
+    if (x->tunnel) {
+        tunnel(x, INSPECT_INBOUND, p, n, fin);
+    } else if (x->resp_left >= 0 && (uint64_t)x->resp_left < n) {
         bad_response(x, "the response is longer than its content-length");
     } else {
         if (x->resp_left >= 0)
@@ -570,4 +576,41 @@ void exchange_drained(struct exchange *x, struct http_stream *s)
     else if (s == x->back)
         pause_front(x, false);
     leave(x);
+}
+
+/* ---- WebSocket ---- */
+
+/* Tells both sides why, as far as they have not closed yet. */
+static void close_tunnel(struct exchange *x, enum reason why)
+{
+    uint8_t frame[WS_CLOSE_FRAME_MAX];
+    x->reason = why;
+    size_t n = exchange_ws_close(x, INSPECT_INBOUND, frame);
+    if (to_front(x, x->front->ops->data(x->front, frame, n, true)))
+        (void)x->front->ops->flush(x->front);
+    n = exchange_ws_close(x, INSPECT_OUTBOUND, frame);
+    if (x->back && x->back->ops->data(x->back, frame, n, true) >= 0)
+        (void)x->back->ops->flush(x->back);
+    end(x);
+}
+
+static void tunnel(struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n, bool fin)
+{
+    struct ws_out out;
+    enum reason why = exchange_ws_feed(x, dir, p, n, &out);
+    bool last = fin && why == REASON_NONE;
+    if (dir == INSPECT_OUTBOUND) {
+        x->req_fin |= fin;
+        x->sent += n;
+        set_timer(x);
+        (void)to_back(x, x->back->ops->data(x->back, out.p, out.n, last));
+    } else {
+        x->resp_fin |= fin;
+        (void)to_front(x, x->front->ops->data(x->front, out.p, out.n, last));
+    }
+    free(out.p);
+    if (why != REASON_NONE && !x->ended)
+        close_tunnel(x, why);
+    else if (x->req_fin && x->resp_fin)
+        end(x);
 }

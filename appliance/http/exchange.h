@@ -59,6 +59,7 @@ struct http_head {
     int64_t content_length; /* -1: not known beforehand */
     bool te_trailers;
     enum http_upgrade upgrade;
+    const char *ws_proof; /* to be written with `upgrade`: sec-websocket-key or -accept; NULL: none */
     bool until_close; /* response: the body ends where the upstream's connection does */
 };
 
@@ -131,8 +132,8 @@ int exchange_begin(
 void exchange_reject(
     struct http_front *f, struct http_stream *front, enum reason why, const char *method, const char *target);
 
-/** Front codec: the connection breaks the rules of its protocol, or a limit, and ends with no request to answer: one
- * line in the log. */
+/** Front codec: the connection breaks the rules of its protocol, or a limit, and ends with no request to
+ * answer: one line in the log. */
 void exchange_reject_connection(struct http_front *f, enum reason why, const char *detail);
 
 /* Front codec, request side. flush: no more for now (end of the codec's turn). */

@@ -14,6 +14,7 @@
 #include "appliance/engine.h"
 #include "appliance/http/exchange.h"
 #include "appliance/http/upstream.h"
+#include "appliance/http/ws_filter.h"
 #include "appliance/inspect/inspect.h"
 #include "lib/base.h"
 #include "lib/hostname.h"
@@ -42,6 +43,7 @@ struct exchange {
     const char *query; /* NULL: none */
     struct request *lfs; /* an LFS batch, whose body says the rest; NULL: it is not */
     enum reason reason;
+    struct ws_filter *ws; /* of a tunnel, once octets come */
     const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
     enum reason noted; /* audit-only: why it would have been refused */
     struct secret_copy *secrets; /* injected values, wiped at the end */
@@ -99,6 +101,17 @@ struct denial {
     bool plain; /* a git client's, which prints a refusal only if it is text/plain */
 };
 int exchange_write_denial(struct http_front *f, struct http_stream *front, const struct denial *d);
+
+/* exchange_ws.c: what a tunnel carries. */
+
+/** Octets of one direction; `out` is to be sent on (and freed) whatever the reason, REASON_NONE or why it
+ * ends. */
+enum reason exchange_ws_feed(
+    struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n, struct ws_out *out);
+/** The close frame for direction `dir` that says x->reason. Returns its length, 0: none is due. */
+size_t exchange_ws_close(
+    struct exchange *x, enum inspect_direction dir, uint8_t out[static WS_CLOSE_FRAME_MAX]);
+void exchange_ws_end(struct exchange *x);
 
 void exchange_audit(const struct exchange *x);
 void exchange_audit_reject(

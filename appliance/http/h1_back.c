@@ -10,6 +10,7 @@
 #include "appliance/http/h1_body.h"
 #include "appliance/http/h1_parse.h"
 #include "appliance/http/h1_write.h"
+#include "appliance/http/ws_handshake.h"
 #include "lib/base.h"
 
 #define RESPONSE_ARENA_MAX KIB(512)
@@ -36,6 +37,7 @@ struct h1_back {
     bool chunked, sent; /* the request's body; all of it is out */
     bool keep_alive, paused, corked;
     bool in_turn, dead;
+    char ws_key[WS_KEY_LEN + 1]; /* of the present request, if it is an upgrade */
 };
 
 static struct h1_back *of(struct http_stream *s)
@@ -103,6 +105,8 @@ static void respond(struct h1_back *b, const uint8_t *head, size_t len)
     arena_init(&a, RESPONSE_ARENA_MAX);
     if (h1_parse_response(&a, head, len, b->asked, &r) != REASON_NONE) {
         fail(b, ABORT_PROTOCOL, "the response head is malformed");
+    } else if (r.status == 101 && !ws_take_accept(&r.h, b->ws_key)) {
+        fail(b, ABORT_PROTOCOL, "the upstream's answer to the WebSocket handshake is wrong");
     } else if (r.status == 101) {
         b->state = TUNNEL;
         b->keep_alive = false;
@@ -332,13 +336,19 @@ static int op_head(struct http_stream *s, const struct http_head *h, bool fin)
         framing = H1_FRAME_CHUNKED;
     b->chunked = framing == H1_FRAME_CHUNKED;
     b->sent = fin || b->asked.upgrade;
+    struct http_head copy = *h;
+    if (b->asked.upgrade) {
+        if (!ws_new_key(b->ws_key))
+            return -EIO;
+        copy.ws_proof = b->ws_key;
+    }
     struct h1_buf buf;
     h1_buf_init(&buf);
     if (!b->corked) {
         b->corked = true;
         conn_cork(b->c);
     }
-    int r = h1_write_request(&buf, h, framing) ? put(b, buf.p, buf.len) : -EBADMSG;
+    int r = h1_write_request(&buf, &copy, framing) ? put(b, buf.p, buf.len) : -EBADMSG;
     h1_buf_free(&buf);
     return r;
 }

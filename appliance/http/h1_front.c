@@ -18,6 +18,7 @@
 #include "appliance/http/h1_body.h"
 #include "appliance/http/h1_parse.h"
 #include "appliance/http/h1_write.h"
+#include "appliance/http/ws_handshake.h"
 #include "lib/base.h"
 
 /* One request's head in parsed form with all that is made of it; some times H1_HEAD_MAX. */
@@ -49,6 +50,7 @@ struct h1_front {
     bool answered, chunked, close_framed, no_body, done; /* the response */
     bool cut, corked;
     bool deferred, gone;
+    char ws_key[WS_KEY_LEN + 1]; /* of the present request, if it is an upgrade */
     unsigned holds; /* callbacks of ours on the stack */
 };
 
@@ -178,6 +180,8 @@ static void begin(struct h1_front *h, const uint8_t *head, size_t len)
     h->minor = r->minor;
     h->head_method = r->h.method && strcmp(r->h.method, "HEAD") == 0;
     if (r->h.method && strcmp(r->h.method, "CONNECT") == 0)
+        why = REASON_MALFORMED;
+    if (why == REASON_NONE && r->h.upgrade == UPGRADE_WEBSOCKET && !ws_take_key(&r->h, false, h->ws_key))
         why = REASON_MALFORMED;
     if (why != REASON_NONE) {
         reject(h, why, &r->h);
@@ -437,7 +441,11 @@ static int op_head(struct http_stream *s, const struct http_head *head, bool fin
     struct http_head copy = *head;
     enum h1_framing framing = H1_FRAME_NONE;
     enum h1_connection connection = H1_CONN_NONE;
+    char accept[WS_ACCEPT_LEN + 1];
     if (head->status == 101) {
+        ws_accept(h->ws_key, accept);
+        copy.upgrade = UPGRADE_WEBSOCKET;
+        copy.ws_proof = accept;
         h->answered = true;
         h->state = TUNNEL;
         h->keep_alive = false;

@@ -119,6 +119,16 @@ static void put_framing(struct h1_buf *b, const struct http_head *h, enum h1_fra
     }
 }
 
+static void put_upgrade(struct h1_buf *b, const char *name, const char *proof)
+{
+    PUT(b, "connection: upgrade\r\nupgrade: websocket\r\n");
+    if (!proof)
+        return;
+    put(b, name, strlen(name));
+    put_text(b, proof, strlen(proof));
+    PUT(b, "\r\n");
+}
+
 bool h1_write_request(struct h1_buf *b, const struct http_head *h, enum h1_framing framing)
 {
     if (strchr(h->method, ' ') || strchr(h->target, ' ') || strchr(h->authority, ' '))
@@ -134,7 +144,7 @@ bool h1_write_request(struct h1_buf *b, const struct http_head *h, enum h1_frami
     if (h->expect_continue)
         PUT(b, "expect: 100-continue\r\n");
     if (h->upgrade == UPGRADE_WEBSOCKET)
-        PUT(b, "connection: upgrade\r\nupgrade: websocket\r\n");
+        put_upgrade(b, "sec-websocket-key: ", h->ws_proof);
     else if (h->te_trailers)
         PUT(b, "te: trailers\r\nconnection: te\r\n");
     PUT(b, "\r\n");
@@ -153,7 +163,7 @@ bool h1_write_response(
     put_fields(b, h->fields, h->n_fields);
     put_framing(b, h, framing);
     if (h->upgrade == UPGRADE_WEBSOCKET)
-        PUT(b, "connection: upgrade\r\nupgrade: websocket\r\n");
+        put_upgrade(b, "sec-websocket-accept: ", h->ws_proof);
     else if (connection == H1_CONN_CLOSE)
         PUT(b, "connection: close\r\n");
     else if (connection == H1_CONN_KEEP_ALIVE)

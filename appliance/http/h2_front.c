@@ -8,6 +8,7 @@
 
 #include "appliance/http/h2_nv.h"
 #include "appliance/http/h2_session.h"
+#include "appliance/http/ws_handshake.h"
 
 struct h2_front {
     struct h2_session s; /* first */
@@ -151,13 +152,17 @@ static void begin(struct h2_stream *st, bool fin)
     struct http_head *h = arena_alloc(&st->arena, sizeof *h), spare;
     enum reason why = h2_block_request(&st->block, f->tls, fin, h ? h : &spare);
     st->in_head = true;
+    char key[WS_KEY_LEN + 1];
     if (!h)
         why = REASON_LIMIT;
+    else if (why == REASON_NONE && h->upgrade == UPGRADE_WEBSOCKET && !ws_take_key(h, true, key))
+        why = REASON_MALFORMED;
     if (why != REASON_NONE) {
         reject(st, why, h ? h : &spare);
         return;
     }
     st->head_method = strcmp(h->method, "HEAD") == 0;
+    st->upgrade = h->upgrade == UPGRADE_WEBSOCKET;
     st->in_left = fin ? -1 : h->content_length;
     if (exchange_begin(f, &st->base, &st->arena, h, fin) != 0)
         h2_reset(st, NGHTTP2_INTERNAL_ERROR);
@@ -190,6 +195,11 @@ static void on_headers(struct h2_stream *st, bool fin)
  */
 static void on_data(struct h2_stream *st, const uint8_t *p, size_t n, bool fin)
 {
+    if (st->upgrade && !st->tunnel) { /* nobody has agreed to take it */
+        if (!st->out_head)
+            exchange_request_abort(st->base.x, ABORT_PROTOCOL);
+        return;
+    }
     if (st->in_left >= 0) {
         if ((uint64_t)st->in_left < n || (fin && (uint64_t)st->in_left != n)) {
             exchange_request_abort(st->base.x, ABORT_PROTOCOL);
@@ -244,6 +254,7 @@ static int op_head(struct http_stream *base, const struct http_head *head, bool 
         nghttp2_data_provider provider = h2_data_provider(st);
         st->out_head = true;
         st->out_fin = fin;
+        st->tunnel = head->status == 101;
         engine_timer_clear(&st->timer);
         r = nghttp2_submit_response(s->ng, st->id, nv.v, nv.n, fin ? NULL : &provider);
     }

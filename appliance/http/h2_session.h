@@ -62,6 +62,7 @@ struct h2_stream {
     bool closed; /* nghttp2 has forgotten it */
     bool reset_sent, reset_got, refused;
     bool head_method; /* the request's is HEAD */
+    bool upgrade, tunnel; /* a WebSocket is asked for; is open */
     uint8_t interim;
 };
 

@@ -1,4 +1,5 @@
 /* Requests from an agent's socket to an upstream's and back, through the real codecs. */
+#include "appliance/http/ws_handshake.h"
 #include "tests/unit/http_world.h"
 
 TestSuite(exchange, .init = world_open, .fini = world_close, .timeout = 20);
@@ -560,31 +561,97 @@ Test(exchange, a_silent_upstream)
 
 /* ---- upgrades ---- */
 
-#define WS "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n"
+#define WS \
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+
+/* Answers the handshake that the origin has seen. */
+static void accept_websocket(const char *seen, const char *more)
+{
+    char key[WS_KEY_LEN + 1] = "", accept[WS_ACCEPT_LEN + 1], answer[400];
+    const char *at = strstr(seen, "sec-websocket-key: ");
+    cr_assert(at, "%s", seen);
+    memcpy(key, at + 19, WS_KEY_LEN);
+    ws_accept(key, accept);
+    (void)snprintf(answer, sizeof answer,
+        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+        accept, more);
+    put(w.origin, answer);
+}
 
 Test(exchange, a_websocket_becomes_a_tunnel)
 {
-    put(w.agent, GET WS "early");
+    /* masked with zeros, so that the payload can be read here */
+    static const char early[] = "\x81\x85\0\0\0\0early", bye[] = "\x88\x82\0\0\0\0\x03\xe8";
+    put(w.agent, GET WS);
     const char *seen = take(w.origin);
-    EXPECT_HAS(seen, "sec-websocket-key: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
-    EXPECT_NOT(seen, "early");
+    EXPECT_HAS(seen, "\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ");
+    EXPECT_NOT(seen, "dGhlIHNhbXBsZSBub25jZQ==");
+    EXPECT_NOT(seen, "permessage-deflate");
     cr_assert(!(w.flags & UPSTREAM_H2_OK));
-    put(w.origin,
-        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: y\r\n\r\nhi");
+    put_n(w.agent, early, sizeof early - 1);
+    accept_websocket(seen, "");
+    put(w.origin, "\x81\x02hi");
     const char *got = take(w.agent);
-    EXPECT_HAS(got, "HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: y\r\n");
-    EXPECT_HAS(got, "\r\n\r\nhi");
-    cr_assert_str_eq(take(w.origin), "early");
-    put(w.agent, "ping");
-    cr_assert_str_eq(take(w.origin), "ping");
-    put(w.origin, "pong");
-    cr_assert_str_eq(take(w.agent), "pong");
-    shutdown(w.agent, SHUT_WR);
-    cr_assert_str_eq(take(w.origin), "EOF");
-    put(w.origin, "last");
+    EXPECT_HAS(got, "HTTP/1.1 101 Switching Protocols\r\n");
+    EXPECT_HAS(got, "\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi");
+    got = take(w.origin);
+    cr_assert_eq(memcmp(got, "\x81\x85", 2), 0);
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(got[6 + i] ^ got[2 + i % 4], "early"[i]);
+    put_n(w.agent, bye, sizeof bye - 1);
+    put(w.origin, "\x88\x02\x03\xe8");
     shutdown(w.origin, SHUT_WR);
-    cr_assert_str_eq(take(w.agent), "lastEOF");
-    EXPECT_HAS(audit_lines(), "\"status\":101,\"bytes_out\":9,\"bytes_in\":10");
+    cr_assert_str_eq(take(w.agent), "\x88\x02\x03\xe8"
+                                    "EOF");
+    shutdown(w.agent, SHUT_WR);
+    pump();
+    EXPECT_HAS(audit_lines(), "\"status\":101,\"bytes_out\":19,\"bytes_in\":8");
+}
+
+Test(exchange, what_is_no_websocket_is_cut)
+{
+    put(w.agent, GET WS);
+    accept_websocket(take(w.origin), "");
+    (void)take(w.agent);
+    put(w.agent, "GET /smuggled HTTP/1.1\r\n\r\n");
+    EXPECT_NOT(take(w.origin), "smuggled");
+    const char *got = take(w.agent);
+    cr_assert_eq(memcmp(got,
+                     "\x88\x0b\x03\xea"
+                     "malformed"
+                     "EOF",
+                     16),
+        0);
+    EXPECT_HAS(audit_lines(), "\"reason\":\"malformed\"");
+}
+
+Test(exchange, a_wrong_answer_to_the_handshake)
+{
+    put(w.agent, GET WS);
+    put(w.origin, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+                  "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 502 ");
+    world_front("a.example");
+    put(w.agent, GET WS);
+    accept_websocket(take(w.origin), "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 502 ");
+}
+
+Test(exchange, a_websocket_without_a_proper_key)
+{
+    static const char *const bad[] = {"", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n",
+        "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char request[300];
+        world_front("a.example");
+        (void)snprintf(
+            request, sizeof request, GET "Upgrade: websocket\r\nConnection: Upgrade\r\n%s\r\n", bad[i]);
+        put(w.agent, request);
+        EXPECT_HAS(take(w.agent), "\"reason\":\"malformed\"");
+        cr_expect_eq(w.opened, 0);
+    }
 }
 
 Test(exchange, a_refused_upgrade_is_an_ordinary_answer)

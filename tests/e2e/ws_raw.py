@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""WebSocket by hand.
+
+usage: ws_raw.py serve ADDRESS PORT CERT KEY     echoes messages; /bad-* breaks a rule in a certain way
+       ws_raw.py HOST PORT [CASE...]             prints "CASE: WHAT CAME"
+"""
+import base64, hashlib, os, socket, ssl, struct, sys, threading, time
+
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def frame(op, data=b"", fin=True, rsv=0, key=None, length=None, wide=None):
+    n = len(data) if length is None else length
+    out = bytes([(0x80 if fin else 0) | rsv << 4 | op])
+    m = 0x80 if key is not None else 0
+    if wide == 2 or (wide is None and 126 <= n < 65536):
+        out += bytes([m | 126]) + struct.pack(">H", n)
+    elif wide == 8 or (wide is None and n >= 65536):
+        out += bytes([m | 127]) + struct.pack(">Q", n)
+    else:
+        out += bytes([m | n])
+    if key is None:
+        return out + data
+    return out + key + bytes(b ^ key[i & 3] for i, b in enumerate(data))
+
+
+class Stream:
+    def __init__(self, s):
+        self.s, self.buf = s, b""
+
+    def need(self, n):
+        while len(self.buf) < n:
+            got = self.s.recv(65536)
+            if not got:
+                raise EOFError
+            self.buf += got
+        out, self.buf = self.buf[:n], self.buf[n:]
+        return out
+
+    def head(self):
+        while b"\r\n\r\n" not in self.buf:
+            got = self.s.recv(65536)
+            if not got:
+                raise EOFError
+            self.buf += got
+        head, self.buf = self.buf.split(b"\r\n\r\n", 1)
+        return head.decode("latin-1")
+
+    def frame(self):
+        a, b = self.need(2)
+        n = b & 127
+        if n == 126:
+            n = struct.unpack(">H", self.need(2))[0]
+        elif n == 127:
+            n = struct.unpack(">Q", self.need(8))[0]
+        key = self.need(4) if b & 128 else b"\0\0\0\0"
+        data = self.need(n)
+        if any(key):
+            data = bytes(x ^ key[i & 3] for i, x in enumerate(data))
+        return a & 15, bool(a & 128), data, bool(b & 128)
+
+
+def accept_of(key):
+    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+
+
+def fields(head):
+    return {k.strip().lower(): v.strip() for k, v in (l.split(":", 1) for l in head.split("\r\n")[1:])}
+
+
+BAD = {"/bad-mask": frame(1, b"x", key=b"abcd"), "/bad-rsv": frame(1, b"x", rsv=4), "/bad-op": frame(3, b"x"),
+       "/bad-length": frame(1, b"x", wide=2), "/bad-cont": frame(0, b"x"), "/bad-ping": frame(9, b"x" * 126)}
+
+
+def serve_one(s):
+    try:
+        st = Stream(s)
+        head = st.head()
+        f, path = fields(head), head.split(" ")[1]
+        if f.get("upgrade", "").lower() != "websocket":
+            s.sendall(b"HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n")
+            return
+        accept = accept_of(f["sec-websocket-key"])
+        if path == "/no":
+            s.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno")
+            return
+        if path == "/bad-accept":
+            accept = accept_of("x")
+        extra = "sec-websocket-extensions: permessage-deflate\r\n" if path == "/bad-extension" else ""
+        extra += "".join("x-seen-%s: %s\r\n" % (k, v) for k, v in f.items() if k.startswith("sec-websocket-") and k != "sec-websocket-key")
+        s.sendall(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Accept: %s\r\n%s\r\n" % (accept, extra)).encode())
+        if path in BAD:
+            s.sendall(frame(1, b"fine") + BAD[path])
+            time.sleep(1)
+            return
+        masks = set()
+        while True:
+            op, fin, data, masked = st.frame()
+            assert masked
+            if op == 8:
+                s.sendall(frame(8, data))
+                return
+            s.sendall(frame(10, data) if op == 9 else frame(op, data, fin))
+    except (EOFError, OSError, AssertionError) as e:
+        print("server: %r" % e, file=sys.stderr, flush=True)
+    finally:
+        s.close()
+
+
+def serve(address, port, cert, key):
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ctx.load_cert_chain(cert, key)
+    listener = socket.create_server((address, int(port)), backlog=100)
+
+    def handshake(s):
+        try:
+            serve_one(ctx.wrap_socket(s, server_side=True))
+        except OSError:
+            s.close()
+
+    while True:
+        s, _ = listener.accept()
+        threading.Thread(target=handshake, args=(s,), daemon=True).start()
+
+
+# ---- the agent's side ----
+
+KEY = base64.b64encode(b"0123456789abcdef").decode()
+MASK = b"\x11\x22\x33\x44"
+
+
+class Client:
+    def __init__(self, host, port, path="/", extra=(), key=KEY, version="13", host_field=None):
+        ctx = ssl.create_default_context()
+        self.s = ctx.wrap_socket(socket.create_connection((host, port), 5), server_hostname=host)
+        self.s.settimeout(5)
+        self.st = Stream(self.s)
+        lines = ["GET %s HTTP/1.1" % path, "Host: %s:%d" % (host_field or host, port), "Upgrade: websocket", "Connection: Upgrade"]
+        lines += ["Sec-WebSocket-Key: " + key] if key is not None else []
+        lines += ["Sec-WebSocket-Version: " + version] if version is not None else []
+        self.s.sendall(("\r\n".join(lines + list(extra)) + "\r\n\r\n").encode())
+        head = self.st.head()
+        self.status = int(head.split(" ")[1])
+        self.fields = fields(head)
+
+    def send(self, op, data=b"", **kw):
+        kw.setdefault("key", MASK)
+        self.s.sendall(frame(op, data, **kw))
+
+    def message(self):
+        op, fin, data, masked = self.st.frame()
+        assert not masked, "a masked frame came to the client"
+        whole = data
+        while not fin:
+            o, fin, data, masked = self.st.frame()
+            if o >= 8:
+                return "control in message %d" % o
+            whole += data
+        return (op, whole)
+
+    def ending(self):
+        """Close codes until the end."""
+        out = []
+        try:
+            while True:
+                op, data = self.message()
+                out.append("close %d" % struct.unpack(">H", data[:2]) if op == 8 else "op%d %d" % (op, len(data)))
+        except (EOFError, OSError) as e:
+            out.append("EOF" if isinstance(e, EOFError) else type(e).__name__)
+        return " ".join(out)
+
+
+def cases(host, port, wanted):
+    def echo():
+        c = Client(host, port)
+        assert c.status == 101 and c.fields["sec-websocket-accept"] == accept_of(KEY), c.fields
+        c.send(1, b"hello")
+        assert c.message() == (1, b"hello")
+        c.send(9, b"p")
+        assert c.message() == (10, b"p")
+        c.send(2, b"ab", fin=False)
+        c.send(9, b"mid")
+        c.send(0, b"cd")
+        got = c.message()
+        assert got == "control in message 10", got
+        assert c.st.frame()[:3] == (0, True, b"cd")
+        c.send(8, struct.pack(">H", 1000) + b"bye")
+        return c.ending()
+
+    def sizes():
+        c = Client(host, port)
+        for n in (0, 1, 125, 126, 127, 65535, 65536, 300000, 3000000):
+            data = os.urandom(n)
+            c.send(2, data)
+            try:
+                got = c.message()
+            except EOFError:
+                raise Exception("the end at %d" % n)
+            assert got == (2, data), (n, got[0], len(got[1]))
+        return "ok"
+
+    def bytewise():
+        c = Client(host, port)
+        for b in frame(1, b"slow" * 40, key=MASK):
+            c.s.sendall(bytes([b]))
+        assert c.message() == (1, b"slow" * 40)
+        return "ok"
+
+    def extensions():
+        c = Client(host, port, extra=["Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat"])
+        return " ".join(sorted(k for k in c.fields if "extension" in k or "protocol" in k)) or "none"
+
+    def handshake(**kw):
+        def run():
+            c = Client(host, port, **kw)
+            return str(c.status)
+        return run
+
+    def bad(*a, **kw):
+        def run():
+            c = Client(host, port)
+            c.send(*a, **kw)
+            return c.ending()
+        return run
+
+    def bad_server(path):
+        def run():
+            c = Client(host, port, path)
+            return str(c.status) + " " + c.ending()
+        return run
+
+    table = {
+        "echo": echo, "sizes": sizes, "bytewise": bytewise, "extensions": extensions,
+        "refused": handshake(path="/no"), "no_key": handshake(key=None), "short_key": handshake(key="eA=="),
+        "version_8": handshake(version="8"), "no_version": handshake(version=None),
+        "two_keys": handshake(extra=["Sec-WebSocket-Key: " + KEY]), "host_differs": handshake(host_field="forbidden.test"),
+        "unmasked": bad(1, b"x", key=None), "rsv1": bad(1, b"x", rsv=4), "opcode_3": bad(3, b"x"), "opcode_11": bad(11),
+        "long_ping": bad(9, b"x" * 126), "split_ping": bad(9, b"x", fin=False), "half_close_code": bad(8, b"x"),
+        "close_1005": bad(8, struct.pack(">H", 1005)), "close_999": bad(8, struct.pack(">H", 999)),
+        "padded_length": bad(1, b"x", wide=2), "padded_length_8": bad(1, b"x", wide=8),
+        "huge_length": bad(1, b"x", wide=8, length=1 << 63), "cont_of_nothing": bad(0, b"x"),
+        "message_in_message": lambda: (lambda c: (c.send(1, b"x", fin=False), c.send(1, b"y"), c.ending())[2])(Client(host, port)),
+        "after_close": lambda: (lambda c: (c.s.sendall(frame(8, b"", key=MASK) + frame(1, b"y", key=MASK)), c.ending())[1])(Client(host, port)),
+        "http_inside": lambda: (lambda c: (c.s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), c.ending())[1])(Client(host, port)),
+        "bad_accept": handshake(path="/bad-accept"), "bad_extension": handshake(path="/bad-extension"),
+    }
+    table.update({"server" + p.replace("/bad-", "_"): bad_server(p) for p in BAD})
+    for name in wanted or table:
+        try:
+            what = table[name]()
+        except Exception as e:
+            what = "EXCEPTION %r" % e
+        print("%s: %s" % (name, what), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve(*sys.argv[2:])
+    else:
+        cases(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
