@@ -18,7 +18,7 @@
 #else
 #define MTIME(st) ((st).st_mtim)
 #endif
-#define PATH_LEN 4200
+#define PATH_LEN AUDIT_PATH_LEN
 #define EXIT_BROKEN 1
 #define FAULTS_SHOWN 20
 
@@ -65,15 +65,13 @@ static int name_one(struct record *r, bool alive, void *arg)
     return 0;
 }
 
-/* Where the log is: of a sandbox that runs, or of one that has ended. `*name` becomes the living one's, or
- * NULL. */
-static int locate(const char **name, const struct audit_query *q, char dir[static PATH_LEN])
+int audit_locate(const char **name, const char *state_dir, char dir[static AUDIT_PATH_LEN])
 {
     struct record r;
     bool alive = false;
     struct stat st;
-    if (q->state_dir) {
-        (void)snprintf(dir, PATH_LEN, "%s", q->state_dir);
+    if (state_dir) {
+        (void)snprintf(dir, PATH_LEN, "%s", state_dir);
         *name = NULL;
         return 0;
     }
@@ -217,7 +215,7 @@ int cmd_audit(int argc, char **argv)
             argc, argv, 0, &args, &status))
         return status;
     const char *name = args.n_pos ? args.pos[0] : NULL;
-    if (args.n_pos > 1 || !format_ok(&q) || locate(&name, &q, dir))
+    if (args.n_pos > 1 || !format_ok(&q) || audit_locate(&name, q.state_dir, dir))
         return EXIT_EGRESSCTL;
     struct audit_files *f = audit_files_open(dir);
     if (!f) {

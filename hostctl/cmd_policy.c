@@ -82,22 +82,28 @@ static const char policy_usage[] =
     "       egressctl policy test FILE --url URL [--method METHOD] [--header 'NAME: VALUE']...\n"
     "                             [--body FILE]\n"
     "       egressctl policy diff FILE FILE\n"
+    "       egressctl policy learn [NAME] [--state-dir DIR] [--siblings N]\n"
     "\n"
     "check: what the policy allows. Status 0, or 2 and FILE:LINE:COL where it is wrong.\n"
     "test:  what would become of a request, and why. Status 0: allowed, 1: refused, 2: bad policy.\n"
     "diff:  what the second changes in the first. Status 0: nothing, 1: something.\n"
+    "learn: the least that allows what a sandbox's log has (see run --audit-only), for you to edit.\n"
     "\n";
 
 int cmd_policy(int argc, char **argv)
 {
     struct policy_query q = {0};
-    const char *body = NULL;
+    const char *body = NULL, *state_dir = NULL;
+    unsigned siblings = 0;
     struct opt_list headers = {0};
     const struct opt table[] = {
         {"url", 0, OPT_STRING, &q.url, "URL", "test: of the request", 0, 0},
         {"method", 0, OPT_STRING, &q.method, "METHOD", "test: of the request; default GET", 0, 0},
         {"header", 0, OPT_LIST, &headers, "NAME: VALUE", "test: a header field; may be repeated", 0, 0},
         {"body", 0, OPT_STRING, &body, "FILE", "test: the request's body", 0, 0},
+        {"state-dir", 0, OPT_STRING, &state_dir, "DIR", "learn: the log in this directory", 0, 0},
+        {"siblings", 0, OPT_UINT, &siblings, "N", "learn: names in one place of a path that make it data (8)",
+            2, 10000},
         {0},
     };
     struct opt_args args;
@@ -112,7 +118,9 @@ int cmd_policy(int argc, char **argv)
         return test(&args, &q, body);
     if (args.n_pos == 3 && strcmp(args.pos[0], "diff") == 0)
         return diff(&args);
-    log_warn("policy: egressctl policy check FILE, test FILE --url URL, or diff FILE FILE");
+    if (args.n_pos >= 1 && args.n_pos <= 2 && strcmp(args.pos[0], "learn") == 0)
+        return policy_learn(args.n_pos == 2 ? args.pos[1] : NULL, state_dir, siblings);
+    log_warn("policy: egressctl policy check FILE, test FILE --url URL, diff FILE FILE, or learn [NAME]");
     return EXIT_EGRESSCTL;
 }
 

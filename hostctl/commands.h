@@ -24,6 +24,14 @@ int cmd_pf(int argc, char **argv);
 bool command_options(const struct opt *table, const char *usage, int argc, char **argv, unsigned flags,
     struct opt_args *args, int *status);
 
+/** Where the audit log is: `state_dir` where that is given, else of the sandbox `*name`, also after its end,
+ * else of the last one. `*name` becomes that of a living one, or NULL. 0, or -errno after a message. */
+#define AUDIT_PATH_LEN 4200
+int audit_locate(const char **name, const char *state_dir, char dir[static AUDIT_PATH_LEN]);
+
+/** `policy learn`; 0 for `siblings` is the default. Returns the exit status. */
+int policy_learn(const char *name, const char *state_dir, unsigned siblings);
+
 /** The living sandbox called `name`, or the only one where it is NULL. 0, or -errno after a message. */
 int sandbox_find(const char *name, struct record *out);
 

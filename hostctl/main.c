@@ -22,7 +22,7 @@ static const struct command {
     {"exec", cmd_exec, "run one more command in a sandbox"},
     {"audit", cmd_audit, "show, follow or verify the audit log"},
     {"doctor", cmd_doctor, "say what this host has and lacks"},
-    {"policy", cmd_policy, "check a policy file"},
+    {"policy", cmd_policy, "check, test, compare and learn policies"},
     {"reload", cmd_reload, "give a sandbox another policy and fresh secrets"},
     {"ca", cmd_ca, "print a sandbox's CA certificate"},
     {"pf", cmd_pf, "print the optional pf anchor (macOS)"},
