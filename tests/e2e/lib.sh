@@ -168,6 +168,8 @@ world_up() {
     for a in $ORIGIN $STRANGE $FORBIDDEN $DNS; do ip -n "$W-net" addr add "$a/32" dev lo; done
     ip -n "$W-host" link set lo up
     ip -n "$W-net" link set lo up
+    ip -n "$W-host" link set up0 addrgenmode none # no neighbour discovery of the world's own on the wire
+    ip -n "$W-net" link set dn0 addrgenmode none
     ip -n "$W-host" link set up0 up
     ip -n "$W-net" link set dn0 up
     ip -n "$W-host" route add default via 10.77.0.1
