@@ -105,8 +105,12 @@ struct literals {
     size_t n, room;
     uint32_t *sorted; /* indexes by their text */
     size_t longest; /* anchor */
+    uint32_t folded[8]; /* indexes of those in any case */
+    size_t n_folded;
     hs_database_t *db;
-    bool first[256]; /* octets that some literal begins with */
+    uint32_t first[257]; /* where those that begin with an octet are in `sorted` */
+    bool starts[256]; /* the octet begins one, in whatever case */
+    bool in_secrets[256]; /* the octet is in a secret */
     struct arena *arena;
 };
 

@@ -237,25 +237,23 @@ static uint64_t feed_unpacks(struct layer *l, const uint8_t *p, size_t n, bool f
     return settled;
 }
 
-/* From the first escape on. What came before it and is not settled belongs to the text below as well. */
+/* What came before an escape and is not settled belongs to the text below as well. */
 static uint64_t feed_unescape(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
+    struct held_text run = {0}, text;
     if (!l->unescape) {
-        if (!unescape_wants(p, n))
+        if (!unescape_wants(l->env, p, n, fin))
             return l->end + n;
         l->unescape = unescape_new(l->env, l->depth);
         if (!l->unescape) {
             l->env->too_much = true;
             return l->end;
         }
-        const uint8_t *run, *text;
-        size_t n_run = l->runs ? runs_pending(l->runs, &run) : 0, n_text = scan_held(&l->scan, &text);
-        if (n_run > n_text)
-            (void)unescape_feed(l->unescape, l->end - n_run, run, n_run, false);
-        else if (n_text)
-            (void)unescape_feed(l->unescape, l->end - n_text, text, n_text, false);
     }
-    return unescape_feed(l->unescape, l->end, p, n, fin);
+    if (l->runs)
+        run.n = runs_pending(l->runs, &run.p);
+    text.n = scan_held(&l->scan, &text.p);
+    return unescape_feed(l->unescape, l->end, run.n > text.n ? &run : &text, p, n, fin);
 }
 
 static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)

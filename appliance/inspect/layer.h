@@ -60,8 +60,15 @@ void runs_free(struct runs *r);
 
 struct unescape;
 struct unescape *unescape_new(struct scan_env *env, unsigned depth);
-bool unescape_wants(const uint8_t *p, size_t n);
-uint64_t unescape_feed(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin);
+/** Is there an escape in it that could be part of something looked for? */
+bool unescape_wants(struct scan_env *env, const uint8_t *p, size_t n, bool fin);
+/** `before`: text before `at` that is not settled. */
+struct held_text {
+    const uint8_t *p;
+    size_t n;
+};
+uint64_t unescape_feed(
+    struct unescape *u, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin);
 void unescape_free(struct unescape *u);
 
 enum coding { CODING_GZIP, CODING_DEFLATE, CODING_BR, CODING_ZSTD };

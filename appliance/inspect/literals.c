@@ -40,6 +40,8 @@ bool literals_add(
         .pattern = p,
         .detector = detector,
         .fold = p && (p->flags & PATTERN_FOLD)};
+    if (l->v[l->n - 1].fold && l->n_folded < ARRAY_LEN(l->folded))
+        l->folded[l->n_folded++] = (uint32_t)l->n - 1;
     return true;
 }
 
@@ -83,6 +85,8 @@ bool literals_add_secret(struct literals *l, const char *name, const char *value
     const uint8_t *v = (const uint8_t *)value;
     const char *d = detector_name(l->arena, "known_secrets", name);
     cleanup_free uint8_t *out = malloc(8 * (n / 4 + 2));
+    for (size_t i = 0; i < n; i++)
+        l->in_secrets[v[i]] = true;
     bool ok = out && d && add_form(l, v, n, d) && add_plus(l, value, n, out, d);
     for (unsigned shift = 0; ok && shift < 3; shift++)
         ok = add_form(l, out, form_base64(v, n, shift, false, out), d) &&
@@ -112,11 +116,14 @@ static int sort(struct literals *l)
     for (size_t i = 0; i < l->n; i++) {
         const struct literal *x = &l->v[i];
         l->sorted[i] = (uint32_t)i;
-        l->first[x->text[0]] = true;
+        l->first[x->text[0] + 1]++;
+        l->starts[x->text[0]] = true;
         if (x->fold && x->text[0] >= 'a' && x->text[0] <= 'z')
-            l->first[x->text[0] - 32] = true;
+            l->starts[x->text[0] - 32] = true;
         l->longest = MAX(l->longest, anchor_len(x));
     }
+    for (size_t i = 0; i < 256; i++)
+        l->first[i + 1] += l->first[i];
     qsort_r(l->sorted, l->n, sizeof *l->sorted, by_text, l);
     return 0;
 }
@@ -158,7 +165,7 @@ void literals_free(struct literals *l)
  * any. */
 static bool begins_literal(const struct literals *l, const uint8_t *p, size_t n)
 {
-    size_t lo = 0, hi = l->n;
+    size_t lo = l->first[p[0]], end = l->first[p[0] + 1], hi = end;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         const struct literal *x = &l->v[l->sorted[mid]];
@@ -168,7 +175,7 @@ static bool begins_literal(const struct literals *l, const uint8_t *p, size_t n)
         else
             hi = mid;
     }
-    if (lo == l->n)
+    if (lo == end)
         return false;
     const struct literal *x = &l->v[l->sorted[lo]];
     return anchor_len(x) > n && memcmp(x->text, p, n) == 0;
@@ -176,9 +183,9 @@ static bool begins_literal(const struct literals *l, const uint8_t *p, size_t n)
 
 static bool begins_folded(const struct literals *l, const uint8_t *p, size_t n)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        const struct literal *x = &l->v[i];
-        if (x->fold && anchor_len(x) > n && strncasecmp((const char *)x->text, (const char *)p, n) == 0)
+    for (size_t i = 0; i < l->n_folded; i++) {
+        const struct literal *x = &l->v[l->folded[i]];
+        if (anchor_len(x) > n && strncasecmp((const char *)x->text, (const char *)p, n) == 0)
             return true;
     }
     return false;
@@ -188,7 +195,7 @@ size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n)
 {
     size_t from = n >= l->longest ? n - l->longest + 1 : 0;
     for (size_t i = from; i < n; i++)
-        if (l->first[p[i]] && (begins_literal(l, p + i, n - i) || begins_folded(l, p + i, n - i)))
+        if (l->starts[p[i]] && (begins_literal(l, p + i, n - i) || begins_folded(l, p + i, n - i)))
             return i;
     return n;
 }

@@ -165,8 +165,18 @@ static void whole(struct runs *r, const uint8_t *p, size_t n, uint64_t above)
 {
     if (n < RUN_MIN)
         return;
-    whole_base64(r, p, n, above);
-    whole_hex(r, p, n, above);
+    bool upper = false, lower = false;
+    size_t hex = 0, longest_hex = 0;
+    for (size_t i = 0; i < n; i++) {
+        upper |= p[i] >= 'A' && p[i] <= 'Z';
+        lower |= p[i] >= 'a' && p[i] <= 'z';
+        hex = hex_value(p[i]) >= 0 ? hex + 1 : 0;
+        longest_hex = MAX(longest_hex, hex);
+    }
+    if (upper && lower) /* in words and numbers there is no base64: what it says has both kinds of letters */
+        whole_base64(r, p, n, above);
+    if (longest_hex >= RUN_MIN)
+        whole_hex(r, p, n, above);
 }
 
 /* ---- piece by piece ---- */

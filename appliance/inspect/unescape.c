@@ -7,12 +7,18 @@
 
 #define ESCAPE_MAX 12u /* "\u{10ffff}", "&#x0010ffff;" */
 
+/* Text around an escape that goes below with it. No token is longer; of a longer secret more follows. */
+#define AROUND 512u
+
 struct unescape {
     struct scan_env *env;
+    unsigned depth;
+    bool active, partial; /* partial: the last run() ended before an escape that is not whole */
+    uint64_t until; /* active: up to there at least */
     struct below below;
     uint8_t carry[ESCAPE_MAX]; /* an escape that is not whole */
     size_t n_carry;
-    uint8_t out[1024];
+    uint8_t out[4096];
     size_t n_out;
     uint64_t out_at; /* where out[0] comes from */
 };
@@ -20,12 +26,9 @@ struct unescape {
 struct unescape *unescape_new(struct scan_env *env, unsigned depth)
 {
     struct unescape *u = calloc(1, sizeof *u);
-    if (!u)
-        return NULL;
-    u->env = env;
-    if (!below_open(&u->below, env, depth, LAYER_TEXT)) {
-        free(u);
-        return NULL;
+    if (u) {
+        u->env = env;
+        u->depth = depth;
     }
     return u;
 }
@@ -36,11 +39,6 @@ void unescape_free(struct unescape *u)
         return;
     below_close(&u->below);
     free(u);
-}
-
-bool unescape_wants(const uint8_t *p, size_t n)
-{
-    return n && (memchr(p, '\\', n) || memchr(p, '%', n) || memchr(p, '&', n));
 }
 
 /* ---- one escape ---- */
@@ -199,18 +197,42 @@ static void put_value(struct unescape *u, uint64_t at, const struct escape *e, u
     put(u, at, b, n);
 }
 
+static bool is_escape(uint8_t c)
+{
+    return c == '\\' || c == '%' || c == '&';
+}
+
 static size_t next_escape(const uint8_t *p, size_t n)
 {
     size_t i = 0;
-    while (i < n && p[i] != '\\' && p[i] != '%' && p[i] != '&')
+    while (i < n && !is_escape(p[i]))
         i++;
     return i;
+}
+
+/* Could the character be within what is looked for? `before` octets can be read before p. */
+static bool matters(const struct unescape *u, const struct escape *e, const uint8_t *p, size_t before)
+{
+    uint32_t v = e->value;
+    if (!e->used)
+        return true; /* not whole yet */
+    if (e->none)
+        return false;
+    if (v == '\n' || v == '\r' || e->nothing) { /* a line break in base64 */
+        size_t k = 0;
+        while (k < before && k < 16 && b64_value(p[-1 - (ptrdiff_t)k]) >= 0)
+            k++;
+        return k == 16;
+    }
+    return v >= 0x80 || u->env->lits->in_secrets[v] || is_word((uint8_t)v) || is_escape((uint8_t)v) ||
+           (v && strchr("/+=.~:@$", (int)v));
 }
 
 /* Returns the octets used: all, or up to an escape that is not whole. */
 static size_t run(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
     size_t i = 0;
+    u->partial = false;
     while (i < n) {
         size_t k = next_escape(p + i, n - i);
         put(u, at + i, p + i, k);
@@ -218,8 +240,12 @@ static size_t run(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, b
         if (i == n)
             break;
         struct escape e = parse(p + i, n - i, fin || n - i >= ESCAPE_MAX);
-        if (!e.used)
+        if (matters(u, &e, p + i, i))
+            u->until = at + i + AROUND;
+        if (!e.used) {
+            u->partial = true;
             break;
+        }
         if (e.none)
             put(u, at + i, p + i, 1);
         else
@@ -229,7 +255,35 @@ static size_t run(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, b
     return i;
 }
 
-uint64_t unescape_feed(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
+/* The next escape that matters; n: none. */
+static size_t find(const struct unescape *u, const uint8_t *p, size_t n, size_t from, bool fin)
+{
+    for (size_t i = from; (i += next_escape(p + i, n - i)) < n;) {
+        struct escape e = parse(p + i, n - i, fin || n - i >= ESCAPE_MAX);
+        if (matters(u, &e, p + i, i))
+            return i;
+        i += e.used;
+    }
+    return n;
+}
+
+static void begin(struct unescape *u, uint64_t at)
+{
+    u->active = below_open(&u->below, u->env, u->depth, LAYER_TEXT);
+    u->until = at + AROUND;
+    u->n_carry = u->n_out = 0;
+}
+
+static void finish(struct unescape *u, uint64_t at)
+{
+    flush(u);
+    below_feed(&u->below, NULL, 0, at, true);
+    below_close(&u->below);
+    u->active = false;
+}
+
+/* Octets of a text around escapes. Returns those used; the rest of an escape that is not whole is carried. */
+static size_t follow(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
     size_t i = 0;
     while (u->n_carry && i < n) { /* one more octet at a time: it is short */
@@ -241,16 +295,71 @@ uint64_t unescape_feed(struct unescape *u, uint64_t at, const uint8_t *p, size_t
         u->n_carry = len - used;
         memcpy(u->carry, text + used, u->n_carry);
     }
-    size_t used = i + run(u, at + i, p + i, n - i, fin);
-    if (used < n) {
-        u->n_carry = n - used;
-        memcpy(u->carry, p + used, u->n_carry);
-    } else if (fin && u->n_carry) {
-        (void)run(u, at - u->n_carry, u->carry, u->n_carry, true);
-        u->n_carry = 0;
+    while (i < n && !(u->env->found && u->env->stop)) {
+        size_t k = u->until > at + i ? MIN((size_t)(u->until - at - i), n - i) : 0;
+        size_t used = run(u, at + i, p + i, k, fin && i + k == n);
+        i += used;
+        if (used == k && i < n) { /* the next octets, if something below waits for them */
+            flush(u);
+            if (u->below.settled >= u->below.end)
+                break;
+            u->until = at + i + AROUND;
+        } else if (used < k && i + ESCAPE_MAX > n) {
+            break;
+        }
     }
+    return i;
+}
+
+bool unescape_wants(struct scan_env *env, const uint8_t *p, size_t n, bool fin)
+{
+    return n && find(&(const struct unescape){.env = env}, p, n, 0, fin) < n;
+}
+
+/* Where the text below begins: some way before the escape, and not within a run of base64, whose groups would
+ * be lost. */
+static size_t around(const uint8_t *p, size_t e)
+{
+    size_t b = e - MIN(e, (size_t)AROUND);
+    while (b > 0 && e - b < 8 * AROUND && b64_value(p[b - 1]) >= 0)
+        b--;
+    return b;
+}
+
+uint64_t unescape_feed(
+    struct unescape *u, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin)
+{
+    size_t i = 0;
+    while (i < n) {
+        if (!u->active) {
+            size_t e = find(u, p, n, i, fin), b = around(p, e);
+            if (e == n)
+                break;
+            begin(u, at + e);
+            if (!u->active)
+                return at;
+            if (b == 0 && before->n)
+                put(u, at - before->n, before->p, before->n);
+            i = b;
+        }
+        i += follow(u, at + i, p + i, n - i, fin);
+        if (i < n && u->partial) {
+            u->n_carry = n - i;
+            memcpy(u->carry, p + i, u->n_carry);
+            i = n;
+        } else if (i < n) {
+            finish(u, at + i);
+        }
+        if (u->env->too_much || (u->env->found && u->env->stop))
+            return at;
+    }
+    if (u->active && fin) {
+        if (n == 0 && u->n_carry)
+            (void)run(u, at - u->n_carry, u->carry, u->n_carry, true);
+        finish(u, at + n);
+    }
+    if (!u->active)
+        return at + n;
     flush(u);
-    if (fin)
-        below_feed(&u->below, NULL, 0, at + n, true);
     return MIN(below_settled(&u->below, at + n), at + n - u->n_carry);
 }
