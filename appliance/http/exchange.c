@@ -62,7 +62,9 @@ static void set_timer(struct exchange *x)
 static bool is_grpc(const struct exchange *x)
 {
     const struct field *f = http_field(x->req->fields, x->req->n_fields, "content-type");
-    return f && f->value_len >= 16 && http_ieq(f->value, 16, "application/grpc");
+    if (!f || f->value_len < 16 || !http_ieq(f->value, 16, "application/grpc"))
+        return false;
+    return f->value_len == 16 || f->value[16] == '+' || f->value[16] == ';'; /* not grpc-web */
 }
 
 static bool is_git_client(const struct exchange *x)
@@ -86,7 +88,7 @@ static void refuse(struct exchange *x, enum reason why, uint16_t status, const c
             .hint = hint,
             .grpc = is_grpc(x),
             .plain = is_git_client(x)};
-        x->status = status ? status : (uint16_t)reason_status(why);
+        x->status = d.grpc ? 200 : status ? status : (uint16_t)reason_status(why);
         x->resp_started = true;
         (void)exchange_write_denial(x->f, x->front, &d);
     }

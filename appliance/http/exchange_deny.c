@@ -56,18 +56,62 @@ size_t deny_body(
         .name = (n), .value = (v), .name_len = sizeof(n) - 1, .value_len = (uint32_t)strlen(v) \
     }
 
+/* https://grpc.io/docs/guides/status-codes/ */
+static const char *grpc_status(enum reason why)
+{
+    switch (why) {
+    case REASON_MALFORMED:
+    case REASON_AMBIGUOUS_PATH: return "3"; /* INVALID_ARGUMENT */
+    case REASON_LIMIT: return "8"; /* RESOURCE_EXHAUSTED */
+    case REASON_UPSTREAM_TLS:
+    case REASON_UPSTREAM_UNREACHABLE:
+    case REASON_AUDIT_UNAVAILABLE: return "14"; /* UNAVAILABLE */
+    default: return "7"; /* PERMISSION_DENIED */
+    }
+}
+
+/* Percent-encoded as gRPC has it. */
+static void put_grpc_text(char *out, size_t room, const char *s)
+{
+    size_t n = 0;
+    for (; *s && n + 4 < room; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c < 0x20 || c > 0x7e || c == '%')
+            n += (size_t)snprintf(out + n, room - n, "%%%02X", c);
+        else
+            out[n++] = *s;
+    }
+    out[n] = '\0';
+}
+
+/* A response of trailers only, which is how gRPC says no: its clients show grpc-message to whoever asks why,
+ * and would not look at a body. */
+static int write_grpc_denial(struct http_stream *front, const struct denial *d)
+{
+    char text[800], message[1000];
+    (void)snprintf(text, sizeof text, "egress_denied: %s: %s", reason_name(d->reason),
+        d->hint ? d->hint : reason_hint(d->reason));
+    put_grpc_text(message, sizeof message, text);
+    struct field fields[] = {FIELD("content-type", "application/grpc"), FIELD("x-egress-verdict", "deny"),
+        FIELD("grpc-status", grpc_status(d->reason)), FIELD("grpc-message", message)};
+    struct http_head h = {
+        .status = 200, .fields = fields, .n_fields = ARRAY_LEN(fields), .content_length = -1};
+    int r = front->ops->head(front, &h, true);
+    return r >= 0 ? front->ops->flush(front) : r;
+}
+
 int exchange_write_denial(struct http_front *f, struct http_stream *front, const struct denial *d)
 {
-    char body[1024], message[160];
+    if (d->grpc)
+        return write_grpc_denial(front, d);
+    char body[1024];
     const char *flow = f->flow ? flow_id(f->flow) : "";
     size_t n = deny_body(body, sizeof body, d->reason, d->host ? d->host : "", flow, d->hint);
-    (void)snprintf(message, sizeof message, "egress_denied: %s", reason_name(d->reason));
     struct field fields[] = {FIELD("content-type", d->plain ? "text/plain" : "application/json"),
-        FIELD("x-egress-verdict", "deny"), FIELD("cache-control", "no-store"), FIELD("grpc-status", "7"),
-        FIELD("grpc-message", message)};
+        FIELD("x-egress-verdict", "deny"), FIELD("cache-control", "no-store")};
     struct http_head h = {.status = d->status ? d->status : (uint16_t)reason_status(d->reason),
         .fields = fields,
-        .n_fields = ARRAY_LEN(fields) - (d->grpc ? 0 : 2),
+        .n_fields = ARRAY_LEN(fields),
         .content_length = (int64_t)n};
     int r = front->ops->head(front, &h, false);
     if (r >= 0)

@@ -5,7 +5,7 @@ usage: h2_raw.py HOST PATH-THAT-IS-BIG
 """
 import os, socket, ssl, struct, sys, time
 
-HOST, BIG = sys.argv[1], sys.argv[2]
+HOST, BIG = (sys.argv + ["", ""])[1:3]
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONT = range(10)
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -33,16 +33,19 @@ def field(name, value):
     return b"\0" + integer(len(name), 7) + name + integer(len(value), 7) + value
 
 
-def head(*extra, method="GET", path="/", scheme="https", authority=HOST, drop=()):
+def head(*extra, method="GET", path="/", scheme="https", authority=HOST, drop=(), order=0):
+    """`order`: so many of `extra` come first."""
     pseudo = [(":method", method), (":scheme", scheme), (":authority", authority), (":path", path)]
-    return b"".join(field(n, v) for n, v in pseudo if n not in drop) + b"".join(field(n, v) for n, v in extra)
+    every = list(extra[:order]) + [x for x in pseudo if x[0] not in drop] + list(extra[order:])
+    return b"".join(field(n, v) for n, v in every)
 
 
 class Peer:
-    def __init__(self, settings=b""):
+    def __init__(self, settings=b"", to=None):
+        host, port = to or (HOST, 443)
         ctx = ssl.create_default_context()
         ctx.set_alpn_protocols(["h2"])
-        self.s = ctx.wrap_socket(socket.create_connection((HOST, 443), 5), server_hostname=HOST)
+        self.s = ctx.wrap_socket(socket.create_connection((host, port), 5), server_hostname=host)
         assert self.s.selected_alpn_protocol() == "h2"
         self.buf = b""
         self.status, self.body, self.reset, self.ended, self.went, self.closed = {}, {}, {}, set(), None, False
