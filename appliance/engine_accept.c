@@ -22,10 +22,11 @@ struct listener {
     uv_poll_t poll;
     struct engine *e;
     int fd;
+    bool proxy; /* the explicit proxy's */
 };
 
 struct engine_accept {
-    struct listener listeners[2];
+    struct listener listeners[3];
     size_t n;
     struct engine_timer pause;
     struct engine *e;
@@ -33,11 +34,11 @@ struct engine_accept {
     int reserve; /* given up to be able to refuse when descriptors have run out */
 };
 
-static bool original_dst(const struct engine *e, int fd, struct endpoint *out)
+static bool original_dst(int fd, bool redirect, struct endpoint *out)
 {
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
-    if (!e->config->redirect)
+    if (!redirect)
         return getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
                addr_from_sockaddr((struct sockaddr *)&ss, out);
     if (getsockopt(fd, IPPROTO_IP, SO_ORIGINAL_DST, &ss, &len) == 0)
@@ -54,15 +55,19 @@ static void reset(int fd)
     (void)close(fd);
 }
 
-static void take(struct engine *e, int fd, const struct sockaddr_storage *peer, bool refuse)
+static void take(const struct listener *l, int fd, const struct sockaddr_storage *peer, bool refuse)
 {
+    struct engine *e = l->e;
     struct endpoint agent, dst;
-    if (!addr_from_sockaddr((const struct sockaddr *)peer, &agent) || !original_dst(e, fd, &dst)) {
+    bool redirect = e->config->redirect && !l->proxy;
+    if (!addr_from_sockaddr((const struct sockaddr *)peer, &agent) || !original_dst(fd, redirect, &dst)) {
         reset(fd); /* it has gone already, or came past the rules: there is no destination to judge */
         return;
     }
     if (refuse || e->n_flows >= e->accept->flows_max)
         flow_refuse(e, fd, &agent, &dst);
+    else if (l->proxy)
+        flow_start_proxied(e, fd, &agent, &dst);
     else
         flow_start(e, fd, &agent, &dst);
 }
@@ -82,15 +87,16 @@ static void on_pause_over(struct engine_timer *t)
 }
 
 /* Out of descriptors: one is set free to take a connection and refuse it, which tells the agent at once. */
-static bool shed(struct engine *e, int listener)
+static bool shed(const struct listener *l)
 {
+    struct engine *e = l->e;
     struct engine_accept *a = e->accept;
     struct sockaddr_storage peer;
     if (a->reserve >= 0)
         (void)close(a->reserve);
-    int fd = accept_one(listener, &peer);
+    int fd = accept_one(l->fd, &peer);
     if (fd >= 0)
-        take(e, fd, &peer, true);
+        take(l, fd, &peer, true);
     a->reserve = fcntl(e->config->control, F_DUPFD_CLOEXEC, 0);
     if (fd >= 0 || errno == EAGAIN)
         return fd >= 0;
@@ -108,11 +114,11 @@ static void on_connection(uv_poll_t *handle, int status, int events)
         struct sockaddr_storage peer;
         int fd = accept_one(l->fd, &peer);
         if (fd >= 0) {
-            take(e, fd, &peer, false);
+            take(l, fd, &peer, false);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            if (!shed(e, l->fd))
+            if (!shed(l))
                 return;
         } else if (errno == EAGAIN) {
             return;
@@ -151,12 +157,12 @@ int engine_accept_open(struct engine *e)
     a->flows_max = flows_max();
     a->reserve = fcntl(e->config->control, F_DUPFD_CLOEXEC, 0);
     e->accept = a;
-    const int fds[] = {e->config->listen4, e->config->listen6};
+    const int fds[] = {e->config->listen4, e->config->listen6, e->config->has_proxy ? e->config->proxy4 : -1};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         struct listener *l = &a->listeners[a->n];
         if (fds[i] < 0)
             continue;
-        *l = (struct listener){.e = e, .fd = fds[i]};
+        *l = (struct listener){.e = e, .fd = fds[i], .proxy = i == 2};
         int err = uv_poll_init(&e->loop, &l->poll, l->fd);
         if (err)
             return err;

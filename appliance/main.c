@@ -103,6 +103,8 @@ static int cmd_run(int argc, char **argv)
         {"dns-upstream", 0, OPT_LIST, &o.dns_upstream, "IP[:PORT]", "ask these servers (the host's)", 0, 0},
         {"upstream-ca", 0, OPT_LIST, &o.upstream_ca, "FILE", "trust these for upstreams, beside the system's",
             0, 0},
+        {"proxy-port", 0, OPT_UINT, &o.proxy_port, "N", "serve as explicit proxy on this port (the policy's)",
+            1, 65535},
         {"engines", 0, OPT_UINT, &o.engines, "N", "processes for connections (one a CPU)", 1,
             ENGINES_MAX / 4},
         {"audit-only", 0, OPT_FLAG, &o.audit_only, NULL, "let through what would be refused, and log it", 0,
@@ -113,6 +115,9 @@ static int cmd_run(int argc, char **argv)
     parse(table, "usage: egressd run --policy FILE [OPTION]...\n", argc, argv);
     require_policy(o.policy);
     check_upstreams(&o);
+    if (o.proxy_port && !policy_proxy_port_ok((uint16_t)o.proxy_port))
+        die_status(
+            EXIT_USAGE, "--proxy-port %u: that port is in use otherwise; choose another", o.proxy_port);
     return monitor_run(&o);
 }
 

@@ -106,6 +106,8 @@ static int run_engine(struct monitor *m, const struct generation *g, const struc
     keep(&k, m->log_fd);
     keep(&k, m->listen4[i]);
     keep(&k, m->queues[i]);
+    if (g->n_proxy)
+        keep(&k, g->proxy4[i]);
     keep(&k, m->to_signer[s][0]);
     keep(&k, m->to_resolver[s][0]);
     close_others(&k);
@@ -119,6 +121,8 @@ static int run_engine(struct monitor *m, const struct generation *g, const struc
         .secrets = g->in.secrets,
         .listen4 = m->listen4[i],
         .listen6 = -1,
+        .has_proxy = g->n_proxy > 0,
+        .proxy4 = g->n_proxy ? g->proxy4[i] : -1,
         .redirect = m->caps.intercept == INTERCEPT_REDIRECT,
         .nfqueue = m->queues[i],
         .lease_mem = m->lease_ro,

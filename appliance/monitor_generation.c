@@ -37,6 +37,7 @@ static void inputs_free(struct inputs *in)
 static void generation_free(struct generation *g)
 {
     inputs_free(&g->in);
+    generation_close_proxy(g);
     *g = (struct generation){.state = GEN_NONE};
 }
 
@@ -88,7 +89,8 @@ int generation_start(struct monitor *m, struct inputs *in)
         .number = ++m->last_number,
         .in = *in,
         .deadline = monitor_now_ms() + START_DEADLINE_MS};
-    return start_all(m, g, (unsigned)(g - m->generations));
+    int err = generation_open_proxy(m, g);
+    return err ? err : start_all(m, g, (unsigned)(g - m->generations));
 }
 
 int generation_rules(const struct monitor *m, const struct policy *p)
@@ -174,6 +176,8 @@ int inputs_load_policy(const struct monitor *m, struct inputs *in, char *err, si
         (void)snprintf(err, errlen, "%s:%u:%u: %s", path, e.line, e.col, e.text);
     else if (!in->policy)
         (void)snprintf(err, errlen, "%s: %s", path, e.text);
+    if (in->policy && m->options->proxy_port)
+        in->policy->proxy_port = (uint16_t)m->options->proxy_port;
     if (in->policy && m->options->audit_only && policy_audit_only(in->policy) < 0) {
         (void)snprintf(err, errlen, "out of memory");
         inputs_free(in);

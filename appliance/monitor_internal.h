@@ -63,6 +63,8 @@ struct generation {
     unsigned number; /* from 1 */
     struct inputs in;
     struct child resolver, engines[ENGINES_PER_SET];
+    int proxy4[ENGINES_PER_SET]; /* the explicit proxy's listeners */
+    unsigned n_proxy; /* 0: this policy has none */
     uint64_t deadline; /* ms: of becoming ready, or of draining */
 };
 
@@ -136,6 +138,10 @@ void monitor_reload(struct monitor *m);
 int inputs_load(const struct monitor *m, struct inputs *in, char *err, size_t errlen);
 /** The policy alone, as inputs_load(). */
 int inputs_load_policy(const struct monitor *m, struct inputs *in, char *err, size_t errlen);
+/** The explicit proxy's listeners, if the policy wants it: those of another generation on the same port, so that no
+ * connection is lost in between, else new ones. 0 or -errno. */
+int generation_open_proxy(struct monitor *m, struct generation *g);
+void generation_close_proxy(struct generation *g);
 /** Loads the packet rules for a policy. 0 or -errno. */
 int generation_rules(const struct monitor *m, const struct policy *p);
 

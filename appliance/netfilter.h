@@ -85,6 +85,8 @@ void netfilter_remove(void);
 
 /** A listener on PORT_ENGINE, SO_REUSEPORT: one an engine. Non-blocking, close-on-exec, as all below. */
 int netfilter_open_listener(int family, bool transparent);
+/** The explicit proxy's, on the sidecar's own address; SO_REUSEPORT. */
+int netfilter_open_proxy(const struct addr *self, uint16_t port);
 /** Port 53: `type` SOCK_DGRAM (with the original destination as ancillary data) or SOCK_STREAM (listening).
  */
 int netfilter_open_dns(int family, int type, bool transparent);

@@ -40,6 +40,14 @@ static int bind_any(int fd, int family, uint16_t port)
     return err < 0 ? -errno : 0;
 }
 
+static int bind_to(int fd, const struct addr *a, uint16_t port)
+{
+    struct sockaddr_storage ss;
+    const struct endpoint ep = {*a, port};
+    socklen_t len = addr_to_sockaddr(&ep, &ss);
+    return bind(fd, (const struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+}
+
 /* An egressd that was killed a moment ago takes its sockets along a moment later. One that lives keeps them.
  */
 #define BUSY_TRIES 50
@@ -60,6 +68,7 @@ struct wanted {
     int family, type;
     uint16_t port;
     bool transparent, shared; /* several of them on one port */
+    const struct addr *self; /* NULL: any address */
 };
 
 static int open_once(const void *arg)
@@ -77,7 +86,7 @@ static int open_once(const void *arg)
     if (!err && w->transparent)
         err = set_transparent(fd, family);
     if (!err)
-        err = bind_any(fd, family, w->port);
+        err = w->self ? bind_to(fd, w->self, w->port) : bind_any(fd, family, w->port);
     if (!err && type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) < 0)
         err = -errno;
     return err ? err : steal_fd(&fd);
@@ -85,13 +94,23 @@ static int open_once(const void *arg)
 
 int netfilter_open_listener(int family, bool transparent)
 {
-    const struct wanted w = {family, SOCK_STREAM, PORT_ENGINE, transparent, true};
+    const struct wanted w = {family, SOCK_STREAM, PORT_ENGINE, transparent, true, NULL};
+    return netfilter_retry_busy(open_once, &w);
+}
+
+int netfilter_open_proxy(const struct addr *self, uint16_t port)
+{
+    const struct wanted w = {.family = addr_is_v4(self) ? AF_INET : AF_INET6,
+        .type = SOCK_STREAM,
+        .port = port,
+        .shared = true,
+        .self = self};
     return netfilter_retry_busy(open_once, &w);
 }
 
 int netfilter_open_dns(int family, int type, bool transparent)
 {
-    const struct wanted w = {family, type, PORT_DNS, transparent, false};
+    const struct wanted w = {family, type, PORT_DNS, transparent, false, NULL};
     cleanup_fd int fd = netfilter_retry_busy(open_once, &w);
     if (fd < 0 || type != SOCK_DGRAM)
         return steal_fd(&fd);

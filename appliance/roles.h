@@ -58,6 +58,8 @@ struct engine_config {
     const struct policy *policy;
     const struct secrets *secrets;
     int listen4, listen6; /* TPROXY listeners, or REDIRECT ones where `redirect` is set; -1 for none */
+    bool has_proxy;
+    int proxy4; /* the explicit proxy's listener, where `has_proxy` */
     bool redirect; /* original destination by SO_ORIGINAL_DST, not by getsockname() */
     int nfqueue; /* NETLINK_NETFILTER socket bound to QUEUE_NUMBER + index; -1 for none */
     const void *lease_mem; /* read-only */

@@ -35,6 +35,8 @@ static bool parse(int argc, char **argv, struct run_options *o, int *status)
             "audit log and state; default /var/lib/egressd/NAME", 0, 0},
         {"engines", 0, OPT_UINT, &o->engines, "N", "processes that carry connections; default: one a core", 1,
             64},
+        {"proxy-env", 0, OPT_FLAG, &o->proxy_env, NULL,
+            "tell CMD of an explicit proxy (http_proxy and the like) as well", 0, 0},
         {"audit-only", 0, OPT_FLAG, &o->audit_only, NULL,
             "let through what the policy refuses, and log it; see policy learn", 0, 0},
         {"keep", 0, OPT_FLAG, &o->keep, NULL, "keep the sandbox after CMD ends, until egressctl stop NAME", 0,

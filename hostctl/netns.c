@@ -234,7 +234,7 @@ static int netns_create_networks(struct sandbox *sb)
         log_warn("cannot open what a sandbox needs: %s", strerror(errno));
         return -EMFILE;
     }
-    char path[PATH_MAX];
+    char path[PATH_MAX], gateway[IP4_STRLEN];
     struct stat st;
     log_path(sb, path);
     n->log_start = stat(path, &st) ? 0 : st.st_size;
@@ -244,6 +244,8 @@ static int netns_create_networks(struct sandbox *sb)
             "this host has no default route: the sandbox reaches only networks that are connected to it");
     if (!err)
         err = netns_argv_make(sb, &n->plan, n->ready[1], &n->argv);
+    if (!err && sb->opt->proxy_env)
+        err = sandbox_proxy_env(sb, ip4_format(n->plan.gateway_ip, gateway));
     if (!err)
         err = make_holders(sb, n);
     if (!err)

@@ -80,6 +80,8 @@ static char **sidecar_words(const struct sandbox *sb, int ready_fd)
         add_opt(&w, "--upstream-ca", "%s", sb->upstream_ca[i]);
     if (sb->opt->engines)
         add_opt(&w, "--engines", "%u", sb->opt->engines);
+    if (sb->opt->proxy_env)
+        add_opt(&w, "--proxy-port", "%u", sandbox_proxy_port(sb));
     if (sb->opt->audit_only)
         add(&w, "--audit-only");
     add_opt(&w, "--ready-fd", "%d", ready_fd);

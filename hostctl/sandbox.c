@@ -299,6 +299,35 @@ static int prepare_env(struct sandbox *sb)
     return sb->env ? 0 : -ENOMEM;
 }
 
+unsigned sandbox_proxy_port(const struct sandbox *sb)
+{
+    return sb->policy->proxy_port ? sb->policy->proxy_port : PROXY_PORT;
+}
+
+int sandbox_proxy_env(struct sandbox *sb, const char *gateway)
+{
+    static const char *const names[] = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"};
+    static const char *const fixed[] = {
+        "no_proxy=localhost,127.0.0.1,::1", "NO_PROXY=localhost,127.0.0.1,::1", "NODE_USE_ENV_PROXY=1"};
+    size_t n = 0;
+    while (sb->env[n])
+        n++;
+    char **env = realloc(sb->env, (n + ARRAY_LEN(names) + ARRAY_LEN(fixed) + 1) * sizeof *env);
+    if (!env)
+        return -ENOMEM;
+    sb->env = env;
+    for (size_t i = 0; i < ARRAY_LEN(names) + ARRAY_LEN(fixed); i++) {
+        char line[128];
+        if (i < ARRAY_LEN(names))
+            (void)snprintf(line, sizeof line, "%s=http://%s:%u", names[i], gateway, sandbox_proxy_port(sb));
+        env[n] = strdup(i < ARRAY_LEN(names) ? line : fixed[i - ARRAY_LEN(names)]);
+        if (!env[n])
+            return -ENOMEM;
+        env[++n] = NULL;
+    }
+    return 0;
+}
+
 int sandbox_prepare(struct sandbox *sb, const struct run_options *opt)
 {
     struct secret_names names;

@@ -34,6 +34,7 @@ struct run_options {
     const char *backend, *policy, *name, *image, *user, *state_dir;
     struct opt_list dns_upstream, upstream_ca;
     unsigned engines; /* 0: egressd decides */
+    bool proxy_env; /* CMD is told of a proxy */
     bool audit_only; /* the sidecar logs what it would refuse */
     bool keep, dry_run, verbose;
     char **cmd; /* NULL-terminated */
@@ -80,6 +81,12 @@ void sandbox_name_make(char out[static SANDBOX_NAME_MAX + 1]);
  * resolvers. Secrets are gone from this process's own environment afterwards. */
 int sandbox_prepare(struct sandbox *sb, const struct run_options *opt);
 void sandbox_free(struct sandbox *sb);
+
+/** The explicit proxy's port: the policy's, or the usual one. */
+#define PROXY_PORT 3128
+unsigned sandbox_proxy_port(const struct sandbox *sb);
+/** Adds the proxy variables to CMD's environment; `gateway` is the sidecar's address. 0 or -ENOMEM. */
+int sandbox_proxy_env(struct sandbox *sb, const char *gateway);
 
 /** Path of a sibling program: beside our own executable, then PREFIX's libexec, then PATH. Caller frees;
  * NULL: none. */

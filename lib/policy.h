@@ -150,6 +150,9 @@ const struct route *policy_route(const struct policy *p, const char *host);
 /** The same, where it has the port too. */
 const struct route *policy_route_port(const struct policy *p, const char *host, uint16_t port);
 
+/** Ports that are not the sidecar's otherwise: neither DNS, nor the web's, nor the engines'. */
+bool policy_proxy_port_ok(uint16_t port);
+
 /** From now on what no route allows goes by an implied route, and findings do not block: for an operator who wants to
  * see what an agent needs. Private addresses, malformed and ambiguous requests, and names that differ stay refused;
  * nothing is injected by an implied route. Before anything uses the policy. 0 or -ENOMEM. */

@@ -232,11 +232,19 @@ void load_inspect(struct load *l, const struct ynode *n, const struct key_spec *
     load_map(l, n, "inspect", keys, ARRAY_LEN(keys), out);
 }
 
+/* Refused names may resolve to the sidecar, whose web ports explain that; the engines' listener is
+ * appliance's. */
+bool policy_proxy_port_ok(uint16_t port)
+{
+    return port && port != 53 && port != 80 && port != 443 && port != 15001;
+}
+
 void load_proxy(struct load *l, const struct ynode *n, const struct key_spec *spec, void *out)
 {
     static const struct key_spec keys[] = {{.name = "port", .fn = load_u16, .max = UINT16_MAX}};
     (void)spec;
     uint16_t *port = out;
-    if (load_map(l, n, "proxy", keys, ARRAY_LEN(keys), port) && *port == 53)
-        load_error(l, n, "port 53 is the resolver's");
+    if (load_map(l, n, "proxy", keys, ARRAY_LEN(keys), port) && *port && !policy_proxy_port_ok(*port))
+        load_error(
+            l, n, "port %u is in use otherwise (53, 80, 443 and 15001 are); such as 3128", (unsigned)*port);
 }

@@ -75,6 +75,7 @@ static void release(void *arg)
     struct flow *f = arg;
     free(f->name);
     free(f->tcp_name);
+    free(f->connect);
     free(f->detail_own);
     free(f);
 }
@@ -102,6 +103,11 @@ static void over(struct flow *f, bool reset)
         f->next->prev = f->prev;
     f->e->n_flows--;
     engine_defer(f->e, release, f);
+}
+
+void flow_end(struct flow *f)
+{
+    over(f, false);
 }
 
 void flow_cut(struct flow *f, enum reason why, const char *detail)
@@ -169,6 +175,10 @@ void flow_plain(struct flow *f)
 {
     flow_set_lowat(f, 1);
     engine_timer_clear(&f->timer);
+    if (f->connect) {
+        f->front.host = f->connect;
+        f->front.route = f->route;
+    }
     flow_audit_open(f, "bump");
     start_http(f);
 }
@@ -491,6 +501,15 @@ static struct flow *flow_new(
     return f;
 }
 
+void flow_begin_sniff(struct flow *f)
+{
+    struct engine *e = f->e;
+    uint32_t patience = e->policy->timeouts.client_hello;
+    f->deadline = engine_now_ms(e) + patience;
+    engine_timer_set(e, &f->timer, f->tcp ? MIN(SERVER_FIRST_MS, patience) : patience, on_sniff_timer);
+    flow_sniff(f); /* it may have come with the handshake's last segment */
+}
+
 void flow_refuse(struct engine *e, int fd, const struct endpoint *agent, const struct endpoint *dst)
 {
     struct flow *f = flow_new(e, fd, agent, dst);
@@ -509,10 +528,16 @@ void flow_start(struct engine *e, int fd, const struct endpoint *agent, const st
         flow_relay_unnamed(f);
         return;
     }
-    uint32_t patience = e->policy->timeouts.client_hello;
-    f->deadline = engine_now_ms(e) + patience;
-    engine_timer_set(e, &f->timer, f->tcp ? MIN(SERVER_FIRST_MS, patience) : patience, on_sniff_timer);
-    flow_sniff(f); /* it may have come with the handshake's last segment */
+    flow_begin_sniff(f);
+}
+
+void flow_start_proxied(struct engine *e, int fd, const struct endpoint *agent, const struct endpoint *dst)
+{
+    struct flow *f = flow_new(e, fd, agent, dst);
+    if (!f)
+        return;
+    f->proxy = true;
+    flow_begin_sniff(f);
 }
 
 void flows_drain(struct engine *e)

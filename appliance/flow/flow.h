@@ -2,6 +2,7 @@
  * One connection of an agent, from accept to its last audit line: the only place that knows which stage it is
  * in.
  *
+ *     (the explicit proxy's: first a CONNECT, see flow_proxy.c, or plain HTTP in absolute form)
  *     SNIFF ----> LEAF (leaf asked, upstream's ALPN asked) ----> HANDSHAKE ----> HTTP ----> closed
  *       |                                                                         ^
  *       |-- plain HTTP on a web port ---------------------------------------------+
@@ -30,6 +31,8 @@ struct flow;
 
 /** Takes a socket that was just accepted. `dst` is where the agent wanted to go. */
 void flow_start(struct engine *e, int fd, const struct endpoint *agent, const struct endpoint *dst);
+/** The same for a connection to the explicit proxy; `dst` is our own end of it. */
+void flow_start_proxied(struct engine *e, int fd, const struct endpoint *agent, const struct endpoint *dst);
 /** A connection that is not taken at all, because of a limit: RST and its audit line. Takes `fd`. */
 void flow_refuse(struct engine *e, int fd, const struct endpoint *agent, const struct endpoint *dst);
 

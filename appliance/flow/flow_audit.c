@@ -25,6 +25,8 @@ static void begin(struct flow *f, const char *state)
     audit_addr(a, "dst", &f->dst.addr);
     audit_u64(a, "dport", f->dst.port);
     audit_str(a, "sni", f->has_sni ? f->name : NULL);
+    if (f->proxy || f->connect || f->front.proxy)
+        audit_bool(a, "proxied", true);
 }
 
 static const char *alpn(const struct flow *f)
@@ -54,6 +56,25 @@ void flow_audit_open(struct flow *f, const char *mode)
     audit_str(f->e->audit, "alpn", alpn(f));
     audit_str(f->e->audit, "mode", f->mode);
     end(f);
+}
+
+void flow_audit_connect(struct flow *f, const char *target, int status)
+{
+    struct audit *a = f->e->audit;
+    const struct audit_common common = {.event = "http",
+        .agent = &f->agent.addr,
+        .verdict = VERDICT_DENY,
+        .reason = f->reason,
+        .host = f->name,
+        .flow = f->id};
+    audit_begin(a, &common);
+    audit_str(a, "method", "CONNECT");
+    audit_str(a, "path", target);
+    audit_u64(a, "status", (uint64_t)status);
+    audit_u64(a, "bytes_out", 0);
+    audit_u64(a, "bytes_in", 0);
+    audit_ms(a, "ms", uv_hrtime() / 1000 - f->started);
+    audit_end(a);
 }
 
 void flow_audit_closed(struct flow *f)

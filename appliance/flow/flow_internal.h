@@ -28,6 +28,7 @@ struct flow {
     const struct route *tcp; /* an address that is leased to a tcp route and an http route alike: where to, if
                                 no name says otherwise */
     char *tcp_name; /* in audit-only mode also without `tcp`: what the address is leased to */
+    char *connect; /* what a CONNECT asked for: the one name that the tunnel may have; NULL: there was none */
     char *name; /* what is judged: SNI, leased name, or the text of an address; NULL: not known */
     const char *mode; /* as the log has it */
     const char *detail; /* static text, or `detail_own` */
@@ -48,6 +49,7 @@ struct flow {
     bool upstream_h2;
     bool lowat; /* SO_RCVLOWAT is set */
     bool ech;
+    bool proxy; /* the proxy's client has yet to say where to */
     char id[AUDIT_ID_LEN + 1];
     char dns_id[LEASE_DNS_ID_LEN + 1];
 };
@@ -61,8 +63,20 @@ void flow_relay_unnamed(struct flow *f);
 /** Audit-only: a refusal that is only noted. False: it stands, or there is no name to go by. */
 bool flow_relay_noted(struct flow *f, enum reason why);
 
+/** Waits for `need` octets in all; `n` are there. */
+void flow_wait_for(struct flow *f, size_t n, size_t need);
+
+/* flow_proxy.c */
+
+/** The first octets of a proxy's client. */
+void flow_proxy_sniff(struct flow *f, const uint8_t *p, size_t n);
+
 /* flow.c */
 
+/** The first look, and the time there is for it. */
+void flow_begin_sniff(struct flow *f);
+/** Over, in order: what was sent gets out first. */
+void flow_end(struct flow *f);
 /** TLS with our leaf, HTTP inside. */
 void flow_bump(struct flow *f);
 /** HTTP without TLS. */
@@ -85,5 +99,7 @@ bool flow_set_name(struct flow *f, const char *name);
 /* flow_audit.c */
 void flow_audit_open(struct flow *f, const char *mode);
 void flow_audit_closed(struct flow *f);
+/** The line of a CONNECT that is refused. */
+void flow_audit_connect(struct flow *f, const char *target, int status);
 
 #endif

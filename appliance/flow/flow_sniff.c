@@ -24,7 +24,7 @@ static bool input_ended(const struct flow *f)
 /* SO_RCVLOWAT wakes us once there is as much as we asked for. Being woken with less means that no more will
  * come, or that the kernel is short of room for it (segments of one octet each cost it hundreds): then look
  * again in a while. */
-static void wait_for(struct flow *f, size_t n, size_t need)
+void flow_wait_for(struct flow *f, size_t n, size_t need)
 {
     bool woken_early = f->wanted && n < f->wanted;
     if (woken_early && input_ended(f)) {
@@ -116,7 +116,9 @@ static void judge_hello(struct flow *f, const struct client_hello *h)
     bool web = r && r->protocol == ROUTE_HTTP;
     if (web && r->implied)
         web = h->alpn_h2 || h->alpn_http11; /* TLS on other ports may hold anything */
-    if (f->tcp && !web) {
+    if (f->connect && h->sni_kind == SNI_NAME && strcmp(f->connect, h->sni) != 0) {
+        flow_deny(f, REASON_HOST_MISMATCH, "CONNECT and server name differ");
+    } else if (f->tcp && !web) {
         flow_relay_unnamed(f);
     } else if (h->sni_kind == SNI_BAD) {
         flow_alert(f, ALERT_UNRECOGNIZED_NAME, REASON_MALFORMED, "the server name is not a host name");
@@ -125,7 +127,8 @@ static void judge_hello(struct flow *f, const struct client_hello *h)
     } else if (h->sni_kind != SNI_NONE || !flow_relay_noted(f, REASON_NO_SNI)) {
         char text[ADDR_STRLEN];
         f->has_sni = h->sni_kind == SNI_ADDRESS;
-        (void)flow_set_name(f, f->has_sni ? h->sni : addr_format(&f->dst.addr, text));
+        const char *meant = f->connect ? f->connect : addr_format(&f->dst.addr, text);
+        (void)flow_set_name(f, f->has_sni ? h->sni : meant);
         flow_deny(f, REASON_NO_SNI, NULL);
     }
 }
@@ -135,7 +138,7 @@ static void sniff_tls(struct flow *f, const uint8_t *p, size_t n)
     struct client_hello h;
     size_t need;
     switch (client_hello_parse(p, n, &h, &need)) {
-    case HELLO_MORE: wait_for(f, n, need); break;
+    case HELLO_MORE: flow_wait_for(f, n, need); break;
     case HELLO_OK: judge_hello(f, &h); break;
     case HELLO_BAD:
         flow_alert(f, ALERT_DECODE_ERROR, REASON_MALFORMED, "not a well-formed ClientHello");
@@ -151,15 +154,19 @@ void flow_sniff(struct flow *f)
         n = recv(conn_fd(f->c), p, CLIENT_HELLO_MAX, MSG_PEEK);
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN) {
-        wait_for(f, 0, 1);
+        flow_wait_for(f, 0, 1);
         return;
     }
     if (n <= 0) {
         flow_cut(f, REASON_NO_ROUTE, "ended before it named a host");
         return;
     }
+    if (f->proxy) {
+        flow_proxy_sniff(f, p, (size_t)n);
+        return;
+    }
     switch (sniff(p, (size_t)n)) {
-    case SNIFF_MORE: wait_for(f, (size_t)n, (size_t)n + 1); break;
+    case SNIFF_MORE: flow_wait_for(f, (size_t)n, (size_t)n + 1); break;
     case SNIFF_TLS: sniff_tls(f, p, (size_t)n); break;
     case SNIFF_HTTP:
         if (f->tcp && !f->tcp->implied)

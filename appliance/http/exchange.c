@@ -163,7 +163,7 @@ static void go_out(struct exchange *x)
 {
     const struct endpoint *dst = x->f->flow ? flow_dst(x->f->flow) : NULL;
     x->key = (struct upstream_key){.host = x->host,
-        .port = x->f->port,
+        .port = x->port,
         .tls = x->f->tls,
         .route = x->route,
         .dialled = dst ? &dst->addr : NULL};

@@ -109,8 +109,9 @@ struct http_front_ops {
 struct http_front {
     struct engine *engine;
     struct flow *flow; /* who it is, for the audit log (flow/flow.h); NULL in tests */
-    const char *host; /* canonical: SNI, or NULL for plaintext */
+    const char *host; /* canonical: SNI, or CONNECT's; NULL for other plaintext */
     uint16_t port; /* the one the agent dialled */
+    bool proxy; /* of the explicit proxy: each request says its host and port */
     bool tls;
     const struct route *route; /* of `host`; NULL: with TLS every request gets the answer `deny` */
     enum reason deny;

@@ -38,6 +38,7 @@ struct exchange {
 
     /* the judgement */
     const char *host; /* canonical; NULL: there is none */
+    uint16_t port; /* what it is asked at */
     const struct route *route; /* NULL: none matched */
     const char *path; /* canonical where the target was good, else as received; without the query */
     const char *query; /* NULL: none */

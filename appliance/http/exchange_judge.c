@@ -36,7 +36,9 @@ static enum reason judge_name(struct exchange *x)
     x->host = host;
     if (f->host && strcmp(f->host, host) != 0)
         return REASON_HOST_MISMATCH;
-    if (port && port != f->port)
+    if (f->proxy)
+        x->port = port ? port : 80;
+    else if (port && port != f->port)
         return REASON_HOST_MISMATCH;
     return REASON_NONE;
 }
@@ -54,7 +56,7 @@ static enum reason note(struct exchange *x, enum reason why)
 static enum reason judge_port(const struct exchange *x)
 {
     const struct route *r = x->route;
-    if (!r || r->implied || r->protocol != ROUTE_HTTP || !route_has_port(r, x->f->port))
+    if (!r || r->implied || r->protocol != ROUTE_HTTP || !route_has_port(r, x->port))
         return REASON_NO_ROUTE;
     if (!x->f->tls && r->auth.scheme != AUTH_NONE)
         return REASON_PLAINTEXT;
@@ -101,10 +103,10 @@ static bool settle(struct exchange *x, const struct target *t)
         return false;
     bool v6 = strchr(x->host, ':') != NULL;
     const char *l = v6 ? "[" : "", *r = v6 ? "]" : "";
-    if (x->f->port == (x->f->tls ? 443 : 80))
+    if (x->port == (x->f->tls ? 443 : 80))
         (void)snprintf(authority, HOSTNAME_MAX + 10, "%s%s%s", l, x->host, r);
     else
-        (void)snprintf(authority, HOSTNAME_MAX + 10, "%s%s%s:%u", l, x->host, r, x->f->port);
+        (void)snprintf(authority, HOSTNAME_MAX + 10, "%s%s%s:%u", l, x->host, r, x->port);
     x->req->target = t->path; /* its query follows in place */
     x->req->authority = authority;
     return true;
@@ -167,6 +169,7 @@ enum reason exchange_judge(struct exchange *x, const char **hint)
     struct target t = {0};
     enum reason why = REASON_NONE;
     raw_path(x);
+    x->port = x->f->port;
     if (!audit_ok(x->e->audit))
         why = REASON_AUDIT_UNAVAILABLE;
     if (why == REASON_NONE && x->f->host && !x->f->route) {
