@@ -2,9 +2,10 @@
 
 usage: attack_origin.py ADDRESS CERT KEY DIRECTORY
 A connection's octets are in DIRECTORY/N. Answers are 200 with the number of requests seen on this connection; /echo-head
-gives the head back (which a redaction may change), /to?URL redirects there, /101 switches protocols whatever was asked.
+gives the head back (which a redaction may change), /to?URL redirects there, /101 switches protocols whatever was asked;
+/gzip, /cookies, /304 and /reject (a final answer instead of 100) are what their names say.
 """
-import itertools, os, re, socket, ssl, sys, threading
+import gzip, itertools, os, re, socket, ssl, sys, threading
 
 ADDRESS, CERT, KEY, DIRECTORY = sys.argv[1:5]
 number = itertools.count(1)
@@ -27,6 +28,11 @@ def requests(s, log):
         while not (m := re.search(rb"\r?\n\r?\n", buffer)):
             more()
         head, buffer = buffer[: m.start()], buffer[m.end() :]
+        if re.search(rb"(?im)^expect:", head):
+            if b" /reject " in head:
+                s.sendall(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n")
+                raise EOFError
+            s.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if re.search(rb"(?im)^transfer-encoding\s*:.*chunked", head):
             while True:
                 while b"\n" not in buffer:
@@ -66,7 +72,15 @@ def connection(s, context):
                 if target == b"/101":
                     s.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")
                     continue
-                s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body))
+                if target == b"/304":
+                    s.sendall(b"HTTP/1.1 304 Not Modified\r\nETag: x\r\nContent-Length: 1000\r\n\r\n")
+                    continue
+                extra = b""
+                if target == b"/gzip":
+                    body, extra = gzip.compress(b"zipped\n" * 1000), b"Content-Encoding: gzip\r\n"
+                if target == b"/cookies":
+                    extra = b"Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2; Path=/\r\n"
+                s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n%sContent-Length: %d\r\n\r\n" % (extra, len(body)))
                 if method != b"HEAD":
                     s.sendall(body)
     except (EOFError, OSError, ValueError):

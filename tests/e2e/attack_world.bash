@@ -38,7 +38,7 @@ nothing_left() {
     mac=$(ip -n "$W-host" -j link show up0 | sed 's/.*"address":"\([^"]*\)".*/\1/')
     # The host's own kernel says hello in IPv6.
     bad=$(left "not arp and not (src host $HOSTIP and ((dst host $DNS and port 53) or (tcp and (dst host $ORIGIN or dst host $STRANGE or dst host $RECORDER) and (dst port 80 or dst port 443 or dst port 8443))${1:+ or ($1)}))
-        and not (ether src $mac and dst net ff02::/16 and (ip6[40] = 133 or ip6[48] = 143))")
+        and not (ether src $mac and dst net ff02::/16 and (ip6[40] = 133 or ip6[40] = 135 or ip6[48] = 143))")
     [ -z "$bad" ] || { printf '%s\n' "$bad" | head -20; return 1; }
 }
 
