@@ -17,6 +17,7 @@ struct h2_front {
     void *closed_arg;
     struct engine_timer timer; /* for the next request, or the rest of a head */
     bool heard; /* an octet has come */
+    bool for_head; /* what the timer is set for */
 };
 
 static const struct h2_role role;
@@ -80,9 +81,12 @@ static void set_timer(struct h2_front *h)
     struct h2_session *s = &h->s;
     if (s->gone)
         return;
-    if (s->in_block || !h->heard) {
-        if (!h->timer.prev)
-            engine_timer_set(s->e, &h->timer, timeouts(s)->request_head, on_timeout);
+    bool head = s->in_block || !h->heard;
+    if (head && h->for_head) /* its time runs from its first octet */
+        return;
+    h->for_head = head;
+    if (head) {
+        engine_timer_set(s->e, &h->timer, timeouts(s)->request_head, on_timeout);
     } else if (!s->n_streams) {
         engine_timer_set(s->e, &h->timer, timeouts(s)->keepalive, on_timeout);
     } else {
