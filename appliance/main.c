@@ -154,6 +154,7 @@ static int cmd_ruleset(int argc, char **argv)
     if ((!agent_if || !uplink_if) && uplink_find(agent_if, uplink_if, &u, err, sizeof err) == 0) {
         c.agent_if = u.agent_if;
         c.uplink_if = u.uplink_if;
+        c.caps.ipv6 = u.ipv6;
     }
     c.agent_if = c.agent_if ? c.agent_if : "eth1";
     c.uplink_if = c.uplink_if ? c.uplink_if : "eth0";

@@ -12,7 +12,7 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
-/** stdio, control, log, four listeners, and a socket for each engine slot. */
+/** stdio, control, log, up to four listeners, and a socket for each engine slot. */
 #define KEEP_MAX (ENGINES_MAX + 16)
 
 struct keep {
@@ -74,6 +74,8 @@ static int run_resolver(struct monitor *m, const struct generation *g, int contr
     keep(&k, m->log_fd);
     keep(&k, m->dns_udp4);
     keep(&k, m->dns_tcp4);
+    keep(&k, m->dns_udp6);
+    keep(&k, m->dns_tcp6);
     for (unsigned i = 0; i < slots(m); i++)
         keep(&k, ends[i] = m->to_resolver[i][1]);
     close_others(&k);
@@ -83,9 +85,9 @@ static int run_resolver(struct monitor *m, const struct generation *g, int contr
         .policy = g->in.policy,
         .secrets = g->in.secrets,
         .udp4 = m->dns_udp4,
-        .udp6 = -1,
+        .udp6 = m->dns_udp6,
         .tcp4 = m->dns_tcp4,
-        .tcp6 = -1,
+        .tcp6 = m->dns_tcp6,
         .engines = ends,
         .n_engines = slots(m),
         .lease_mem = m->lease_rw,
@@ -93,6 +95,7 @@ static int run_resolver(struct monitor *m, const struct generation *g, int contr
         .upstreams = m->options->dns_upstream.items,
         .n_upstreams = m->options->dns_upstream.n,
         .self4 = m->net.self4,
+        .self6 = m->net.self6,
         .ipv6 = m->caps.ipv6,
         .trust = g->in.trust};
     return resolver_run(&c);
@@ -105,6 +108,7 @@ static int run_engine(struct monitor *m, const struct generation *g, const struc
     keep(&k, control);
     keep(&k, m->log_fd);
     keep(&k, m->listen4[i]);
+    keep(&k, m->listen6[i]);
     keep(&k, m->queues[i]);
     if (g->n_proxy)
         keep(&k, g->proxy4[i]);
@@ -120,7 +124,7 @@ static int run_engine(struct monitor *m, const struct generation *g, const struc
         .policy = g->in.policy,
         .secrets = g->in.secrets,
         .listen4 = m->listen4[i],
-        .listen6 = -1,
+        .listen6 = m->listen6[i],
         .has_proxy = g->n_proxy > 0,
         .proxy4 = g->n_proxy ? g->proxy4[i] : -1,
         .redirect = m->caps.intercept == INTERCEPT_REDIRECT,
@@ -129,6 +133,7 @@ static int run_engine(struct monitor *m, const struct generation *g, const struc
         .lease_len = m->lease_len,
         .trust = g->in.trust,
         .self4 = m->net.self4,
+        .self6 = m->net.self6,
         .ipv6 = m->caps.ipv6,
         .ticket_key = m->ticket_key};
     return engine_run(&c);

@@ -77,8 +77,8 @@ struct monitor {
     unsigned n_engines;
 
     /* Descriptors that children inherit; -1 where there is none. */
-    int dns_udp4, dns_tcp4;
-    int listen4[ENGINES_PER_SET], queues[ENGINES_PER_SET];
+    int dns_udp4, dns_tcp4, dns_udp6, dns_tcp6;
+    int listen4[ENGINES_PER_SET], listen6[ENGINES_PER_SET], queues[ENGINES_PER_SET];
     int to_signer[ENGINES_MAX][2], to_resolver[ENGINES_MAX][2]; /* [slot]: 0 the engine's end, 1 the other */
     void *lease_rw;
     const void *lease_ro;

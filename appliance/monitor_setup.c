@@ -67,9 +67,25 @@ static int checked(int fd, const char *what)
     return fd;
 }
 
+/* Where there is no IPv6 nobody listens on it. */
+static void open_sockets6(struct monitor *m, bool transparent)
+{
+    bool on = m->caps.ipv6;
+    m->dns_udp6 = m->dns_tcp6 = -1;
+    if (on) {
+        m->dns_udp6 = checked(netfilter_open_dns(AF_INET6, SOCK_DGRAM, transparent), "UDP port 53 (IPv6)");
+        m->dns_tcp6 = checked(netfilter_open_dns(AF_INET6, SOCK_STREAM, transparent), "TCP port 53 (IPv6)");
+    }
+    for (unsigned i = 0; i < m->n_engines; i++)
+        m->listen6[i] =
+            !on ? -1
+                : checked(netfilter_open_listener(AF_INET6, transparent), "the engines' listener (IPv6)");
+}
+
 static void open_sockets(struct monitor *m)
 {
     bool transparent = m->caps.intercept != INTERCEPT_REDIRECT;
+    open_sockets6(m, transparent);
     m->dns_udp4 = checked(netfilter_open_dns(AF_INET, SOCK_DGRAM, transparent), "UDP port 53");
     m->dns_tcp4 = checked(netfilter_open_dns(AF_INET, SOCK_STREAM, transparent), "TCP port 53");
     for (unsigned i = 0; i < m->n_engines; i++) {
@@ -112,7 +128,7 @@ static void find_network(struct monitor *m)
         die("no permission to set packet rules; run egressd as root, with CAP_NET_ADMIN");
     if (r < 0)
         die("this kernel cannot do what is needed (%s); `egressd doctor` says what is missing", strerror(-r));
-    m->caps.ipv6 = false; /* closed in every direction */
+    m->caps.ipv6 = m->net.ipv6;
 }
 
 /** The signer is forked before there is any secret in this process. */

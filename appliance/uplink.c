@@ -12,6 +12,7 @@
 #include "lib/base.h"
 
 struct default_route {
+    unsigned only; /* the one interface that counts; 0: any */
     unsigned ifindex; /* 0: none yet */
     uint32_t metric;
 };
@@ -35,12 +36,15 @@ static int route_entry(const struct nlmsghdr *head, void *data)
     if (mnl_attr_parse(head, sizeof *r, route_attr, attrs) < 0 || !attrs[RTA_OIF])
         return MNL_CB_OK;
     uint32_t metric = attrs[RTA_PRIORITY] ? mnl_attr_get_u32(attrs[RTA_PRIORITY]) : 0;
+    unsigned ifindex = mnl_attr_get_u32(attrs[RTA_OIF]);
+    if (best->only && ifindex != best->only)
+        return MNL_CB_OK;
     if (best->ifindex == 0 || metric < best->metric)
-        *best = (struct default_route){mnl_attr_get_u32(attrs[RTA_OIF]), metric};
+        *best = (struct default_route){best->only, ifindex, metric};
     return MNL_CB_OK;
 }
 
-static int dump_routes(struct mnl_socket *s, struct default_route *best)
+static int dump_routes(struct mnl_socket *s, uint8_t family, struct default_route *best)
 {
     char buf[KIB(16)];
     struct nlmsghdr *head = mnl_nlmsg_put_header(buf);
@@ -48,7 +52,7 @@ static int dump_routes(struct mnl_socket *s, struct default_route *best)
     head->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     head->nlmsg_seq = 1;
     struct rtmsg *r = mnl_nlmsg_put_extra_header(head, sizeof *r);
-    r->rtm_family = AF_INET;
+    r->rtm_family = family;
     if (mnl_socket_sendto(s, head, head->nlmsg_len) < 0)
         return -errno;
     int more = MNL_CB_OK;
@@ -61,12 +65,12 @@ static int dump_routes(struct mnl_socket *s, struct default_route *best)
     return more < 0 ? -errno : 0;
 }
 
-static int default_route(struct default_route *best)
+static int default_route(uint8_t family, struct default_route *best)
 {
     struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
     if (!s)
         return -errno;
-    int err = mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : dump_routes(s, best);
+    int err = mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : dump_routes(s, family, best);
     mnl_socket_close(s);
     return err;
 }
@@ -74,7 +78,7 @@ static int default_route(struct default_route *best)
 static int find_uplink(char out[static IF_NAMESIZE], char *err, size_t errlen)
 {
     struct default_route best = {0};
-    int r = default_route(&best);
+    int r = default_route(AF_INET, &best);
     if (r == 0 && (best.ifindex == 0 || !if_indextoname(best.ifindex, out))) {
         (void)snprintf(err, errlen,
             "there is no IPv4 default route; add one, or say --uplink-if IF where the uplink comes later");
@@ -121,6 +125,30 @@ static int find_self(const struct ifaddrs *list, struct uplink *u, char *err, si
     return -EADDRNOTAVAIL;
 }
 
+/* An address of the interface that is worth something beyond its link: global or unique local. */
+static bool find_v6(const struct ifaddrs *list, const char *ifname, struct addr *out)
+{
+    for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
+        struct endpoint ep;
+        if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET6 && !strcmp(i->ifa_name, ifname) &&
+            addr_from_sockaddr(i->ifa_addr, &ep) && !addr_is_never(&ep.addr)) {
+            *out = ep.addr;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find_ipv6(const struct ifaddrs *list, struct uplink *u)
+{
+    struct addr up;
+    struct default_route best = {.only = if_nametoindex(u->uplink_if)};
+    u->ipv6 = find_v6(list, u->uplink_if, &up) && find_v6(list, u->agent_if, &u->self6) &&
+              default_route(AF_INET6, &best) == 0 && best.ifindex != 0;
+    if (!u->ipv6)
+        u->self6 = (struct addr){0};
+}
+
 static int given(const char *name, char out[static IF_NAMESIZE], char *err, size_t errlen)
 {
     if (!name)
@@ -157,6 +185,8 @@ int uplink_find(const char *agent_if, const char *uplink_if, struct uplink *out,
         r = find_agent(list, out, err, errlen);
     if (r == 0)
         r = find_self(list, out, err, errlen);
+    if (r == 0)
+        find_ipv6(list, out);
     freeifaddrs(list);
     return r;
 }

@@ -95,6 +95,10 @@ static char **setup_words(const char *program, const struct net_plan *p)
     (void)ip4_format(p->gateway_ip, gateway);
     add(&w, program);
     add_opt(&w, "--gateway", "%s", gateway);
+    if (p->ipv6) {
+        char gateway6[IP6_STRLEN];
+        add_opt(&w, "--gateway6", "%s", ip6_format(&p->gateway_ip6, gateway6));
+    }
     add_opt(&w, "--dns", "%s", gateway);
     add_opt(&w, "--ca", AGENT_CA);
     add(&w, "--probe");

@@ -44,12 +44,12 @@ static bool legacy_drops(void)
     return used && spawn_wait(&s) == 0 && strstr(rules, "-P FORWARD DROP") != NULL;
 }
 
-json_t *forward_droppers(void)
+json_t *forward_droppers(bool ipv6)
 {
     json_t *out = json_array();
     if (!out)
         return NULL;
-    nft_forward_droppers(out);
+    nft_forward_droppers(out, ipv6);
     if (legacy_drops())
         (void)json_array_append_new(
             out, json_pack("{s:s,s:s,s:s}", "family", "legacy", "table", "filter", "chain", "FORWARD"));

@@ -235,6 +235,40 @@ int link_default_route(int nl, uint32_t gateway)
     return ask(nl, &r, NULL, NULL);
 }
 
+int link_address6(int nl, int index, const struct ip6 *ip, unsigned len)
+{
+    struct request r;
+    struct ifaddrmsg *m = body(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof *m);
+    m->ifa_family = AF_INET6;
+    m->ifa_prefixlen = (uint8_t)len;
+    m->ifa_index = (uint32_t)index;
+    (void)put(&r, IFA_LOCAL, ip->b, sizeof ip->b);
+    (void)put(&r, IFA_ADDRESS, ip->b, sizeof ip->b);
+    put_u32(&r, IFA_FLAGS, IFA_F_NODAD | IFA_F_PERMANENT | (len == 128 ? IFA_F_NOPREFIXROUTE : 0));
+    return ask(nl, &r, NULL, NULL);
+}
+
+int link_default_route6(int nl, int index, const struct ip6 *gateway)
+{
+    struct request r;
+    struct rtmsg *m = body(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof *m);
+    m->rtm_family = AF_INET6;
+    m->rtm_table = RT_TABLE_MAIN;
+    m->rtm_protocol = RTPROT_STATIC;
+    m->rtm_scope = RT_SCOPE_UNIVERSE;
+    m->rtm_type = RTN_UNICAST;
+    (void)put(&r, RTA_GATEWAY, gateway->b, sizeof gateway->b);
+    put_u32(&r, RTA_OIF, (uint32_t)index);
+    return ask(nl, &r, NULL, NULL);
+}
+
+char *ip6_format(const struct ip6 *ip, char out[static IP6_STRLEN])
+{
+    if (!inet_ntop(AF_INET6, ip->b, out, IP6_STRLEN))
+        out[0] = 0;
+    return out;
+}
+
 struct route_list {
     struct subnet *s;
     size_t n, room;

@@ -35,6 +35,16 @@ int link_no_ipv6_address(int nl, int index);
 int link_set_forwarding(int nl, int index, bool on);
 int link_default_route(int nl, uint32_t gateway);
 
+/** IPv6: 16 octets in network order, all zeros: none. */
+struct ip6 {
+    uint8_t b[16];
+};
+/** With `len` as its prefix, which is on the link but where `len` is 128. At once, without asking around. */
+int link_address6(int nl, int index, const struct ip6 *ip, unsigned len);
+int link_default_route6(int nl, int index, const struct ip6 *gateway);
+#define IP6_STRLEN 46
+char *ip6_format(const struct ip6 *ip, char out[static IP6_STRLEN]);
+
 /** Every IPv4 route but defaults, of all tables: what a new network must not overlap. Frees with free(). */
 int link_routes(int nl, struct subnet **out, size_t *n);
 /** The interface that leads to `dst`, its index, or -ENETUNREACH. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "hostctl/netns_forward.h"
+#include "hostctl/netns_net6.h"
 #include "hostctl/netns_nft.h"
 #include "hostctl/proc.h"
 #include "lib/base.h"
@@ -73,6 +74,7 @@ int net_plan(int nl, const char *name, struct net_plan *out)
     out->has_uplink = uplink > 0;
     out->mtu = mtu_of(uplink);
     (void)snprintf(out->table, sizeof out->table, "egressd-%s", name);
+    net6_plan(out, hash(name, 0));
     for (size_t i = 0; i < ARRAY_LEN(agent_pools); i++)
         if (is_free(agent_pools[i], routes, n)) {
             out->gateway_ip = agent_pools[i].addr + 1;
@@ -132,7 +134,7 @@ static int forwarding_of(const char *interface)
     return read_flag(path);
 }
 
-static bool lists(const json_t *names, const char *name)
+bool net_lists(const json_t *names, const char *name)
 {
     for (size_t i = 0; i < json_array_size(names); i++)
         if (strcmp(json_string_value(json_array_get(names, i)), name) == 0)
@@ -142,26 +144,24 @@ static bool lists(const json_t *names, const char *name)
 
 struct sharing {
     const struct record *self;
-    const char *interface;
+    const char *key, *interface;
     bool found;
 };
 
-/* Does another sandbox of this host namespace rely on the interface? Dead ones count until they are buried.
- */
 static int shares(struct record *r, bool alive, void *arg)
 {
     struct sharing *s = arg;
     (void)alive;
     if (strcmp(r->name, s->self->name) != 0 &&
         record_int(r, "host_netns") == record_int(s->self, "host_netns") &&
-        lists(json_object_get(r->json, "forwarding"), s->interface))
+        net_lists(json_object_get(r->json, s->key), s->interface))
         s->found = true;
     return 0;
 }
 
-static bool others_forward(const struct record *r, const char *interface)
+bool net_others_rely(const struct record *r, const char *key, const char *interface)
 {
-    struct sharing s = {.self = r, .interface = interface};
+    struct sharing s = {.self = r, .key = key, .interface = interface};
     (void)record_each(shares, &s);
     return s.found;
 }
@@ -177,9 +177,9 @@ static json_t *forwarding_needed(const struct record *r)
         if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || (i->ifa_flags & IFF_LOOPBACK) ||
             !(i->ifa_flags & IFF_UP))
             continue;
-        if (strncmp(i->ifa_name, "egh", 3) == 0 || lists(out, i->ifa_name))
+        if (strncmp(i->ifa_name, "egh", 3) == 0 || net_lists(out, i->ifa_name))
             continue;
-        if (forwarding_of(i->ifa_name) == 0 || others_forward(r, i->ifa_name))
+        if (forwarding_of(i->ifa_name) == 0 || net_others_rely(r, "forwarding", i->ifa_name))
             (void)json_array_append_new(out, json_string(i->ifa_name));
     }
     freeifaddrs(list);
@@ -204,7 +204,7 @@ static void restore_forwarding(int nl, struct record *r)
     json_t *restore = json_array();
     /* Somebody turned forwarding on for the whole host since: then it is theirs. */
     for (size_t i = 0; restore && !host_forwards() && i < json_array_size(names); i++)
-        if (!others_forward(r, json_string_value(json_array_get(names, i))))
+        if (!net_others_rely(r, "forwarding", json_string_value(json_array_get(names, i))))
             (void)json_array_append(restore, json_array_get(names, i));
     int err = set_forwarding(nl, restore, false);
     if (err)
@@ -223,7 +223,9 @@ static int write_plan(struct record *r, const struct net_plan *p)
     record_set_str(r, "sidecar_address", ip4_format(p->sidecar_ip, ip));
     record_set_int(r, "host_netns", stat("/proc/self/ns/net", &st) ? 0 : (long long)st.st_ino);
     (void)json_object_set_new(r->json, "forwarding", forwarding_needed(r));
-    (void)json_object_set_new(r->json, "droppers", forward_droppers());
+    if (p->ipv6)
+        (void)json_object_set_new(r->json, "forwarding6", net6_forwarding_needed(r));
+    (void)json_object_set_new(r->json, "droppers", forward_droppers(p->ipv6));
     return record_save(r);
 }
 
@@ -240,7 +242,9 @@ static int connect_link(int nl, int sidecar_netns, const struct net_plan *p)
         err = link_address(nl, index, (struct subnet){p->host_ip, PAIR_LEN});
     if (!err)
         err = link_set_forwarding(nl, index, true);
-    return err ? err : link_up(nl, index);
+    if (!err)
+        err = link_up(nl, index);
+    return err ? err : net6_connect_host(nl, index, p);
 }
 
 int net_connect_host(int nl, int sidecar_netns, struct net_plan *plan, struct record *r, pid_t *nft)
@@ -257,7 +261,12 @@ int net_connect_host(int nl, int sidecar_netns, struct net_plan *plan, struct re
     if (err)
         return err;
     const json_t *forwarding = json_object_get(r->json, "forwarding");
-    const struct host_table t = {plan->table, plan->link, plan->sidecar_ip, forwarding};
+    const struct host_table t = {.name = plan->table,
+        .link = plan->link,
+        .sidecar = plan->sidecar_ip,
+        .forwarding = forwarding,
+        .sidecar6 = plan->ipv6 ? &plan->sidecar_ip6 : NULL,
+        .forwarding6 = json_object_get(r->json, "forwarding6")};
     *nft = host_table_load(&t);
     if (*nft < 0)
         return (int)*nft;
@@ -276,6 +285,8 @@ int net_open_host(int nl, const struct net_plan *plan, const struct record *r, p
         return -EPERM;
     }
     int err = set_forwarding(nl, json_object_get(r->json, "forwarding"), true);
+    if (!err)
+        err = net6_set_forwarding(r, plan->link, true);
     if (err) {
         log_warn("cannot turn on forwarding for the sidecar: %s", strerror(-err));
         return err;
@@ -310,6 +321,8 @@ int net_connect_inside(int sidecar_netns, int agent_netns, const struct net_plan
         err = set_up(side, "eth1", p->gateway_ip);
     if (!err)
         err = link_default_route(side, p->host_ip);
+    if (!err)
+        err = net6_connect_inside(side, p);
     if (!err)
         err = set_up(agent, "lo", 0);
     if (!err)
@@ -370,8 +383,10 @@ static int remove_here(struct record *r)
         log_warn("cannot remove the interface %s: %s", link, strerror(-err));
     if (nl >= 0)
         restore_forwarding(nl, r);
+    if (net6_set_forwarding(r, link, false))
+        log_warn("cannot turn forwarding of IPv6 off again");
     forward_unaccept(json_object_get(r->json, "droppers"), table, link);
-    int e = host_table_delete(table);
+    int e = host_table_delete(table, json_object_get(r->json, "forwarding6") != NULL);
     if (e)
         log_warn("cannot remove the nftables table %s: %s", table, strerror(-e));
     return err ? err : e;

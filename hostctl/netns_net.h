@@ -8,6 +8,7 @@
 #ifndef EGRESS_HOSTCTL_NETNS_NET_H
 #define EGRESS_HOSTCTL_NETNS_NET_H
 
+#include <jansson.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +22,8 @@ struct net_plan {
     uint32_t gateway_ip, agent_ip; /* a /30: the agent network */
     unsigned mtu;
     bool has_uplink; /* the host has a default route */
+    bool ipv6; /* and IPv6 to give; then also: */
+    struct ip6 host_ip6, sidecar_ip6, gateway_ip6;
 };
 
 /** Looks at the host, makes nothing: agent network, MTU, names. 0 or -errno after a message. */
@@ -37,5 +40,11 @@ int net_connect_inside(int sidecar_netns, int agent_netns, const struct net_plan
 
 /** Removes what net_connect_host() made. Call with the registry lock held. 0 or -errno after a message. */
 int net_remove(struct record *r);
+
+/** For netns_net6.c. Does an array hold the string? */
+bool net_lists(const json_t *names, const char *name);
+/** Has another sandbox of this host namespace the interface in its record's list `key`? Dead ones count until
+ * they are buried. */
+bool net_others_rely(const struct record *r, const char *key, const char *interface);
 
 #endif

@@ -37,25 +37,33 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
     t->n = n < 0 || (size_t)n >= t->room - t->n ? t->room - 1 : t->n + (size_t)n;
 }
 
+/* `proto` is ip or ip6, as nft names both the table's family and the header. */
+static void add_table(struct text *x, const struct host_table *t, const char *proto, const char *sidecar,
+    const json_t *forwarding)
+{
+    add(x, "table %s %s {\n", proto, t->name);
+    add(x, "  chain post {\n    type nat hook postrouting priority 100; policy accept;\n");
+    add(x, "    %s saddr %s oifname != \"%s\" masquerade\n  }\n", proto, sidecar, t->link);
+    add(x, "  chain forward {\n    type filter hook forward priority -10; policy accept;\n");
+    add(x, "    iifname \"%s\" %s saddr != %s drop\n", t->link, proto, sidecar);
+    add(x, "    iifname \"%s\" oifname \"egh*\" drop\n", t->link); /* other sandboxes */
+    add(x, "    iifname \"%s\" accept\n", t->link);
+    add(x, "    oifname \"%s\" ct state established,related accept\n", t->link);
+    add(x, "    oifname \"%s\" drop\n", t->link);
+    for (size_t i = 0; i < json_array_size(forwarding); i++)
+        add(x, "    iifname \"%s\" oifname != \"egh*\" drop\n",
+            json_string_value(json_array_get(forwarding, i)));
+    add(x, "  }\n}\n");
+}
+
 int host_table_text(const struct host_table *t, char *out, size_t outlen)
 {
     struct text x = {.room = outlen};
-    char ip[IP4_STRLEN];
+    char ip[IP4_STRLEN], ip6[IP6_STRLEN];
     x.p = out;
-    (void)ip4_format(t->sidecar, ip);
-    add(&x, "table ip %s {\n", t->name);
-    add(&x, "  chain post {\n    type nat hook postrouting priority 100; policy accept;\n");
-    add(&x, "    ip saddr %s oifname != \"%s\" masquerade\n  }\n", ip, t->link);
-    add(&x, "  chain forward {\n    type filter hook forward priority -10; policy accept;\n");
-    add(&x, "    iifname \"%s\" ip saddr != %s drop\n", t->link, ip);
-    add(&x, "    iifname \"%s\" oifname \"egh*\" drop\n", t->link); /* other sandboxes */
-    add(&x, "    iifname \"%s\" accept\n", t->link);
-    add(&x, "    oifname \"%s\" ct state established,related accept\n", t->link);
-    add(&x, "    oifname \"%s\" drop\n", t->link);
-    for (size_t i = 0; i < json_array_size(t->forwarding); i++)
-        add(&x, "    iifname \"%s\" oifname != \"egh*\" drop\n",
-            json_string_value(json_array_get(t->forwarding, i)));
-    add(&x, "  }\n}\n");
+    add_table(&x, t, "ip", ip4_format(t->sidecar, ip), t->forwarding);
+    if (t->sidecar6)
+        add_table(&x, t, "ip6", ip6_format(t->sidecar6, ip6), t->forwarding6);
     return x.n == x.room - 1 ? -ENOSPC : 0;
 }
 
@@ -109,7 +117,7 @@ static int nf_open(void)
     return fd < 0 ? -errno : fd;
 }
 
-int host_table_delete(const char *name)
+static int delete_one(const char *name, uint8_t family)
 {
     const uint16_t subsys = NFNL_SUBSYS_NFTABLES << 8;
     struct nfmsg m[3];
@@ -119,7 +127,7 @@ int host_table_delete(const char *name)
     if (strlen(name) + 1 > sizeof m[1].attrs - ATTR_HEAD)
         return -EINVAL;
     nf_head(&m[0], NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-    nf_head(&m[1], (uint16_t)(subsys | NFT_MSG_DELTABLE), NLM_F_ACK, NFPROTO_IPV4, 0);
+    nf_head(&m[1], (uint16_t)(subsys | NFT_MSG_DELTABLE), NLM_F_ACK, family, 0);
     nf_str(&m[1], NFTA_TABLE_NAME, name);
     nf_head(&m[2], NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
     struct iovec iov[3];
@@ -136,6 +144,12 @@ int host_table_delete(const char *name)
         return -EPROTO;
     int err = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
     return err == -ENOENT ? 0 : err;
+}
+
+int host_table_delete(const char *name, bool ipv6)
+{
+    int err = delete_one(name, NFPROTO_IPV4), err6 = ipv6 ? delete_one(name, NFPROTO_IPV6) : 0;
+    return err ? err : err6;
 }
 
 /* One attribute of a list, NULL where it is missing. */
@@ -166,7 +180,18 @@ static uint32_t nf_u32(const struct nlattr *a)
     return ntohl(v);
 }
 
-static void take_chain(const struct nlmsghdr *h, json_t *out)
+/* NULL: not a family that concerns us. */
+static const char *family_name(uint8_t family, bool ipv6)
+{
+    switch (family) {
+    case NFPROTO_INET: return "inet";
+    case NFPROTO_IPV4: return "ip";
+    case NFPROTO_IPV6: return ipv6 ? "ip6" : NULL;
+    default: return NULL;
+    }
+}
+
+static void take_chain(const struct nlmsghdr *h, json_t *out, bool ipv6)
 {
     const struct nfgenmsg *g = NLMSG_DATA(h);
     const void *attrs = (const char *)g + NLMSG_ALIGN(sizeof *g);
@@ -175,18 +200,17 @@ static void take_chain(const struct nlmsghdr *h, json_t *out)
                         *policy = nf_find(attrs, len, NFTA_CHAIN_POLICY);
     const struct nlattr *table = nf_find(attrs, len, NFTA_CHAIN_TABLE),
                         *name = nf_find(attrs, len, NFTA_CHAIN_NAME);
-    if (!hook || !policy || !table || !name ||
-        (g->nfgen_family != NFPROTO_IPV4 && g->nfgen_family != NFPROTO_INET))
+    const char *family = family_name(g->nfgen_family, ipv6);
+    if (!hook || !policy || !table || !name || !family)
         return;
     const struct nlattr *num = nf_find(nf_data(hook), hook->nla_len - ATTR_HEAD, NFTA_HOOK_HOOKNUM);
     if (!num || nf_u32(num) != NF_INET_FORWARD || nf_u32(policy) != NF_DROP)
         return;
-    (void)json_array_append_new(
-        out, json_pack("{s:s,s:s,s:s}", "family", g->nfgen_family == NFPROTO_INET ? "inet" : "ip", "table",
-                 (const char *)nf_data(table), "chain", (const char *)nf_data(name)));
+    (void)json_array_append_new(out, json_pack("{s:s,s:s,s:s}", "family", family, "table",
+                                         (const char *)nf_data(table), "chain", (const char *)nf_data(name)));
 }
 
-void nft_forward_droppers(json_t *out)
+void nft_forward_droppers(json_t *out, bool ipv6)
 {
     struct nfmsg m;
     cleanup_fd int nl = nf_open();
@@ -204,7 +228,7 @@ void nft_forward_droppers(json_t *out)
         for (const struct nlmsghdr *h = (const void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
             if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
                 return;
-            take_chain(h, out);
+            take_chain(h, out, ipv6);
         }
     }
 }

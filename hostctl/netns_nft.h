@@ -6,25 +6,31 @@
 #define EGRESS_HOSTCTL_NETNS_NFT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "hostctl/netns_link.h"
 
 struct host_table {
     const char *name; /* egressd-NAME */
     const char *link; /* our end of the pair to the sidecar */
     uint32_t sidecar; /* its address, host order */
     const json_t *forwarding; /* interfaces that forward only because of us: array of names */
+    const struct ip6 *sidecar6; /* NULL: no IPv6, and no table for it */
+    const json_t *forwarding6;
 };
 
 /** The ruleset as nft reads it, NUL-terminated; -ENOSPC where it does not fit. Pure. */
 int host_table_text(const struct host_table *t, char *out, size_t outlen);
 /** Starts loading it: the pid of nft for spawn_status(), or -errno after a message. */
 pid_t host_table_load(const struct host_table *t);
-/** 0 also where there is none. Silent -errno otherwise. */
-int host_table_delete(const char *name);
+/** 0 also where there is none. Silent -errno otherwise. `ipv6`: there may be one of that family too. */
+int host_table_delete(const char *name, bool ipv6);
 
-/** Appends {family, table, chain} of every base chain at the forward hook whose policy is drop. */
-void nft_forward_droppers(json_t *out);
+/** Appends {family, table, chain} of every base chain at the forward hook whose policy is drop; those of IPv6
+ * alone where `ipv6`. */
+void nft_forward_droppers(json_t *out, bool ipv6);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "init/netlink.h"
 #include "init/say.h"
+#include "init/text.h"
 #include "init/base.h"
 
 #define TABLE "egress_init"
@@ -16,7 +17,21 @@
 /* <linux/netfilter.h> cannot be included beside the C library's <netinet/in.h>; these are its ABI. */
 enum { FAMILY_INET = 1, FAMILY_IPV4 = 2, VERDICT_DROP = 0, VERDICT_ACCEPT = 1 };
 enum { HOOK_INPUT = 1, HOOK_FORWARD = 2, HOOK_OUTPUT = 3 };
-enum { PROTO_ICMP = 1, ICMP_REDIRECT = 5 };
+enum { FAMILY_IPV6 = 10, PROTO_ICMP = 1, ICMP_REDIRECT = 5, PROTO_ICMPV6 = 58 };
+/* ICMPv6 types of neighbour discovery (RFC 4861 4), and where a solicitation names its target. */
+enum {
+    ROUTER_ADVERT = 134,
+    NEIGHBOUR_SOLICIT = 135,
+    NEIGHBOUR_ADVERT = 136,
+    REDIRECT6 = 137,
+    SOLICIT_TARGET = 8,
+    DESTINATION6 = 24
+};
+
+struct gateways {
+    uint32_t v4;
+    const struct ipv6 *v6; /* NULL: none */
+};
 
 static uint16_t message(uint8_t type)
 {
@@ -66,14 +81,19 @@ static void load_meta(struct nl_request *r, uint32_t key)
     load(r, "meta", NFTA_META_KEY, key, NFTA_META_DREG);
 }
 
-static void load_transport(struct nl_request *r, uint32_t offset, uint32_t len)
+static void load_payload(struct nl_request *r, uint32_t base, uint32_t offset, uint32_t len)
 {
     size_t data, element = expression(r, "payload", &data);
     nl_put_u32(r, NFTA_PAYLOAD_DREG, htobe32(NFT_REG_1));
-    nl_put_u32(r, NFTA_PAYLOAD_BASE, htobe32(NFT_PAYLOAD_TRANSPORT_HEADER));
+    nl_put_u32(r, NFTA_PAYLOAD_BASE, htobe32(base));
     nl_put_u32(r, NFTA_PAYLOAD_OFFSET, htobe32(offset));
     nl_put_u32(r, NFTA_PAYLOAD_LEN, htobe32(len));
     end_expression(r, element, data);
+}
+
+static void load_transport(struct nl_request *r, uint32_t offset, uint32_t len)
+{
+    load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, len);
 }
 
 static void must_equal(struct nl_request *r, const void *value, size_t len)
@@ -141,23 +161,84 @@ static void end_rule(struct nl_request *r, size_t nest, uint32_t code)
     nl_nest_end(r, nest);
 }
 
-static void output_rules(struct nl_request *r, const struct link *link, uint32_t gateway)
+static void icmpv6_must_be(struct nl_request *r, uint8_t type)
+{
+    static const uint8_t icmpv6 = PROTO_ICMPV6;
+    family_must_be(r, FAMILY_IPV6);
+    load_meta(r, NFT_META_L4PROTO);
+    must_equal(r, &icmpv6, sizeof icmpv6);
+    load_transport(r, 0, sizeof type);
+    must_equal(r, &type, sizeof type);
+}
+
+/* Neighbour discovery is the kernel's own and has multicast next hops: who may be asked for is the gateway
+ * alone. Answers go to whoever asks for us. */
+static void output_rules6(struct nl_request *r, const struct link *link, const struct ipv6 *gateway)
+{
+    static const uint8_t multicast = 0xff;
+    size_t rule = begin_rule(r, "output");
+    interface_must_be(r, NFT_META_OIFNAME, link->name);
+    icmpv6_must_be(r, NEIGHBOUR_SOLICIT);
+    load_transport(r, SOLICIT_TARGET, sizeof gateway->b);
+    must_equal(r, gateway->b, sizeof gateway->b);
+    end_rule(r, rule, VERDICT_ACCEPT);
+
+    rule = begin_rule(r, "output");
+    interface_must_be(r, NFT_META_OIFNAME, link->name);
+    icmpv6_must_be(r, NEIGHBOUR_ADVERT);
+    end_rule(r, rule, VERDICT_ACCEPT);
+
+    /* Without a route of its own, multicast has the gateway for its next hop; yet it means everybody. */
+    rule = begin_rule(r, "output");
+    family_must_be(r, FAMILY_IPV6);
+    load_payload(r, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION6, sizeof multicast);
+    must_equal(r, &multicast, sizeof multicast);
+    end_rule(r, rule, VERDICT_DROP);
+
+    rule = begin_rule(r, "output");
+    family_must_be(r, FAMILY_IPV6);
+    interface_must_be(r, NFT_META_OIFNAME, link->name);
+    load(r, "rt", NFTA_RT_KEY, NFT_RT_NEXTHOP6, NFTA_RT_DREG);
+    must_equal(r, gateway->b, sizeof gateway->b);
+    end_rule(r, rule, VERDICT_ACCEPT);
+}
+
+static void output_rules(struct nl_request *r, const struct link *link, const struct gateways *g)
 {
     size_t rule = begin_rule(r, "output");
     interface_must_be(r, NFT_META_OIFNAME, "lo");
     end_rule(r, rule, VERDICT_ACCEPT);
 
     /* The next hop of a packet that skips routing is its own destination, so this lets it through only where
-     * that is the gateway. An IPv6 gateway would be one more rule like this one, with NFT_RT_NEXTHOP6. */
+     * that is the gateway. */
     rule = begin_rule(r, "output");
     family_must_be(r, FAMILY_IPV4);
     interface_must_be(r, NFT_META_OIFNAME, link->name);
     load(r, "rt", NFTA_RT_KEY, NFT_RT_NEXTHOP4, NFTA_RT_DREG);
-    must_equal(r, &gateway, sizeof gateway);
+    must_equal(r, &g->v4, sizeof g->v4);
+    end_rule(r, rule, VERDICT_ACCEPT);
+
+    if (g->v6 != NULL)
+        output_rules6(r, link, g->v6);
+}
+
+/* Nobody on the link tells us of routers and routes. */
+static void input_rules6(struct nl_request *r, const struct link *link)
+{
+    static const uint8_t lures[] = {ROUTER_ADVERT, REDIRECT6};
+    size_t rule;
+    for (unsigned i = 0; i < ARRAY_LEN(lures); i++) {
+        rule = begin_rule(r, "input");
+        icmpv6_must_be(r, lures[i]);
+        end_rule(r, rule, VERDICT_DROP);
+    }
+    rule = begin_rule(r, "input");
+    family_must_be(r, FAMILY_IPV6);
+    interface_must_be(r, NFT_META_IIFNAME, link->name);
     end_rule(r, rule, VERDICT_ACCEPT);
 }
 
-static void input_rules(struct nl_request *r, const struct link *link)
+static void input_rules(struct nl_request *r, const struct link *link, const struct gateways *g)
 {
     static const uint8_t icmp = PROTO_ICMP, redirect = ICMP_REDIRECT;
     size_t rule = begin_rule(r, "input");
@@ -176,6 +257,9 @@ static void input_rules(struct nl_request *r, const struct link *link)
     family_must_be(r, FAMILY_IPV4);
     interface_must_be(r, NFT_META_IIFNAME, link->name);
     end_rule(r, rule, VERDICT_ACCEPT);
+
+    if (g->v6 != NULL)
+        input_rules6(r, link);
 }
 
 static void table_message(struct nl_request *r, uint8_t type, uint16_t flags)
@@ -186,7 +270,7 @@ static void table_message(struct nl_request *r, uint8_t type, uint16_t flags)
 
 /* `replace`: there is a table of ours already; one transaction deletes and makes it. Not done blindly, since
  * the kernel waits some 10 ms for the deletion to settle. */
-static void build(struct nl_request *r, const struct link *link, uint32_t gateway, bool replace)
+static void build(struct nl_request *r, const struct link *link, const struct gateways *g, bool replace)
 {
     *r = (struct nl_request){0};
     frame(r, NFNL_MSG_BATCH_BEGIN);
@@ -196,8 +280,8 @@ static void build(struct nl_request *r, const struct link *link, uint32_t gatewa
     add_chain(r, "output", HOOK_OUTPUT);
     add_chain(r, "input", HOOK_INPUT);
     add_chain(r, "forward", HOOK_FORWARD);
-    output_rules(r, link, gateway);
-    input_rules(r, link);
+    output_rules(r, link, g);
+    input_rules(r, link, g);
     frame(r, NFNL_MSG_BATCH_END);
 }
 
@@ -275,8 +359,9 @@ static void read_back(int fd, const struct nl_request *sent)
         fatal("the packet rules are not whole: %u chains, %u rules", review.chains, review.rules);
 }
 
-bool firewall_load(const struct link *link, uint32_t gateway)
+bool firewall_load(const struct link *link, uint32_t gateway, const struct ipv6 *gateway6)
 {
+    const struct gateways g = {gateway, ipv6_is_set(gateway6) ? gateway6 : NULL};
     static const char missing[] =
         "this kernel has no nf_tables: no packet rules, on-link neighbours are kept away by "
         "the system call filter only";
@@ -288,10 +373,10 @@ bool firewall_load(const struct link *link, uint32_t gateway)
     if (fd < 0)
         fatal_error(fd, "cannot open a netfilter socket");
     struct nl_request r;
-    build(&r, link, gateway, false);
+    build(&r, link, &g, false);
     int error = nl_call(fd, &r);
     if (error == -EEXIST) {
-        build(&r, link, gateway, true);
+        build(&r, link, &g, true);
         error = nl_call(fd, &r);
     }
     if (error == -EOPNOTSUPP) {

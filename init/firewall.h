@@ -21,6 +21,6 @@
 
 /** Loads the table in place of an earlier one of ours, and reads it back. Where the kernel has no nf_tables
  * it says so and returns false; any other failure is fatal. */
-bool firewall_load(const struct link *link, uint32_t gateway);
+bool firewall_load(const struct link *link, uint32_t gateway, const struct ipv6 *gateway6);
 
 #endif

@@ -20,8 +20,14 @@ enum {
 /** Who the agent is where nobody says: "nobody". */
 #define DEFAULT_ID 65534u
 
+/** An IPv6 address in network order; all zeros: none. */
+struct ipv6 {
+    uint8_t b[16];
+};
+
 struct settings {
     uint32_t gateway, dns; /* IPv4 in network order; 0: not given */
+    struct ipv6 gateway6; /* none: IPv6 is closed */
     const char *ca; /* a PEM file in the agent's file system, or NULL */
     uid_t uid;
     gid_t gid;

@@ -236,3 +236,44 @@ void link_close_ipv6(int rtnl, const struct link *link)
     if (a.n > 0)
         fatal("cannot remove the IPv6 addresses of interface %s", link->name);
 }
+
+static struct ipv6 with_suffix(const uint8_t prefix[static 8], uint32_t suffix)
+{
+    struct ipv6 a = {{0}};
+    memcpy(a.b, prefix, 8);
+    memcpy(a.b + 12, &suffix, sizeof suffix);
+    return a;
+}
+
+static void add_ipv6(int rtnl, const struct link *link, const struct ipv6 *addr)
+{
+    /* Nobody else is asked whether the address is free: it is ours to give. */
+    static const uint32_t flags = IFA_F_NODAD | IFA_F_NOPREFIXROUTE | IFA_F_PERMANENT;
+    struct ifaddrmsg m = {.ifa_family = AF_INET6, .ifa_prefixlen = 128, .ifa_index = link->index};
+    struct nl_request r = {0};
+    char text[IPV6_STRLEN];
+    nl_begin(&r, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+    nl_put(&r, IFA_LOCAL, addr->b, sizeof addr->b);
+    nl_put(&r, IFA_ADDRESS, addr->b, sizeof addr->b);
+    nl_put_u32(&r, IFA_FLAGS, flags);
+    int error = nl_call(rtnl, &r);
+    if (error != 0)
+        fatal_error(error, "cannot set the address %s on %s (is IPv6 switched off here?)",
+            ipv6_format(addr, text), link->name);
+}
+
+void link_open_ipv6(int rtnl, struct link *link, const struct ipv6 *gateway)
+{
+    static const uint8_t link_local[8] = {0xfe, 0x80};
+    link->addr6 = with_suffix(gateway->b, link->addr);
+    if (memcmp(link->addr6.b, gateway->b, sizeof gateway->b) == 0)
+        fatal("the IPv6 gateway has the address that is ours; give it another in that /64");
+    const struct ipv6 local = with_suffix(link_local, link->addr);
+    write_sysctl(link->name, "disable_ipv6", "0");
+    add_ipv6(rtnl, link, &local);
+    add_ipv6(rtnl, link, &link->addr6);
+    struct ipv6_addresses a;
+    list_ipv6(rtnl, &a);
+    if (a.n != 2)
+        fatal("interface %s has %u IPv6 addresses instead of two", link->name, a.n);
+}

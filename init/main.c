@@ -20,6 +20,7 @@
 #include "init/resolv.h"
 #include "init/route.h"
 #include "init/say.h"
+#include "init/text.h"
 #include "init/trust.h"
 
 /* A closed descriptor below 3 would be reused by our own sockets, and messages written into them. */
@@ -42,8 +43,10 @@ static bool confine_network(const struct settings *s, struct link *link)
         fatal_error(rtnl, "cannot open a route socket");
     link_confine(rtnl, s->gateway, link);
     link_close_ipv6(rtnl, link);
-    bool firewall = firewall_load(link, s->gateway);
-    route_confine(rtnl, link, s->gateway);
+    if (ipv6_is_set(&s->gateway6))
+        link_open_ipv6(rtnl, link, &s->gateway6);
+    bool firewall = firewall_load(link, s->gateway, &s->gateway6);
+    route_confine(rtnl, link, s->gateway, &s->gateway6);
     (void)close(rtnl);
     return firewall;
 }

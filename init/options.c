@@ -13,12 +13,13 @@
 #endif
 
 static const char help[] =
-    "usage: egress-init [--gateway IP] [--dns IP] [--ca FILE] [--user UID[:GID]] [--probe] [--reap]\n"
-    "                   [--setup-only | --exec] [--] CMD [ARG...]\n"
+    "usage: egress-init [--gateway IP] [--gateway6 IP6] [--dns IP] [--ca FILE] [--user UID[:GID]]\n"
+    "                   [--probe] [--reap] [--setup-only | --exec] [--] CMD [ARG...]\n"
     "\n"
     "Confines the network to one gateway, drops every privilege for good, and runs CMD.\n"
     "\n"
     "  --gateway IP      the sidecar: the only way out                  (EGRESS_GATEWAY)\n"
+    "  --gateway6 IP6    its IPv6 address; without it there is no IPv6   (EGRESS_GATEWAY6)\n"
     "  --dns IP          name server; the gateway where it is not given (EGRESS_DNS)\n"
     "  --ca FILE         CA certificate (PEM) that programs shall trust (EGRESS_CA)\n"
     "  --user UID[:GID]  who CMD runs as; 65534 where it is not given   (EGRESS_USER)\n"
@@ -32,6 +33,7 @@ static const char help[] =
 
 enum option_kind {
     OPT_GATEWAY,
+    OPT_GATEWAY6,
     OPT_DNS,
     OPT_CA,
     OPT_USER,
@@ -48,6 +50,7 @@ static const struct option_row {
     enum option_kind kind;
 } table[] = {
     {"--gateway", "EGRESS_GATEWAY", OPT_GATEWAY},
+    {"--gateway6", "EGRESS_GATEWAY6", OPT_GATEWAY6},
     {"--dns", "EGRESS_DNS", OPT_DNS},
     {"--ca", "EGRESS_CA", OPT_CA},
     {"--user", "EGRESS_USER", OPT_USER},
@@ -88,7 +91,12 @@ static void set_value(struct settings *s, enum option_kind kind, const char *fro
 {
     if (kind == OPT_CA)
         s->ca = value;
-    else if (kind == OPT_USER) {
+    else if (kind == OPT_GATEWAY6) {
+        /* Unicast only; a link-local one would need its interface's name. */
+        if (!ipv6_parse(value, &s->gateway6) || (s->gateway6.b[0] & 0xe0) == 0 || s->gateway6.b[0] == 0xfe ||
+            s->gateway6.b[0] == 0xff)
+            fatal("%s: '%s' is not a global or unique local IPv6 address", from, value);
+    } else if (kind == OPT_USER) {
         if (!options_user(value, s))
             fatal("%s: '%s' is not UID or UID:GID in numbers", from, value);
     } else if (!ipv4_parse(value, kind == OPT_DNS ? &s->dns : &s->gateway) ||

@@ -6,7 +6,8 @@
 
 #include "init/init.h"
 
-/** Fills `s`, the command line winning over EGRESS_GATEWAY, EGRESS_DNS, EGRESS_CA and EGRESS_USER. Answers
+/** Fills `s`, the command line winning over EGRESS_GATEWAY, EGRESS_GATEWAY6, EGRESS_DNS, EGRESS_CA and
+ * EGRESS_USER. Answers
  * --help and
  * --version itself; a mistake is fatal. */
 void options_parse(int argc, char **argv, struct settings *s);

@@ -16,7 +16,7 @@ enum { MAX_ROUNDS = 256, ROUND = 32 };
 /* What a dump is compared with. */
 struct survey {
     const struct link *link;
-    uint32_t gateway;
+    const uint8_t *gateway; /* of this family; NULL: none, and then no route is ours */
     uint8_t family;
     bool have_onlink, have_default;
     unsigned strangers;
@@ -28,6 +28,12 @@ static uint32_t table_of(const struct rtmsg *m, struct nl_view attributes)
     return nl_find_u32(attributes, RTA_TABLE, m->rtm_table);
 }
 
+/* What the kernel takes where none is given. */
+static uint32_t metric_of(uint8_t family)
+{
+    return family == AF_INET6 ? 1024 : 0;
+}
+
 /* The kernel's own: which addresses are ours; in IPv4 also broadcast, which the firewall judges. */
 static bool is_kernels(const struct rtmsg *m, uint32_t table)
 {
@@ -37,16 +43,29 @@ static bool is_kernels(const struct rtmsg *m, uint32_t table)
                                           m->rtm_type == RTN_ANYCAST || m->rtm_type == RTN_MULTICAST);
 }
 
+static size_t octets(uint8_t family)
+{
+    return family == AF_INET6 ? 16 : 4;
+}
+
+static bool is_gateway(const struct survey *s, struct nl_view a)
+{
+    return a.len == octets(s->family) && memcmp(a.data, s->gateway, a.len) == 0;
+}
+
 static bool is_ours(struct survey *s, const struct rtmsg *m, struct nl_view v)
 {
-    if (s->family != AF_INET || table_of(m, v) != RT_TABLE_MAIN || m->rtm_type != RTN_UNICAST ||
-        m->rtm_tos != 0 || nl_find_u32(v, RTA_OIF, 0) != s->link->index ||
-        nl_find(v, RTA_MULTIPATH).data != NULL || nl_find_u32(v, RTA_PRIORITY, 0) != 0)
+    if (s->gateway == NULL || table_of(m, v) != RT_TABLE_MAIN || m->rtm_type != RTN_UNICAST ||
+        m->rtm_tos != 0 || m->rtm_src_len != 0 || nl_find_u32(v, RTA_OIF, 0) != s->link->index ||
+        nl_find(v, RTA_MULTIPATH).data != NULL || nl_find(v, RTA_VIA).data != NULL ||
+        nl_find(v, RTA_ENCAP).data != NULL || nl_find_u32(v, RTA_PRIORITY, 0) != metric_of(s->family))
         return false;
-    uint32_t dst = nl_find_u32(v, RTA_DST, 0), via = nl_find_u32(v, RTA_GATEWAY, 0);
-    if (m->rtm_dst_len == 32 && dst == s->gateway && via == 0 && m->rtm_scope == RT_SCOPE_LINK)
+    struct nl_view dst = nl_find(v, RTA_DST), via = nl_find(v, RTA_GATEWAY);
+    /* IPv6 routes have no scope. */
+    if (m->rtm_dst_len == octets(s->family) * 8 && is_gateway(s, dst) && via.data == NULL &&
+        (s->family == AF_INET6 || m->rtm_scope == RT_SCOPE_LINK))
         return s->have_onlink = true;
-    if (m->rtm_dst_len == 0 && via == s->gateway)
+    if (m->rtm_dst_len == 0 && is_gateway(s, via))
         return s->have_default = true;
     return false;
 }
@@ -118,41 +137,50 @@ static void remove_strangers(int rtnl, struct survey *s, uint8_t family)
     fatal("routes come back as they are deleted; something else manages this network");
 }
 
-static void add_route(int rtnl, const struct link *link, uint32_t gateway, bool is_default)
+static void add_route(int rtnl, const struct link *link, const struct survey *s, bool is_default)
 {
-    struct rtmsg m = {.rtm_family = AF_INET,
-        .rtm_dst_len = is_default ? 0 : 32,
+    const size_t len = octets(s->family);
+    const bool v4 = s->family == AF_INET;
+    struct rtmsg m = {.rtm_family = s->family,
+        .rtm_dst_len = is_default ? 0 : (uint8_t)(len * 8),
         .rtm_table = RT_TABLE_MAIN,
         .rtm_protocol = RTPROT_STATIC,
-        .rtm_scope = is_default ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+        .rtm_scope = v4 && !is_default ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
         .rtm_type = RTN_UNICAST};
     struct nl_request r = {0};
     nl_begin(&r, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
-    nl_put_u32(&r, is_default ? RTA_GATEWAY : RTA_DST, gateway);
+    nl_put(&r, is_default ? RTA_GATEWAY : RTA_DST, s->gateway, len);
     nl_put_u32(&r, RTA_OIF, link->index);
-    nl_put_u32(&r, RTA_PREFSRC, link->addr);
+    nl_put(&r, RTA_PREFSRC, v4 ? (const void *)&link->addr : link->addr6.b, len);
+    if (!v4)
+        nl_put_u32(&r, RTA_PRIORITY, metric_of(AF_INET6));
     int error = nl_call(rtnl, &r);
-    char text[IPV4_STRLEN];
     if (error != 0)
-        fatal_error(error, "cannot route %s %s dev %s (is CAP_NET_ADMIN there?)",
-            is_default ? "default via" : "to", ipv4_format(gateway, text), link->name);
+        fatal_error(error, "cannot set the %s%s route on %s (is CAP_NET_ADMIN there?)", v4 ? "" : "IPv6 ",
+            is_default ? "default" : "gateway's", link->name);
 }
 
-void route_confine(int rtnl, const struct link *link, uint32_t gateway)
+/* One family: what is ours is there, and nothing else. */
+static void confine(int rtnl, const struct link *link, uint8_t family, const uint8_t *gateway)
 {
-    struct survey s = {.link = link, .gateway = gateway};
+    struct survey s = {.link = link, .gateway = gateway, .family = family};
     /* The way to the gateway comes first: without it the default route would not be accepted. */
-    add_route(rtnl, link, gateway, false);
-    remove_strangers(rtnl, &s, AF_INET);
-    remove_strangers(rtnl, &s, AF_INET6);
-    add_route(rtnl, link, gateway, true);
+    if (gateway != NULL)
+        add_route(rtnl, link, &s, false);
+    remove_strangers(rtnl, &s, family);
+    if (gateway != NULL)
+        add_route(rtnl, link, &s, true);
 
-    survey_routes(rtnl, &s, AF_INET);
-    if (s.strangers != 0 || !s.have_onlink || !s.have_default)
-        fatal("the routing table is not what was asked for (%u foreign routes)", s.strangers);
-    survey_routes(rtnl, &s, AF_INET6);
-    if (s.strangers != 0)
-        fatal("%u IPv6 routes are left", s.strangers);
+    survey_routes(rtnl, &s, family);
+    if (s.strangers != 0 || (gateway != NULL && (!s.have_onlink || !s.have_default)))
+        fatal("the %s routing table is not what was asked for (%u foreign routes)",
+            family == AF_INET6 ? "IPv6" : "IPv4", s.strangers);
+}
+
+void route_confine(int rtnl, const struct link *link, uint32_t gateway, const struct ipv6 *gateway6)
+{
+    confine(rtnl, link, AF_INET, (const uint8_t *)&gateway);
+    confine(rtnl, link, AF_INET6, ipv6_is_set(gateway6) ? gateway6->b : NULL);
 }
 
 int route_try_replace(void)

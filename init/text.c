@@ -1,6 +1,9 @@
 #include "init/text.h"
 
 #include <string.h>
+#include <arpa/inet.h>
+
+#include "init/init.h"
 
 void text_add(struct text *t, const char *s, size_t n)
 {
@@ -101,4 +104,45 @@ bool ipv4_parse(const char *s, uint32_t *addr)
     }
     memcpy(addr, b, sizeof b);
     return true;
+}
+
+bool ipv6_parse(const char *s, struct ipv6 *addr)
+{
+    return inet_pton(AF_INET6, s, addr->b) == 1;
+}
+
+bool ipv6_is_set(const struct ipv6 *addr)
+{
+    static const struct ipv6 none;
+    return memcmp(addr, &none, sizeof none) != 0;
+}
+
+static unsigned group(const struct ipv6 *a, unsigned i)
+{
+    return (unsigned)a->b[2 * i] << 8 | a->b[2 * i + 1];
+}
+
+/* Not inet_ntop(), which brings stdio along. */
+char *ipv6_format(const struct ipv6 *addr, char out[static IPV6_STRLEN])
+{
+    struct text t = {.data = out, .cap = IPV6_STRLEN};
+    unsigned best = 8, longest = 1;
+    for (unsigned i = 0, n; i < 8; i += n + 1) {
+        for (n = 0; i + n < 8 && group(addr, i + n) == 0; n++)
+            continue;
+        if (n > longest) {
+            longest = n;
+            best = i;
+        }
+    }
+    out[0] = '\0';
+    for (unsigned i = 0; i < 8; i++) {
+        if (i == best) {
+            text_fmt(&t, "::");
+            i += longest - 1;
+            continue;
+        }
+        text_fmt(&t, i == 0 || i == best + longest ? "%x" : ":%x", group(addr, i));
+    }
+    return out;
 }

@@ -7,6 +7,8 @@
 #                                              93.184.216.20  forbidden.test: up, but in no policy
 #                                              93.184.216.53  DNS (nsd); every query is in $T/dns.log
 #
+# WORLD_V6=1 gives the host and the world IPv6 as well, and names with AAAA records: six.test (and no A), dual.test...
+#
 # The addresses are globally routable ones, since others are refused; no packet leaves the namespaces.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,6 +20,8 @@ export LC_ALL=C.UTF-8
 W=egw$$
 T=
 ORIGIN=93.184.216.10 STRANGE=93.184.216.11 FORBIDDEN=93.184.216.20 DNS=93.184.216.53 HOSTIP=10.77.0.2
+WORLD_V6=${WORLD_V6:-}
+NET6=2606:2800:220:77 ORIGIN6=2606:2800:220:1::10 FORBIDDEN6=2606:2800:220:1::20
 
 ok() { printf 'ok %s\n' "$1"; }
 not_ok() { printf 'not ok %s: %s\n' "$1" "${2:-}" | head -c 3000; echo; FAILED=1; }
@@ -56,7 +60,7 @@ world_pki() {
             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
             -keyout ca.key -out ca.pem
         openssl ecparam -name prime256v1 -genkey -noout -out leaf.key
-        leaf origin.test,forbidden.test,tokens.test,private.test,sealed.test,plain.test,h2.test,'*.wild.test' origin
+        leaf origin.test,forbidden.test,tokens.test,private.test,sealed.test,plain.test,h2.test,six.test,dual.test,private6.test,'*.wild.test' origin
         leaf strange.test,git.test strange
         leaf elsewhere.test wrongname
         openssl req -x509 -key leaf.key -days 30 -subj /CN=selfsigned.test -addext subjectAltName=DNS:selfsigned.test \
@@ -73,6 +77,14 @@ leaf() {
     openssl x509 -req -in "$2.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 20 -extfile "$2.ext" -out "$2.pem"
 }
 
+# Names that have nothing but AAAA records show that IPv6 works; the odd ones hide an IPv4 address or lead inside.
+world_names6() {
+    printf '%s\n' "six AAAA $ORIGIN6" "dual A $ORIGIN" "dual AAAA $ORIGIN6" "forbidden6 AAAA $FORBIDDEN6" \
+        "private6 AAAA $NET6::1" "ula AAAA fd00:77::1" "mapped AAAA ::ffff:10.77.0.1" "nat64 AAAA 64:ff9b::10.77.0.1" \
+        "sixtofour AAAA 2002:0a4d:0001::1" "linklocal AAAA fe80::1" "lo6 AAAA ::1" "halfgood AAAA $ORIGIN6" \
+        "halfgood AAAA fd00:77::1"
+}
+
 world_dns() {
     local name
     {
@@ -85,6 +97,7 @@ world_dns() {
         echo "loopback A 127.0.0.1"
         echo "alias CNAME origin"
         echo "text TXT \"hello\""
+        [ -n "$WORLD_V6" ] && world_names6
     } >"$T/test.zone"
     cat >"$T/nsd.conf" <<NSD
 server:
@@ -110,6 +123,8 @@ NSD
 }
 
 world_nginx() {
+    local listen6=
+    [ -n "$WORLD_V6" ] && listen6="listen [$ORIGIN6]:80; listen [$ORIGIN6]:443 ssl; listen [$FORBIDDEN6]:80; listen [$FORBIDDEN6]:443 ssl;"
     mkdir -p "$T/www" "$T/tmp"
     echo "hello from the origin" >"$T/www/index.html"
     head -c "${BIG:-67108864}" /dev/urandom >"$T/www/big"
@@ -126,8 +141,8 @@ http {
   map \$request_method \$dummy { default 1; }
   server {
     listen $ORIGIN:80; listen $ORIGIN:443 ssl; listen $ORIGIN:8443 ssl; listen $FORBIDDEN:80; listen $FORBIDDEN:443 ssl;
-    listen 10.77.0.1:443 ssl; listen 10.77.0.1:80;
-    server_name origin.test tokens.test git.test private.test sealed.test plain.test forbidden.test *.wild.test;
+    listen 10.77.0.1:443 ssl; listen 10.77.0.1:80; $listen6
+    server_name six.test dual.test private6.test forbidden6.test origin.test tokens.test git.test private.test sealed.test plain.test forbidden.test *.wild.test;
     ssl_certificate $T/pki/origin.pem;
     root $T/www;
     location /whoami { return 200 "authorization: \$http_authorization\nhost: \$http_host\n"; }
@@ -153,6 +168,14 @@ world_strange() {
     in_net python3 "$HERE/origin.py" $STRANGE "$T/pki/strange.pem" "$T/pki/leaf.key" "$T/git" >"$T/strange.log" 2>&1 &
 }
 
+world_link6() {
+    local a
+    ip -n "$W-host" -6 addr add $NET6::2/64 dev up0 nodad
+    ip -n "$W-net" -6 addr add $NET6::1/64 dev dn0 nodad
+    for a in $ORIGIN6 $FORBIDDEN6 fd00:77::1; do ip -n "$W-net" -6 addr add "$a/128" dev lo nodad; done
+    ip -n "$W-host" -6 route add default via $NET6::1
+}
+
 # world_up [DIR]   makes everything; world_down (also on exit) removes it
 world_up() {
     [ "$(id -u)" = 0 ] || { echo "these tests need root: they make network namespaces" >&2; exit 1; }
@@ -173,6 +196,7 @@ world_up() {
     ip -n "$W-host" link set up0 up
     ip -n "$W-net" link set dn0 up
     ip -n "$W-host" route add default via 10.77.0.1
+    [ -n "$WORLD_V6" ] && world_link6
     world_pki || { echo "no certificates: openssl failed" >&2; exit 1; }
     world_dns
     world_nginx

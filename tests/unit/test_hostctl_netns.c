@@ -36,7 +36,8 @@ Test(netns, the_hosts_table_lets_through_only_the_sidecar)
 {
     char text[4096];
     json_t *forwarding = json_pack("[s,s]", "eth0", "wlan0");
-    const struct host_table t = {"egressd-x", "egh01234567", 0x647f0002, forwarding};
+    const struct host_table t = {
+        .name = "egressd-x", .link = "egh01234567", .sidecar = 0x647f0002, .forwarding = forwarding};
     cr_assert_eq(host_table_text(&t, text, sizeof text), 0);
     cr_assert(strstr(text, "table ip egressd-x {"));
     cr_assert(strstr(text, "ip saddr 100.127.0.2 oifname != \"egh01234567\" masquerade"));
@@ -48,6 +49,20 @@ Test(netns, the_hosts_table_lets_through_only_the_sidecar)
     cr_assert(between(text, "ct state established,related accept", "oifname \"egh01234567\" drop"));
     cr_assert(strstr(text, "iifname \"eth0\" oifname != \"egh*\" drop"), "the host routes for nobody else");
     cr_assert(strstr(text, "iifname \"wlan0\" oifname != \"egh*\" drop"));
+    cr_assert_null(strstr(text, "ip6"), "no table for what there is not");
+    const struct ip6 six = {{0xfd, 0x65, [7] = 0xb, [15] = 2}};
+    const struct host_table both = {.name = "egressd-x",
+        .link = "egh01234567",
+        .sidecar = 1,
+        .sidecar6 = &six,
+        .forwarding6 = forwarding};
+    cr_assert_eq(host_table_text(&both, text, sizeof text), 0);
+    const char *t6 = strstr(text, "table ip6 egressd-x {");
+    cr_assert(t6);
+    cr_assert(strstr(t6, "ip6 saddr fd65:0:0:b::2 oifname != \"egh01234567\" masquerade"));
+    cr_assert(between(
+        t6, "iifname \"egh01234567\" ip6 saddr != fd65:0:0:b::2 drop", "iifname \"egh01234567\" accept"));
+    cr_assert(strstr(t6, "iifname \"eth0\" oifname != \"egh*\" drop"));
     char small[64];
     cr_assert_lt(host_table_text(&t, small, sizeof small), 0);
     json_decref(forwarding);

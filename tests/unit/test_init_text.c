@@ -72,3 +72,32 @@ Test(resolv, only_the_sidecar)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         cr_expect_eq(resolv_names_only(cases[i].text, dns), cases[i].good, "%s", cases[i].text);
 }
+
+Test(text, ipv6_there_and_back)
+{
+    static const struct {
+        const char *in, *out; /* out NULL: not an address */
+    } cases[] = {
+        {"fd65:1:2:a::1", "fd65:1:2:a::1"},
+        {"FD65:0001:0:0:0:0:0:1", "fd65:1::1"},
+        {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},
+        {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},
+        {"1::", "1::"},
+        {"::", "::"},
+        {"::1", "::1"},
+        {"fd00::10.0.0.1", "fd00::a00:1"},
+        {"fd65::1%eth0", NULL},
+        {"fd65::1/64", NULL},
+        {"10.0.0.1", NULL},
+        {":::", NULL},
+        {"", NULL},
+    };
+    char text[IPV6_STRLEN];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ipv6 a;
+        bool good = ipv6_parse(cases[i].in, &a);
+        cr_expect_eq(good, cases[i].out != NULL, "%s", cases[i].in);
+        if (good && cases[i].out != NULL)
+            cr_expect_str_eq(ipv6_format(&a, text), cases[i].out);
+    }
+}
