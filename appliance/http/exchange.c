@@ -454,7 +454,10 @@ void exchange_response_head(struct exchange *x, struct http_head *h, bool fin)
         return;
     enter(x);
     exchange_filter_response(h);
-    if (h->status < 200 && h->status != 101) {
+    enum reason why = exchange_inspect_response(x, h, fin);
+    if (why != REASON_NONE) {
+        refuse(x, why, 0, NULL);
+    } else if (h->status < 200 && h->status != 101) {
         set_timer(x);
         (void)to_front(x, x->front->ops->head(x->front, h, false));
     } else if (x->resp_started || (h->status == 101 && x->req->upgrade == UPGRADE_NONE)) {

@@ -99,22 +99,54 @@ static const char *codings_of(struct exchange *x, const struct field *f, size_t 
     return len ? arena_strndup(x->arena, list, len) : NULL;
 }
 
-static enum reason open_body(
-    struct exchange *x, enum inspect_direction dir, const struct field *f, size_t n, unsigned what)
+static enum reason open_body(struct exchange *x, enum inspect_direction dir, const struct field *f, size_t n)
 {
-    struct inspect_config c = {.detectors = what,
+    struct inspect_config c = {.detectors = detectors(x, dir),
         .direction = dir,
         .audit_only = x->route->dlp_action == DLP_AUDIT,
+        .redact = dir == INSPECT_INBOUND,
         .content_type = value_of(x, f, n, "content-type"),
         .content_encoding = codings_of(x, f, n)};
     x->inspect[dir] = inspect_open(x->e->inspector, &c);
     return x->inspect[dir] || errno == 0 ? REASON_NONE : REASON_LIMIT;
 }
 
+/* What the upstream may answer in: codings that we can undo. Where a credential goes along that may come
+ * back, none: inside one it could not be overwritten. */
+static void limit_codings(struct exchange *x, struct field *f)
+{
+    static const char *const known[] = {"gzip", "deflate", "br", "zstd", "identity", "x-gzip"};
+    char list[128];
+    size_t at = 0, len = 0, n = 0;
+    const char *item;
+    bool plain = x->route->auth.scheme != AUTH_NONE && inspector_has_secrets(x->e->inspector);
+    while (!plain && http_list_next(f->value, f->value_len, &at, &item, &len)) {
+        const char *weight = memchr(item, ';', len);
+        size_t name = weight ? (size_t)(weight - item) : len;
+        for (size_t i = 0; i < ARRAY_LEN(known); i++)
+            if (http_ieq(item, name, known[i]) && n + len + 2 < sizeof list)
+                n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", n ? ", " : "", (int)len, item);
+    }
+    if (!n)
+        n = (size_t)snprintf(list, sizeof list, "identity");
+    char *copy = arena_strndup(x->arena, list, n);
+    f->value = copy ? copy : "identity";
+    f->value_len = copy ? (uint32_t)n : 8;
+}
+
+static void limit_answers(struct exchange *x)
+{
+    if (!detectors(x, INSPECT_INBOUND) && !inspector_has_secrets(x->e->inspector))
+        return;
+    for (size_t i = 0; i < x->req->n_fields; i++)
+        if (FIELD_IS(&x->req->fields[i], "accept-encoding"))
+            limit_codings(x, &x->req->fields[i]);
+}
+
 enum reason exchange_inspect_head(struct exchange *x)
 {
-    unsigned d = detectors(x, INSPECT_OUTBOUND);
-    if (!d)
+    limit_answers(x);
+    if (!detectors(x, INSPECT_OUTBOUND))
         return REASON_NONE;
     enum reason why = look(x, "path", x->path, strlen(x->path));
     if (why == REASON_NONE && x->query)
@@ -124,14 +156,32 @@ enum reason exchange_inspect_head(struct exchange *x)
     if (why == REASON_NONE)
         why = look_at_fields(x, x->req->fields, x->req->n_fields);
     if (why == REASON_NONE && !x->req_fin && x->req->upgrade == UPGRADE_NONE)
-        why = open_body(x, INSPECT_OUTBOUND, x->req->fields, x->req->n_fields, d);
+        why = open_body(x, INSPECT_OUTBOUND, x->req->fields, x->req->n_fields);
     return why;
+}
+
+static void redact_fields(struct exchange *x, struct http_head *h)
+{
+    char buf[KIB(16)];
+    for (size_t i = 0; i < h->n_fields; i++) {
+        struct field *f = &h->fields[i];
+        if (f->value_len > sizeof buf || !inspect_redact(x->e->inspector, f->value, f->value_len, buf))
+            continue;
+        const char *copy = arena_strndup(x->arena, buf, f->value_len);
+        f->value = copy ? copy : "";
+        f->value_len = copy ? f->value_len : 0;
+    }
 }
 
 enum reason exchange_inspect_response(struct exchange *x, struct http_head *h, bool fin)
 {
-    (void)x, (void)h, (void)fin;
-    return REASON_NONE;
+    if (!x->e->inspector || !x->route)
+        return REASON_NONE;
+    if (inspector_has_secrets(x->e->inspector))
+        redact_fields(x, h);
+    if (fin || h->status == 101 || h->status < 200)
+        return REASON_NONE;
+    return open_body(x, INSPECT_INBOUND, h->fields, h->n_fields);
 }
 
 enum reason exchange_inspect_data(struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n,

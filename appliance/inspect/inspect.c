@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "appliance/inspect/inspect_internal.h"
 #include "appliance/inspect/layer.h"
@@ -89,6 +90,11 @@ int inspector_thread_init(struct inspector *i)
     return 0;
 }
 
+bool inspector_has_secrets(const struct inspector *i)
+{
+    return i && i->secrets.n > 0;
+}
+
 /* ---- short texts ---- */
 
 bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
@@ -131,24 +137,76 @@ struct inspect {
     bool dead, bypass;
 };
 
+static bool type_is(const char *type, size_t n, const char *name)
+{
+    return n == strlen(name) && strncasecmp(type, name, n) == 0;
+}
+
+static bool type_ends(const char *type, size_t n, const char *end)
+{
+    return n > strlen(end) && strncasecmp(type + n - strlen(end), end, strlen(end)) == 0;
+}
+
+/* What phrases are looked for in: text that a model would be given to read. */
+static unsigned kind_of_text(const char *type)
+{
+    static const char *const not_prose[] = {"text/css", "text/javascript", "text/csv"};
+    static const char *const prose[] = {"application/json", "application/x-ndjson", "application/ndjson",
+        "application/jsonl", "application/xml", "application/markdown", "application/yaml"};
+    if (!type)
+        return LAYER_PHRASES;
+    type += strspn(type, " \t");
+    size_t n = strcspn(type, "; \t");
+    if (type_is(type, n, "text/html") || type_ends(type, n, "+xml") || type_ends(type, n, "/xml"))
+        return LAYER_PHRASES | LAYER_HTML;
+    for (size_t i = 0; i < ARRAY_LEN(not_prose); i++)
+        if (type_is(type, n, not_prose[i]))
+            return 0;
+    for (size_t i = 0; i < ARRAY_LEN(prose); i++)
+        if (type_is(type, n, prose[i]))
+            return LAYER_PHRASES;
+    return strncasecmp(type, "text/", 5) == 0 || type_ends(type, n, "+json") ? LAYER_PHRASES : 0;
+}
+
 struct inspect *inspect_open(struct inspector *i, const struct inspect_config *c)
 {
     bool outbound = c->direction == INSPECT_OUTBOUND;
+    unsigned kind = outbound ? LAYER_TEXT : 0;
     errno = 0;
-    if (!c->detectors)
+    if (!outbound && c->detectors & DETECT_INJECTION)
+        kind = kind_of_text(c->content_type);
+    bool secrets = c->redact && i->secrets.n;
+    if (outbound ? !c->detectors : !kind && !secrets)
         return NULL;
     struct inspect *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
     s->env = (struct scan_env){
         .i = i, .lits = outbound ? &i->all : &i->secrets, .detectors = c->detectors, .stop = !c->audit_only};
-    s->root = layer_new_body(&s->env, outbound, c->content_type, c->content_encoding);
+    s->root = layer_new_body(&s->env, outbound, kind, c->content_encoding);
     if (!s->root) {
         free(s);
         errno = ENOMEM;
         return NULL;
     }
+    s->env.redact = secrets && !layer_is_packed(s->root);
     return s;
+}
+
+bool inspect_redact(struct inspector *i, const char *text, size_t len, char *out)
+{
+    struct scan_env env = {.i = i, .lits = &i->secrets, .detectors = DETECT_KNOWN_SECRETS, .redact = true};
+    struct scan scan = {0};
+    for (size_t at = 0; at < len; at += PIECE_MAX)
+        (void)scan_feed(
+            &scan, &env, (const uint8_t *)text + at, MIN(len - at, PIECE_MAX), len - at <= PIECE_MAX);
+    scan_free(&scan);
+    if (!env.n_ranges)
+        return false;
+    memcpy(out, text, len);
+    for (unsigned k = 0; k < env.n_ranges; k++)
+        memset(out + env.range[k].from, '*', (size_t)(env.range[k].to - env.range[k].from));
+    return true;
 }
 
 void inspect_close(struct inspect *s)
@@ -188,11 +246,35 @@ static int reserve(struct inspect *s, size_t n)
     return 0;
 }
 
+/* Known secrets that came back. */
+static int cover(struct inspect *s, const uint8_t *in, size_t n)
+{
+    int r = reserve(s, n);
+    if (r)
+        return r;
+    if (n)
+        memcpy(s->held + s->n_held, in, n);
+    s->n_held += n;
+    for (unsigned i = 0; i < s->env.n_ranges; i++) {
+        uint64_t from = MAX(s->env.range[i].from, s->released), to = s->env.range[i].to;
+        if (to > from)
+            memset(s->held + (from - s->released), '*', (size_t)(to - from));
+    }
+    s->env.n_ranges = 0;
+    return 0;
+}
+
 /* Lets go of octets up to `upto`: first of what is held, then of `in`; the rest of `in` is held. */
 static int let_go(struct inspect *s, const uint8_t *in, size_t n, uint64_t upto, struct inspect_out *out)
 {
+    int r = 0;
+    if (s->env.n_ranges) {
+        r = cover(s, in, n);
+        n = 0;
+    }
     size_t go = (size_t)(upto - s->released), old = MIN(go, s->n_held), fresh = go - old;
-    int r = n > fresh ? reserve(s, n - fresh) : 0;
+    if (!r && n > fresh)
+        r = reserve(s, n - fresh);
     if (r)
         return r;
     add_span(out, s->held, old);

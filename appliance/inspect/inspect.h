@@ -36,13 +36,18 @@ int inspector_thread_init(struct inspector *i);
 bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
     const char *text, size_t len, struct finding *out);
 
+/** Known secrets in a short text overwritten with '*': true, and `out` (`len` octets) holds it; false: there
+ * are none. */
+bool inspect_redact(struct inspector *i, const char *text, size_t len, char *out);
+/** Are there known secrets at all? */
+bool inspector_has_secrets(const struct inspector *i);
+
 /** A body, or the messages of a WebSocket. */
 struct inspect_config {
     unsigned detectors; /* DETECT_ bits */
     enum inspect_direction direction;
     bool audit_only; /* a finding is told once and all goes on */
     bool redact; /* inbound: known secrets are overwritten with '*'; same length, so framing stays */
-    bool websocket; /* frames of RFC 6455, after the upgrade */
     const char *content_type, *content_encoding; /* as in the head; NULL: none */
 };
 /** NULL: nothing to look at (pass the body as it is) or, with errno set, no memory. */

@@ -147,6 +147,12 @@ struct inspector {
 
 /* ---- scan.c ---- */
 
+/** Octets of known secrets that are to be overwritten, not found; offsets in the body as it came. */
+#define SCAN_RANGES_MAX 64u
+struct scan_range {
+    uint64_t from, to;
+};
+
 /** What one stream, or one text, shares among its layers. */
 struct scan_env {
     struct inspector *i;
@@ -158,12 +164,10 @@ struct scan_env {
     const char *detector; /* of the finding */
     uint64_t offset; /* of the finding, in the text that holds it */
     uint64_t seen; /* detectors reported already, as bits of a hash: one line each is enough */
+    bool redact; /* of a body that is one layer: known secrets go into `range` */
+    struct scan_range range[SCAN_RANGES_MAX];
+    unsigned n_ranges;
     uint64_t work, input; /* octets looked at, octets that came */
-};
-
-/** Hits of literals that are to be overwritten; offsets in the window. */
-struct scan_range {
-    size_t from, to;
 };
 
 #define SCAN_MAGIC_MAX 8u

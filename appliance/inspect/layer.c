@@ -21,6 +21,7 @@ struct layer {
     struct runs *runs;
     struct unescape *unescape;
     struct json *json;
+    struct injection *injection;
     struct unpack *unpacks[UNPACKS_MAX];
     bool json_judged;
 };
@@ -94,7 +95,7 @@ struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind)
         return NULL;
     l->env = env;
     l->depth = depth;
-    l->kind = depth < env->i->max_depth ? kind : kind & LAYER_WRAPPER;
+    l->kind = depth < env->i->max_depth ? kind : kind & (LAYER_WRAPPER | LAYER_PHRASES | LAYER_HTML);
     return l;
 }
 
@@ -106,6 +107,7 @@ void layer_free(struct layer *l)
     runs_free(l->runs);
     unescape_free(l->unescape);
     json_free(l->json);
+    injection_free(l->injection);
     for (unsigned i = 0; i < UNPACKS_MAX; i++)
         unpack_free(l->unpacks[i]);
     free(l);
@@ -149,13 +151,10 @@ static bool parse_codings(const char *text, enum coding *out, size_t *n)
     return true;
 }
 
-struct layer *layer_new_body(
-    struct scan_env *env, bool strict, const char *content_type, const char *content_encoding)
+struct layer *layer_new_body(struct scan_env *env, bool strict, unsigned kind, const char *content_encoding)
 {
     enum coding c[CODINGS_MAX];
     size_t n;
-    unsigned kind = strict ? LAYER_TEXT : LAYER_PLAIN;
-    (void)content_type;
     if (!parse_codings(content_encoding, c, &n)) {
         env->too_much |= strict;
         n = 0;
@@ -174,6 +173,11 @@ struct layer *layer_new_body(
         above = unpack_below(u);
     }
     return l;
+}
+
+bool layer_is_packed(const struct layer *l)
+{
+    return l->unpacks[0] != NULL;
 }
 
 /* ---- feeding ---- */
@@ -270,6 +274,15 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t feed_injection(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    if (!l->injection && !(l->injection = injection_new(l->env, l->kind & LAYER_HTML))) {
+        l->env->too_much = true;
+        return l->end;
+    }
+    return injection_feed(l->injection, l->end, p, n, fin);
+}
+
 uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
     struct scan_env *env = l->env;
@@ -283,6 +296,8 @@ uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
         settled = least(settled, scan_feed(&l->scan, env, p, n, fin));
     if (l->kind & LAYER_RUNS)
         settled = least(settled, feed_runs(l, p, n, fin));
+    if (l->kind & LAYER_PHRASES)
+        settled = least(settled, feed_injection(l, p, n, fin));
     settled = least(settled, feed_unpacks(l, p, n, fin));
     l->end = end;
     return settled;

@@ -15,14 +15,17 @@ struct layer;
 #define LAYER_COMPRESSED 0x4u /* gzip, zlib, zstd by how they begin */
 #define LAYER_JSON 0x8u /* string values, put together */
 #define LAYER_WRAPPER 0x10u /* no matcher: the octets themselves say nothing */
+#define LAYER_PHRASES 0x20u /* orders to a model */
+#define LAYER_HTML 0x40u /* the same, where tags are no words */
 #define LAYER_TEXT (LAYER_ESCAPES | LAYER_RUNS | LAYER_COMPRESSED | LAYER_JSON)
 
 /** NULL: no memory. Past the inspector's depth a layer is plain. */
 struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind);
-/** The layer of a body with that content-encoding ("gzip, br"); both may be NULL. NULL: no memory. An
- * encoding that we do not know sets env->too_much where `strict`. */
-struct layer *layer_new_body(
-    struct scan_env *env, bool strict, const char *content_type, const char *content_encoding);
+/** The layer of a body with that content-encoding ("gzip, br"; may be NULL); `kind` is of what it says
+ * unpacked. NULL: no memory. `strict`: a coding that we do not know, or that cannot be undone, sets
+ * env->too_much. */
+struct layer *layer_new_body(struct scan_env *env, bool strict, unsigned kind, const char *content_encoding);
+bool layer_is_packed(const struct layer *l);
 /** At most PIECE_MAX octets. Returns the offset in this layer's text up to which all is settled, in it and
  * below. */
 uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin);
@@ -82,6 +85,12 @@ struct layer *unpack_below(struct unpack *u);
 /** It has ended or was none. */
 bool unpack_over(const struct unpack *u);
 void unpack_free(struct unpack *u);
+
+struct injection;
+/** `html`: tags are no words of the text. */
+struct injection *injection_new(struct scan_env *env, bool html);
+uint64_t injection_feed(struct injection *j, uint64_t at, const uint8_t *p, size_t n, bool fin);
+void injection_free(struct injection *j);
 
 struct json;
 struct json *json_new(struct scan_env *env, unsigned depth);

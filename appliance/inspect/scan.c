@@ -8,11 +8,15 @@
  * again: past this many octets a piece, it cannot be followed. */
 #define VERIFY_WORK_MAX (64 * PIECE_MAX)
 #define VERIFY_COST 64u
+/* What comes back is held for no less: a letter at the end of a message is nearly always the first of some
+ * secret's forms, and whoever reads the message may be waiting for it. */
+#define PARTIAL_MIN 4u
 
 struct look {
     struct scan_env *env;
     const uint8_t *p;
     size_t n, ctx;
+    uint64_t base; /* offset of p[0] in the text */
     bool fin;
     size_t open; /* the first octet that is not settled */
     size_t match; /* the first match's first octet; n: none */
@@ -40,12 +44,33 @@ static bool wanted(const struct scan_env *env, const struct literal *l)
     return env->detectors & (l->pattern ? DETECT_TOKEN_PATTERNS : DETECT_KNOWN_SECRETS);
 }
 
+/* A secret that comes back. Its first octets may have gone already (see PARTIAL_MIN): what is left is
+ * covered. */
+static int cover(struct look *k, const struct literal *l, size_t start)
+{
+    struct scan_env *env = k->env;
+    struct candidate c = {.p = k->p + start, .n = k->n - start, .before = start, .fin = k->fin};
+    enum scan_verdict v = verify_secret(&c, l);
+    if (v == SCAN_MORE && start >= k->ctx)
+        k->open = MIN(k->open, start);
+    if (v != SCAN_MATCH || start + l->len <= k->ctx)
+        return 0;
+    if (env->n_ranges == SCAN_RANGES_MAX) {
+        env->too_much = true;
+        return 1;
+    }
+    env->range[env->n_ranges++] = (struct scan_range){k->base + start, k->base + start + l->len};
+    return 0;
+}
+
 static int on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
 {
     struct look *k = arg;
     const struct literal *l = &k->env->lits->v[id];
     size_t start = (size_t)to - MIN(l->len, ANCHOR_MAX);
     (void)from, (void)flags;
+    if (k->env->redact && !l->pattern)
+        return cover(k, l, start);
     if (start < k->ctx || start >= k->match || !wanted(k->env, l))
         return 0;
     if (l->pattern && !l->pattern->verify) {
@@ -79,7 +104,9 @@ static void look(struct look *k)
         env->too_much = true; /* what was not looked at does not pass */
     if (!k->fin) {
         size_t tail = MIN(k->n - k->ctx, env->lits->longest);
-        k->open = MIN(k->open, k->n - tail + literals_partial(env->lits, k->p + k->n - tail, tail));
+        size_t partial = k->n - tail + literals_partial(env->lits, k->p + k->n - tail, tail);
+        if (!env->redact || k->n - partial >= PARTIAL_MIN)
+            k->open = MIN(k->open, partial);
     }
 }
 
@@ -134,8 +161,8 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
         k.n += s->n;
         k.ctx = s->ctx;
     }
+    uint64_t base = k.base = s->at - k.ctx;
     look(&k);
-    uint64_t base = s->at - k.ctx; /* offset of k.p[0] */
     s->n_magic = k.n_magic;
     for (unsigned i = 0; i < k.n_magic; i++)
         s->magic[i] = (struct scan_magic){base + k.magic[i].at, k.magic[i].zstd};

@@ -1,0 +1,260 @@
+/* Text that comes back, read for orders to a model: octets to characters to words to phrases. Nothing is held
+ * back but a word at the end that would complete a phrase. */
+#include <string.h>
+
+#include "appliance/inspect/layer.h"
+#include "appliance/inspect/normal.h"
+#include "appliance/inspect/phrases.h"
+#include "appliance/inspect/words.h"
+
+#define REFERENCE_MAX 9u /* "&#x1f600;" and "\u0041", without their first octet */
+#define MARKUP_MAX 24u
+#define TAG_MAX KIB(4) /* what is not closed by then is no tag */
+
+struct reader {
+    struct phrases phrases;
+    char word[WORD_MAX + 2];
+    size_t n; /* letters of the word, also past WORD_MAX */
+};
+
+struct injection {
+    struct scan_env *env;
+    bool html;
+    struct utf8 utf8;
+    struct reader text, attribute; /* of an attribute's value: a tag does not end the sentence around it */
+    char reference[REFERENCE_MAX + 1];
+    uint8_t n_reference;
+    char reference_kind; /* '&', '\\'; 0: none */
+    char last, quote; /* the character before; of an attribute's value */
+    size_t tag; /* octets of the tag so far; 0: none */
+    char markup[MARKUP_MAX]; /* the last characters but spaces, in lower case */
+    int rule; /* that fitted; -1 */
+    uint64_t word_at; /* offset of the word's first octet */
+};
+
+struct injection *injection_new(struct scan_env *env, bool html)
+{
+    struct injection *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->env = env;
+    j->html = html;
+    j->rule = -1;
+    return j;
+}
+
+void injection_free(struct injection *j)
+{
+    free(j);
+}
+
+/* ---- words ---- */
+
+static void end_word(struct injection *j, struct reader *r)
+{
+    if (r->n && j->rule < 0)
+        j->rule = phrases_word(&r->phrases, r->word, r->n);
+    r->n = 0;
+}
+
+static void letter(struct reader *r, char c)
+{
+    if (r->n < WORD_MAX)
+        r->word[r->n] = c;
+    r->n++;
+}
+
+/* Role marks of chat templates; one that names the system's part says more. */
+static const struct {
+    const char *text;
+    unsigned weight;
+} marks[] = {{"<|im_start|>system", 2}, {"<|system|>", 2}, {"[inst]", 2}, {"<<sys>>", 2},
+    {"<|start_header_id|>system", 2}, {"###system:", 2}, {"[system]", 1}, {"<system>", 1}, {"</system>", 1},
+    {"<invokename=", 2}, {"<function_calls>", 1}, {"<|endoftext|>", 1}, {"[systemmessage]", 2},
+    {"endsystemprompt", 1}};
+
+static void mark(struct injection *j, struct reader *r, char c)
+{
+    if (c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '*')
+        return;
+    memmove(j->markup, j->markup + 1, MARKUP_MAX - 1);
+    j->markup[MARKUP_MAX - 1] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    if (c != '>' && c != ']' && c != 'm' && c != 'M' && c != ':' && c != '=')
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        size_t len = MIN(strlen(marks[i].text), (size_t)MARKUP_MAX);
+        if (memcmp(j->markup + MARKUP_MAX - len, marks[i].text, len) == 0 && j->rule < 0) {
+            end_word(j, r);
+            if (j->rule < 0)
+                j->rule = phrases_markup(&r->phrases, marks[i].weight);
+        }
+    }
+}
+
+/* ---- tags ---- */
+
+static bool in_tag(struct injection *j, uint32_t c)
+{
+    if (j->tag == 0) {
+        bool begins = j->last == '<' && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/');
+        if (begins)
+            j->tag = 1;
+        return begins;
+    }
+    if (++j->tag > TAG_MAX || (c == '>' && !j->quote)) {
+        j->tag = 0;
+        end_word(j, &j->attribute);
+        j->quote = 0;
+    } else if (!j->quote && (c == '"' || c == '\'')) {
+        j->quote = (char)c;
+    } else if (j->quote && c == (uint8_t)j->quote) {
+        end_word(j, &j->attribute);
+        j->quote = 0;
+    }
+    return true;
+}
+
+static void character(struct injection *j, uint32_t c)
+{
+    bool tag = j->html && in_tag(j, c);
+    struct reader *r = tag ? &j->attribute : &j->text;
+    char n = normal_char(c);
+    if (c < 0x80)
+        mark(j, r, (char)c);
+    j->last = c < 0x80 ? (char)c : 0;
+    if (tag && !j->quote)
+        return;
+    if (n == ' ')
+        end_word(j, r);
+    else if (n)
+        letter(r, n);
+}
+
+/* ---- references ---- */
+
+static uint32_t number(const char *s, unsigned base)
+{
+    uint32_t v = 0;
+    for (; *s; s++) {
+        int d = hex_value((uint8_t)*s);
+        if (d < 0 || (unsigned)d >= base)
+            break;
+        v = v * base + (unsigned)d;
+    }
+    return v;
+}
+
+static void end_reference(struct injection *j)
+{
+    char *s = j->reference;
+    char kind = j->reference_kind;
+    s[j->n_reference] = '\0';
+    j->reference_kind = 0;
+    if (kind == '&' && s[0] == '#')
+        character(j, s[1] == 'x' || s[1] == 'X' ? number(s + 2, 16) : number(s + 1, 10));
+    else if (kind == '&' && (strcmp(s, "shy") == 0 || strcmp(s, "zwnj") == 0 || strcmp(s, "zwj") == 0))
+        return;
+    else if (kind == '&')
+        character(j, strcmp(s, "lt") == 0 ? '<' : strcmp(s, "gt") == 0 ? '>' : ' ');
+    else
+        character(j, number(s + 1, 16));
+}
+
+/* It was none: its characters count for themselves. */
+static void give_up(struct injection *j)
+{
+    char text[REFERENCE_MAX + 1];
+    size_t n = j->n_reference;
+    memcpy(text, j->reference, n);
+    j->reference_kind = 0;
+    character(j, ' ');
+    for (size_t i = 0; i < n; i++)
+        character(j, (uint8_t)text[i]);
+}
+
+static bool goes_on(const struct injection *j, uint32_t c)
+{
+    unsigned n = j->n_reference;
+    if (c >= 0x80 || n >= REFERENCE_MAX)
+        return false;
+    if (j->reference_kind == '\\')
+        return n == 0 ? c == 'u' : n < 5 && hex_value((uint8_t)c) >= 0;
+    return (c == '#' && n == 0) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static void take(struct injection *j, uint32_t c)
+{
+    if (j->reference_kind) {
+        if (goes_on(j, c)) {
+            j->reference[j->n_reference++] = (char)c;
+            if (j->reference_kind == '\\' && j->n_reference == 5)
+                end_reference(j);
+            return;
+        }
+        bool whole = j->reference_kind == '&' && c == ';' && j->n_reference;
+        bool letter_escape =
+            j->reference_kind == '\\' && j->n_reference == 0 && c < 0x80 && strchr("nrtbf", (int)c);
+        if (whole) {
+            end_reference(j);
+            return;
+        }
+        give_up(j);
+        if (letter_escape && c)
+            return;
+    }
+    if (c == '&' || c == '\\') {
+        j->reference_kind = (char)c;
+        j->n_reference = 0;
+        return;
+    }
+    character(j, c);
+}
+
+/* ---- octets ---- */
+
+/* Would the word that is under way complete a phrase, if it ended here? */
+static bool about_to_fit(const struct injection *j)
+{
+    const struct reader *r = j->tag ? &j->attribute : &j->text;
+    struct phrases copy;
+    if (!r->n || !word_kind(r->word, r->n))
+        return false;
+    copy = r->phrases;
+    return phrases_word(&copy, r->word, r->n) >= 0;
+}
+
+/* True: and that is the end. */
+static bool tell(struct injection *j)
+{
+    uint64_t bit = 1ull << (unsigned)j->rule;
+    if (j->env->stop || !(j->env->seen & bit)) {
+        j->env->found = true;
+        j->env->detector = phrase_name(j->rule);
+        j->env->offset = j->word_at;
+        j->env->seen |= bit;
+    }
+    memset(&j->text, 0, sizeof j->text);
+    memset(&j->attribute, 0, sizeof j->attribute);
+    j->rule = -1;
+    return j->env->stop;
+}
+
+uint64_t injection_feed(struct injection *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t c;
+        if (j->text.n + j->attribute.n == 0)
+            j->word_at = at + i;
+        if (utf8_next(&j->utf8, p[i], &c))
+            take(j, c);
+        if (j->rule >= 0 && tell(j))
+            return j->word_at;
+    }
+    if (fin) {
+        end_word(j, &j->text);
+        end_word(j, &j->attribute);
+        if (j->rule >= 0 && tell(j))
+            return j->word_at;
+    }
+    return fin || !n || !about_to_fit(j) ? at + n : MIN(j->word_at, at + n - 1);
+}

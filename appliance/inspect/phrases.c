@@ -1,0 +1,280 @@
+#include "appliance/inspect/phrases.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "appliance/inspect/words.h"
+#include "lib/base.h"
+
+static uint64_t pack(const char *s, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n && i < 8; i++)
+        v = v << 8 | (uint8_t)s[i];
+    return v;
+}
+#define IS(p, k, word) (text_at((p), (k)) == pack(word, sizeof(word) - 1))
+
+/* The k-th word back; 0 is the latest. */
+static uint32_t kind_at(const struct phrases *p, unsigned k)
+{
+    return k < p->n && k < PHRASE_WORDS ? p->word[(p->n - 1 - k) % PHRASE_WORDS].kind : 0;
+}
+
+static uint64_t text_at(const struct phrases *p, unsigned k)
+{
+    return k < p->n && k < PHRASE_WORDS ? p->word[(p->n - 1 - k) % PHRASE_WORDS].text : 0;
+}
+
+/* Is the verb told of somebody ("attackers ask models to ignore ..."), not said to the reader ("you must
+ * ignore")? */
+static bool is_told(const struct phrases *p, unsigned verb)
+{
+    if (!(kind_at(p, verb + 1) & W_DESCRIBES))
+        return false;
+    for (unsigned k = verb + 2; k < verb + 5; k++)
+        if (kind_at(p, k) & (W_YOU | W_NEED))
+            return false;
+    return true;
+}
+
+/* "do not", "don't", "never", "without" right before word k, but not "does not". */
+static bool is_forbidden(const struct phrases *p, unsigned k)
+{
+    for (unsigned i = k + 1; i <= k + 2; i++) {
+        if (!(kind_at(p, i) & W_NOT))
+            continue;
+        if (!IS(p, i, "not"))
+            return true;
+        return IS(p, i + 1, "do") || kind_at(p, i + 1) & W_NEED;
+    }
+    return false;
+}
+
+static unsigned rule_override(const struct phrases *p)
+{
+    uint32_t last = kind_at(p, 0), seen = 0;
+    if (!(last & (W_ORDERS | W_RULES)))
+        return 0;
+    for (unsigned k = 1; k < 9; k++) {
+        uint32_t kind = kind_at(p, k);
+        bool unfollow =
+            (IS(p, k, "follow") || IS(p, k, "obey") || IS(p, k, "adhere") || IS(p, k, "comply")) &&
+            is_forbidden(p, k);
+        if ((kind & W_OVERRIDE) || unfollow) {
+            bool whose = seen & W_BEFORE || (!(kind & W_TECHNICAL) && seen & W_SYSTEM);
+            bool fits = whose || (last & W_ORDERS && seen & W_ALL && !(kind & W_TECHNICAL));
+            return fits && !is_told(p, k) ? 3 : 0;
+        }
+        if (!(kind & (W_FILLER | W_BEFORE | W_ALL | W_SYSTEM | W_ORDERS | W_RULES)))
+            return 0;
+        seen |= kind;
+    }
+    return 0;
+}
+
+static unsigned rule_forget(const struct phrases *p)
+{
+    bool before = kind_at(p, 0) & W_BEFORE || IS(p, 0, "told") || IS(p, 0, "know") || IS(p, 0, "said");
+    if (!before || kind_at(p, 0) & W_YOU)
+        return 0;
+    for (unsigned k = 1; k < 8; k++) {
+        uint32_t kind = kind_at(p, k);
+        bool thing = IS(p, k - 1, "everything") || IS(p, k - 1, "anything") || IS(p, k - 1, "what") ||
+                     IS(p, k - 1, "whatever") || IS(p, k - 1, "all");
+        if (kind & W_OVERRIDE)
+            return thing && (kind & W_FORGET || IS(p, 0, "above")) && !is_told(p, k) ? 3 : 0;
+        if (!(kind & (W_FILLER | W_WHOLE | W_BEFORE)))
+            return 0;
+    }
+    return 0;
+}
+
+/* "you are now" ending at word k */
+static bool you_are_now(const struct phrases *p, unsigned k)
+{
+    return IS(p, k, "now") && ((IS(p, k + 1, "are") && IS(p, k + 2, "you")) || IS(p, k + 1, "youre"));
+}
+
+static unsigned rule_persona(const struct phrases *p)
+{
+    uint32_t last = kind_at(p, 0);
+    bool mode = IS(p, 0, "mode") && kind_at(p, 1) & (W_SYSTEM | W_FREE);
+    if (!(last & (W_FREE | W_MACHINE)) && !mode)
+        return 0;
+    for (unsigned k = 1; k < 7; k++) {
+        bool pretend = IS(p, k, "pretend") || (IS(p, k, "as") && IS(p, k + 1, "act"));
+        if (you_are_now(p, k))
+            return last & W_FREE || mode || k <= 4 ? 3 : 0;
+        if (pretend && (last & W_FREE || mode))
+            return is_told(p, k) ? 0 : 3;
+    }
+    return 0;
+}
+
+static unsigned rule_conceal(const struct phrases *p)
+{
+    bool let = IS(p, 0, "know");
+    if (!(kind_at(p, 0) & W_USER) && !let)
+        return 0;
+    for (unsigned k = 1; k < 8; k++) {
+        uint32_t kind = kind_at(p, k);
+        if (let && (IS(p, k, "let") || IS(p, k, "letting")))
+            return is_forbidden(p, k) ? 3 : 0;
+        if (!let && kind & (W_TELL | W_HINT) && is_forbidden(p, k))
+            return kind & W_TELL ? 3 : 2;
+        if (kind & W_PLACE && !(kind & W_FILLER))
+            return 0;
+    }
+    return 0;
+}
+
+static unsigned rule_exfiltrate(const struct phrases *p)
+{
+    uint32_t seen = kind_at(p, 0);
+    if (!(seen & (W_PLACE | W_PRIVATE | W_TOKEN)))
+        return 0;
+    for (unsigned k = 1; k < 20; k++) {
+        uint32_t kind = kind_at(p, k);
+        if (kind & W_SEND && !(kind & W_PLACE && !(seen & W_PLACE))) {
+            if (!(seen & W_PLACE) || is_told(p, k))
+                continue;
+            if (seen & (W_PRIVATE | W_TOKEN) && seen & W_WHOLE)
+                return 3;
+            return seen & W_PRIVATE ? 2 : seen & W_TOKEN ? 1 : 0;
+        }
+        seen |= kind;
+    }
+    return 0;
+}
+
+static unsigned rule_reveal(const struct phrases *p)
+{
+    uint32_t seen = 0;
+    if (!(kind_at(p, 0) & (W_ORDERS | W_PROMPT)))
+        return 0;
+    for (unsigned k = 1; k < 8; k++) {
+        uint32_t kind = kind_at(p, k);
+        if (kind & W_SHOW) {
+            if (is_told(p, k) || is_forbidden(p, k) || !(seen & W_YOU))
+                return 0;
+            return seen & W_SYSTEM || IS(p, 1, "initial") || IS(p, 1, "original") ? 3 : 1;
+        }
+        if (!(kind & (W_FILLER | W_BEFORE | W_ALL | W_SYSTEM | W_WHOLE)))
+            return 0;
+        seen |= kind;
+    }
+    return 0;
+}
+
+static unsigned rule_task(const struct phrases *p)
+{
+    if ((IS(p, 0, "is") || IS(p, 0, "are")) && kind_at(p, 1) & (W_TASK | W_ORDERS) && kind_at(p, 2) & W_NEW &&
+        kind_at(p, 3) & W_YOU)
+        return 3;
+    return kind_at(p, 0) & (W_ORDERS | W_PROMPT) && kind_at(p, 1) & W_SYSTEM && kind_at(p, 2) & W_NEW ? 2 : 0;
+}
+
+static unsigned rule_address(const struct phrases *p)
+{
+    if (!(kind_at(p, 0) & W_MACHINE))
+        return 0;
+    for (unsigned k = 1; k < 6; k++) {
+        if (IS(p, k, "you") && IS(p, k - 1, "are") && IS(p, k + 1, "if"))
+            return 2;
+        if ((IS(p, k, "to") || IS(p, k, "for")) && (IS(p, k + 1, "attention") || IS(p, k + 1, "note") ||
+                                                       IS(p, k + 1, "message") || IS(p, k + 1, "notice")))
+            return 2;
+        if (!(kind_at(p, k) & (W_FILLER | W_MACHINE)) && !IS(p, k, "are") && !IS(p, k, "large") &&
+            !IS(p, k, "any"))
+            return 0;
+    }
+    return 0;
+}
+
+static unsigned rule_authority(const struct phrases *p)
+{
+    if (IS(p, 0, "override") && kind_at(p, 1) & W_SYSTEM)
+        return 2;
+    if (kind_at(p, 0) & W_YOU && IS(p, 1, "on") && IS(p, 2, "now") && IS(p, 3, "from"))
+        return 2;
+    return IS(p, 0, "prompt") && kind_at(p, 1) & W_SYSTEM && (IS(p, 2, "begin") || IS(p, 2, "end")) ? 2 : 0;
+}
+
+static unsigned rule_order(const struct phrases *p)
+{
+    return kind_at(p, 0) & (W_DO | W_SEND) && !is_told(p, 0) ? 1 : 0;
+}
+
+static unsigned (*const rules[PHRASE_RULES])(const struct phrases *) = {
+    [PHRASE_OVERRIDE] = rule_override,
+    [PHRASE_FORGET] = rule_forget,
+    [PHRASE_PERSONA] = rule_persona,
+    [PHRASE_CONCEAL] = rule_conceal,
+    [PHRASE_EXFILTRATE] = rule_exfiltrate,
+    [PHRASE_REVEAL] = rule_reveal,
+    [PHRASE_TASK] = rule_task,
+    [PHRASE_ADDRESS] = rule_address,
+    [PHRASE_AUTHORITY] = rule_authority,
+    [PHRASE_ORDER] = rule_order,
+};
+
+const char *phrase_name(int rule)
+{
+    static const char *const names[PHRASE_RULES] = {
+        [PHRASE_OVERRIDE] = "naive_injection_detection:override",
+        [PHRASE_FORGET] = "naive_injection_detection:forget",
+        [PHRASE_PERSONA] = "naive_injection_detection:persona",
+        [PHRASE_CONCEAL] = "naive_injection_detection:conceal",
+        [PHRASE_EXFILTRATE] = "naive_injection_detection:exfiltrate",
+        [PHRASE_REVEAL] = "naive_injection_detection:reveal",
+        [PHRASE_TASK] = "naive_injection_detection:task",
+        [PHRASE_ADDRESS] = "naive_injection_detection:address",
+        [PHRASE_AUTHORITY] = "naive_injection_detection:authority",
+        [PHRASE_MARKUP] = "naive_injection_detection:markup",
+        [PHRASE_ORDER] = "naive_injection_detection:order",
+    };
+    return rule >= 0 && rule < PHRASE_RULES ? names[rule] : "naive_injection_detection";
+}
+
+/* The sum of what fitted lately; an order alone is none. */
+static int judge(struct phrases *p, int last)
+{
+    unsigned sum = 0;
+    for (int r = 0; r < PHRASE_RULES; r++)
+        if (p->seen[r] && p->n - p->seen[r] < PHRASE_SPAN)
+            sum += p->weight[r];
+    return sum >= PHRASE_LIMIT ? last : -1;
+}
+
+static int add(struct phrases *p, int rule, unsigned weight)
+{
+    bool fresh = p->seen[rule] && p->n - p->seen[rule] < PHRASE_SPAN;
+    p->weight[rule] = (uint8_t)(fresh ? MAX(weight, p->weight[rule]) : weight);
+    p->seen[rule] = p->n;
+    return judge(p, rule);
+}
+
+int phrases_word(struct phrases *p, const char *word, size_t n)
+{
+    size_t at = p->n++ % PHRASE_WORDS;
+    p->word[at].kind = word_kind(word, n);
+    p->word[at].text = pack(word, n);
+    if (!p->word[at].kind)
+        return -1;
+    for (int r = 0; r < PHRASE_RULES; r++) {
+        unsigned weight = rules[r] ? rules[r](p) : 0;
+        int found = weight ? add(p, r, weight) : -1;
+        if (found >= 0)
+            return found;
+    }
+    return -1;
+}
+
+int phrases_markup(struct phrases *p, unsigned weight)
+{
+    p->n++;
+    p->word[(p->n - 1) % PHRASE_WORDS].kind = 0;
+    p->word[(p->n - 1) % PHRASE_WORDS].text = 0;
+    return add(p, PHRASE_MARKUP, weight);
+}
