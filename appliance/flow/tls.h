@@ -21,9 +21,8 @@ struct tls_ctx;
 /** Octets of ticket key material that the engines of one sidecar share. */
 #define TLS_TICKET_KEY_LEN 80
 
-/** The CAs that upstreams are verified against: the system's and those in these PEM files. Reading some
- * hundred certificates takes as long as all the rest of a start: it is done once, before the engines are
- * forked. NULL and a message in `err`. */
+/** The CAs that upstreams are verified against: the system's and those in these PEM files. Read once,
+ * before the engines are forked. NULL and a message in `err`. */
 X509_STORE *tls_trust_load(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen);
 
 /** tls_ctx_new() with what tls_trust_load() gave; takes a reference of its own. */

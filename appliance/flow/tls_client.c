@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "appliance/flow/trust.h"
 #include "lib/hostname.h"
 #include "lib/base.h"
 #include "lib/log.h"
@@ -31,7 +32,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 static void load_system_cas(X509_STORE *store)
 {
     for (size_t i = 0; i < ARRAY_LEN(system_bundles); i++) {
-        if (access(system_bundles[i], R_OK) == 0 && X509_STORE_load_file(store, system_bundles[i]) == 1)
+        if (trust_add_bundle(store, system_bundles[i]) == 0)
             return;
     }
     ERR_clear_error();
@@ -47,7 +48,6 @@ X509_STORE *tls_trust_load(const char *const *upstream_ca, size_t n_upstream_ca,
         tls_why(err, errlen, "TLS cannot be set up", ERR_get_error());
         return NULL;
     }
-    load_system_cas(store);
     for (size_t i = 0; i < n_upstream_ca; i++) {
         if (X509_STORE_load_file(store, upstream_ca[i]) == 1)
             continue;
@@ -56,6 +56,7 @@ X509_STORE *tls_trust_load(const char *const *upstream_ca, size_t n_upstream_ca,
         X509_STORE_free(store);
         return NULL;
     }
+    load_system_cas(store);
     ERR_clear_error();
     return store;
 }
