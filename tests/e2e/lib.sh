@@ -60,7 +60,7 @@ world_pki() {
             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
             -keyout ca.key -out ca.pem
         openssl ecparam -name prime256v1 -genkey -noout -out leaf.key
-        leaf origin.test,forbidden.test,tokens.test,private.test,sealed.test,plain.test,h2.test,six.test,dual.test,private6.test,'*.wild.test' origin
+        leaf origin.test,forbidden.test,tokens.test,private.test,sealed.test,plain.test,h2.test,six.test,dual.test,halfgood.test,private6.test,'*.wild.test' origin
         leaf strange.test,git.test strange
         leaf elsewhere.test wrongname
         openssl req -x509 -key leaf.key -days 30 -subj /CN=selfsigned.test -addext subjectAltName=DNS:selfsigned.test \
@@ -79,7 +79,7 @@ leaf() {
 
 # Names that have nothing but AAAA records show that IPv6 works; the odd ones hide an IPv4 address or lead inside.
 world_names6() {
-    printf '%s\n' "six AAAA $ORIGIN6" "dual A $ORIGIN" "dual AAAA $ORIGIN6" "forbidden6 AAAA $FORBIDDEN6" \
+    printf '%s\n' "six AAAA $ORIGIN6" "dual A $ORIGIN" "dual AAAA $ORIGIN6" "forbidden6 AAAA $FORBIDDEN6" "raw6 AAAA $ORIGIN6" "clock6 AAAA $ORIGIN6" \
         "private6 AAAA $NET6::1" "ula AAAA fd00:77::1" "mapped AAAA ::ffff:10.77.0.1" "nat64 AAAA 64:ff9b::10.77.0.1" \
         "sixtofour AAAA 2002:0a4d:0001::1" "linklocal AAAA fe80::1" "lo6 AAAA ::1" "halfgood AAAA $ORIGIN6" \
         "halfgood AAAA fd00:77::1"
