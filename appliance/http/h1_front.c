@@ -119,6 +119,16 @@ static void feed_stash(struct h1_front *h)
     feed(h, p, n);
 }
 
+/* An agent that stopped being ahead is read again: not before, or one that pipelines without end would be
+ * kept whole. */
+static void read_again(struct h1_front *h)
+{
+    if (!h->stalled || h->state == WAIT)
+        return;
+    h->stalled = false;
+    conn_read_enable(h->c, !h->paused);
+}
+
 static void on_deferred(void *arg)
 {
     struct h1_front *h = arg;
@@ -128,6 +138,8 @@ static void on_deferred(void *arg)
         feed_stash(h);
         if (!h->gone && h->stream.x)
             exchange_request_flush(h->stream.x);
+        if (!h->gone)
+            read_again(h);
     }
     unhold(h);
 }
@@ -135,13 +147,11 @@ static void on_deferred(void *arg)
 /* Whoever was ahead may go on: what it sent is looked at from the loop, not from inside the exchange. */
 static void go_on(struct h1_front *h)
 {
-    if (h->stash_len && !h->deferred) {
+    if (!h->stash_len) {
+        read_again(h);
+    } else if (!h->deferred) {
         h->deferred = true;
         engine_defer(h->e, on_deferred, h);
-    }
-    if (h->stalled) {
-        h->stalled = false;
-        conn_read_enable(h->c, !h->paused);
     }
 }
 
