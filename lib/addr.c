@@ -78,12 +78,28 @@ bool endpoint_parse(const char *s, uint16_t port, struct endpoint *out)
     return addr_parse(text, &out->addr);
 }
 
+static char *put_octet(char *p, uint8_t v)
+{
+    if (v >= 100)
+        *p++ = (char)('0' + v / 100);
+    if (v >= 10)
+        *p++ = (char)('0' + v / 10 % 10);
+    *p++ = (char)('0' + v % 10);
+    return p;
+}
+
 char *addr_format(const struct addr *a, char out[static ADDR_STRLEN])
 {
-    const char *s = addr_is_v4(a) ? inet_ntop(AF_INET, a->b + 12, out, ADDR_STRLEN)
-                                  : inet_ntop(AF_INET6, a->b, out, ADDR_STRLEN);
-    if (!s)
-        abort(); /* only for an unknown family or too little room */
+    if (!addr_is_v4(a)) {
+        if (!inet_ntop(AF_INET6, a->b, out, ADDR_STRLEN))
+            abort(); /* only for an unknown family or too little room */
+        return out;
+    }
+    char *p = out; /* inet_ntop() goes through printf, and each line of the log has an address or two */
+    for (int i = 12; i < 16; i++) {
+        p = put_octet(p, a->b[i]);
+        *p++ = i < 15 ? '.' : '\0';
+    }
     return out;
 }
 
