@@ -118,9 +118,7 @@ static void prepare(struct role *r, const struct engine_config *c)
     if (!e->audit || engine_loop_init(e) != 0 || engine_ipc_open(e) != 0 || engine_accept_open(e) != 0)
         die_errno("cannot set up");
     e->inspector = c->inspector;
-    if (!e->inspector && !(e->inspector = inspector_new(c->policy, c->secrets, err, sizeof err)))
-        die("%s", err);
-    if (inspector_thread_init(e->inspector) != 0)
+    if (e->inspector && inspector_thread_init(e->inspector) != 0)
         die("out of memory");
     e->pool = upstream_pool_new(e);
     e->pipes = pipe_pool_new();
@@ -158,12 +156,29 @@ static void finish(struct role *r)
     tls_ctx_free(e->tls);
     (void)audit_flush(e->audit);
     audit_close(e->audit);
-    inspector_free(e->inspector);
 }
 
 X509_STORE *engine_trust(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen)
 {
     return tls_trust_load(upstream_ca, n_upstream_ca, err, errlen);
+}
+
+struct inspector *engine_inspector(const struct policy *p, const struct secrets *s, char *err, size_t errlen)
+{
+    return inspector_new(p, s, err, errlen);
+}
+
+void engine_inspector_free(struct inspector *i)
+{
+    inspector_free(i);
+}
+
+const char *engine_name_finding(const struct inspector *i, const struct route *r, const char *host)
+{
+    struct finding f;
+    if (!i || !r->wildcard)
+        return NULL;
+    return inspect_host(i, r->outbound, host, strlen(host), &f) ? f.detector : NULL;
 }
 
 int engine_run(const struct engine_config *c)

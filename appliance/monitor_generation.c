@@ -31,6 +31,7 @@ static void inputs_free(struct inputs *in)
     policy_free(in->policy);
     secrets_free(in->secrets);
     X509_STORE_free(in->trust);
+    engine_inspector_free(in->inspector);
     *in = (struct inputs){0};
 }
 
@@ -190,7 +191,8 @@ int inputs_load(const struct monitor *m, struct inputs *in, char *err, size_t er
     const struct monitor_options *o = m->options;
     if ((in->policy || inputs_load_policy(m, in, err, errlen) == 0) &&
         (!o->secrets || (in->secrets = secrets_load(o->secrets, err, errlen))) &&
-        (in->trust = engine_trust(o->upstream_ca.items, o->upstream_ca.n, err, errlen)))
+        (in->trust = engine_trust(o->upstream_ca.items, o->upstream_ca.n, err, errlen)) &&
+        (in->inspector = engine_inspector(in->policy, in->secrets, err, errlen)))
         return 0;
     inputs_free(in);
     return -EINVAL;

@@ -54,6 +54,7 @@ struct inputs {
     struct policy *policy;
     struct secrets *secrets; /* NULL without --secrets */
     X509_STORE *trust;
+    struct inspector *inspector;
 };
 
 enum generation_state { GEN_NONE, GEN_INCOMING, GEN_PRESENT, GEN_DRAINING };

@@ -40,6 +40,7 @@ struct resolver_config {
     int control, audit_fd;
     const struct policy *policy;
     const struct secrets *secrets;
+    const struct inspector *inspector; /* as the engines' */
     int udp4, udp6, tcp4, tcp6; /* port 53, IP_TRANSPARENT, IP_RECVORIGDSTADDR; -1 where there is none */
     const int *engines; /* one socket an engine slot */
     size_t n_engines;
@@ -77,6 +78,12 @@ int resolver_run(const struct resolver_config *c);
 /** What upstreams are verified against: the system's CAs and those in these PEM files. The monitor loads it
  * once for all engines of a generation. NULL and a sentence in `err`. */
 X509_STORE *engine_trust(const char *const *upstream_ca, size_t n_upstream_ca, char *err, size_t errlen);
+/** What inspection looks for, made once for all processes of a generation. NULL and a sentence in `err`. */
+struct inspector *engine_inspector(const struct policy *p, const struct secrets *s, char *err, size_t errlen);
+void engine_inspector_free(struct inspector *i);
+/** For the resolver: what a name below `r` carries out that its outbound detectors look for; a detector's
+ * name, or NULL. Names that the policy spells out are not the agent's to choose. */
+const char *engine_name_finding(const struct inspector *i, const struct route *r, const char *host);
 int engine_run(const struct engine_config *c);
 
 #endif

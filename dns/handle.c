@@ -270,6 +270,20 @@ static void refuse_malformed(struct resolver *r, const struct client *from, cons
     deny(r, from, q, o, REASON_MALFORMED, f == QUERY_JUNK ? RCODE_FORMERR : rcodes[f], EDE_NONE);
 }
 
+void resolver_inspect(
+    struct resolver *r, const struct client *from, const char *host, struct dns_judgement *j)
+{
+    const char *detector =
+        j->action == DNS_ASK && j->route ? engine_name_finding(r->config->inspector, j->route, host) : NULL;
+    if (detector == NULL)
+        return;
+    report_finding(r, from, host, j->route, detector);
+    if (j->route->dlp_action == DLP_BLOCK) {
+        j->action = DNS_REFUSE_NAME;
+        j->reason = REASON_DLP_OUTBOUND;
+    }
+}
+
 void resolver_message(
     struct resolver *r, const struct client *from, const uint8_t *msg, size_t len, uint64_t began)
 {
@@ -295,5 +309,6 @@ void resolver_message(
     if (dns_name_host(q.name, q.name_len, host))
         o.host = host;
     struct dns_judgement j = dns_judge(r->policy, o.host, q.qtype, q.qclass, r->config->ipv6);
+    resolver_inspect(r, from, o.host, &j);
     carry_out(r, from, &q, &o, &j);
 }

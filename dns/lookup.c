@@ -75,6 +75,7 @@ static void ask(struct resolver *r, struct lookup *l, const char *host, uint16_t
         return;
     }
     struct dns_judgement j = dns_judge(r->policy, host, qtype, CLASS_IN, r->config->ipv6);
+    resolver_inspect(r, &from, host, &j);
     o.route = j.route;
     o.reason = j.reason;
     if (j.action == DNS_ASK)

@@ -52,6 +52,26 @@ static bool is_flood(struct flood *f, enum reason reason, const struct client *f
     return true;
 }
 
+void report_finding(struct resolver *r, const struct client *from, const char *host,
+    const struct route *route, const char *detector)
+{
+    const struct audit_common common = {.event = "dlp",
+        .agent = from->kind == CLIENT_ENGINE ? NULL : &from->peer.addr,
+        .verdict = route->dlp_action == DLP_BLOCK ? VERDICT_DENY : VERDICT_AUDIT,
+        .reason = REASON_DLP_OUTBOUND,
+        .route = route->host,
+        .host = host};
+
+    if (is_flood(r->flood, REASON_DLP_OUTBOUND, from))
+        return;
+    audit_begin(r->audit, &common);
+    audit_str(r->audit, "detector", detector);
+    audit_str(r->audit, "direction", "outbound");
+    audit_str(r->audit, "where", "host");
+    audit_u64(r->audit, "offset", 0);
+    audit_end(r->audit);
+}
+
 void report_summaries(struct resolver *r)
 {
     for (size_t i = 0; i < REASON_COUNT; i++) {

@@ -129,7 +129,14 @@ void report_summaries(struct resolver *r);
 void report_query(struct resolver *r, const struct client *from, const struct dns_query *q,
     const struct outcome *o, const struct reply *reply, char id[static AUDIT_ID_LEN + 1]);
 
+/** What a name carries out; `detector` says what found it. */
+void report_finding(struct resolver *r, const struct client *from, const char *host,
+    const struct route *route, const char *detector);
+
 /* handle.c */
+/** A judgement that would ask for a name which carries something out is turned into a refusal. */
+void resolver_inspect(
+    struct resolver *r, const struct client *from, const char *host, struct dns_judgement *j);
 /** One message of a client's. */
 void resolver_message(
     struct resolver *r, const struct client *from, const uint8_t *msg, size_t len, uint64_t began);

@@ -46,6 +46,26 @@ static void end(struct flow *f)
     audit_end(a);
 }
 
+void flow_audit_finding(struct flow *f, const char *detector, bool block)
+{
+    struct audit *a = f->e->audit;
+    const struct audit_common common = {
+        .event = "dlp",
+        .agent = &f->agent.addr,
+        .verdict = block ? VERDICT_DENY : VERDICT_AUDIT,
+        .reason = REASON_DLP_OUTBOUND,
+        .route = f->route->host,
+        .host = f->name,
+        .flow = f->id,
+    };
+    audit_begin(a, &common);
+    audit_str(a, "detector", detector);
+    audit_str(a, "direction", "outbound");
+    audit_str(a, "where", "host");
+    audit_u64(a, "offset", 0);
+    audit_end(a);
+}
+
 void flow_audit_open(struct flow *f, const char *mode)
 {
     if (f->opened)

@@ -99,6 +99,8 @@ bool flow_set_name(struct flow *f, const char *name);
 /* flow_audit.c */
 void flow_audit_open(struct flow *f, const char *mode);
 void flow_audit_closed(struct flow *f);
+/** What the server name carries. */
+void flow_audit_finding(struct flow *f, const char *detector, bool block);
 /** The line of a CONNECT that is refused. */
 void flow_audit_connect(struct flow *f, const char *target, int status);
 

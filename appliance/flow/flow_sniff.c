@@ -86,6 +86,13 @@ static bool goes_noted(struct flow *f, enum reason why, const struct route *inst
 static void judge_route(struct flow *f)
 {
     const struct route *r = f->route, *implied = f->e->policy->implied;
+    const char *finding = r ? engine_name_finding(f->e->inspector, r, f->name) : NULL;
+    if (finding)
+        flow_audit_finding(f, finding, r->dlp_action == DLP_BLOCK);
+    if (finding && r->dlp_action == DLP_BLOCK) {
+        flow_deny(f, REASON_DLP_OUTBOUND, NULL);
+        return;
+    }
     bool fits = r && route_has_port(r, f->dst.port) && r->protocol != ROUTE_UDP;
     if (!fits && goes_noted(f, REASON_NO_ROUTE, implied))
         flow_bump(f);

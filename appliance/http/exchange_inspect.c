@@ -34,6 +34,16 @@ static enum reason look(struct exchange *x, const char *where, const char *text,
     return found(x, &f, INSPECT_OUTBOUND);
 }
 
+/* Over TLS the server name has been looked at; this is for plain HTTP. */
+static enum reason look_at_host(struct exchange *x)
+{
+    struct finding f;
+    if (x->f->host || !x->route->wildcard ||
+        !inspect_host(x->e->inspector, x->route->outbound, x->host, strlen(x->host), &f))
+        return REASON_NONE;
+    return found(x, &f, INSPECT_OUTBOUND);
+}
+
 /* The name as well: it is as free as the value. */
 static enum reason look_at_field(struct exchange *x, const struct field *f)
 {
@@ -148,7 +158,9 @@ enum reason exchange_inspect_head(struct exchange *x)
     limit_answers(x);
     if (!detectors(x, INSPECT_OUTBOUND))
         return REASON_NONE;
-    enum reason why = look(x, "path", x->path, strlen(x->path));
+    enum reason why = look_at_host(x);
+    if (why == REASON_NONE)
+        why = look(x, "path", x->path, strlen(x->path));
     if (why == REASON_NONE && x->query)
         why = look(x, "query", x->query, strlen(x->query));
     if (why == REASON_NONE)

@@ -97,6 +97,16 @@ bool inspector_has_secrets(const struct inspector *i)
 
 /* ---- short texts ---- */
 
+bool inspect_host(
+    const struct inspector *i, unsigned detectors, const char *host, size_t len, struct finding *out)
+{
+    struct scan_env env = {.lits = &i->all, .detectors = detectors};
+    *out = (struct finding){.where = "host"};
+    bool found = detectors && len && scan_host(&env, host, len);
+    out->detector = env.detector;
+    return found;
+}
+
 bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
     const char *text, size_t len, struct finding *out)
 {
@@ -107,12 +117,6 @@ bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_directio
         .input = len};
     if (len == 0 || !detectors)
         return false;
-    if (strcmp(where, "host") == 0) {
-        *out = (struct finding){.where = where};
-        bool found = scan_host(&env, text, len);
-        out->detector = env.detector;
-        return found;
-    }
     struct layer *l = layer_new(&env, 0, dir == INSPECT_OUTBOUND ? LAYER_TEXT : LAYER_PLAIN);
     if (!l)
         return true;

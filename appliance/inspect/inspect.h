@@ -36,6 +36,10 @@ int inspector_thread_init(struct inspector *i);
 bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
     const char *text, size_t len, struct finding *out);
 
+/** A host name, canonical. Needs no scratch space: any process may ask. */
+bool inspect_host(
+    const struct inspector *i, unsigned detectors, const char *host, size_t len, struct finding *out);
+
 /** Known secrets in a short text overwritten with '*': true, and `out` (`len` octets) holds it; false: there
  * are none. */
 bool inspect_redact(struct inspector *i, const char *text, size_t len, char *out);
