@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hostctl/container_cli.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
@@ -11,6 +12,8 @@ static const struct backend *const backends[] = {
 #ifdef __linux__
     &backend_netns,
 #endif
+    &backend_podman,
+    &backend_docker,
 };
 
 static const struct backend *by_name(const char *name)
@@ -21,14 +24,38 @@ static const struct backend *by_name(const char *name)
     return NULL;
 }
 
+/* What "auto" means on this host, and why. */
+static const char *pick(const struct run_options *opt, const char **why)
+{
+    if (!opt->image) {
+        *why = "no --image: CMD is a program of this host";
+        return "netns";
+    }
+    *why = "the first container runtime in PATH, for --image";
+    if (cli_present("podman"))
+        return "podman";
+    return cli_present("docker") ? "docker" : NULL;
+}
+
 const struct backend *backend_find(const char *name, const struct run_options *opt)
 {
-    (void)opt;
-    if (!name || strcmp(name, "auto") == 0)
-        name = "netns";
+    bool asked = name != NULL;
+    if (!name || strcmp(name, "auto") == 0) {
+        const char *why;
+        name = pick(opt, &why);
+        if (!name) {
+            log_warn("--image needs a container runtime; install podman");
+            return NULL;
+        }
+        /* Who asked for nothing hears of it with --verbose. */
+        if (asked || opt->image)
+            log_info("backend %s (%s)", name, why);
+        else
+            log_debug("backend %s (%s)", name, why);
+    }
     const struct backend *b = by_name(name);
     if (!b)
-        log_warn("--backend %s: not available here; use netns", name);
+        log_warn("--backend %s: not available here; use netns, podman or docker", name);
     return b;
 }
 

@@ -54,7 +54,7 @@ struct backend {
     void (*free)(struct sandbox *sb);
 };
 
-extern const struct backend backend_netns;
+extern const struct backend backend_netns, backend_podman, backend_docker;
 
 /** By name; "auto" picks one and says which and why. NULL after a message. */
 const struct backend *backend_find(const char *name, const struct run_options *opt);

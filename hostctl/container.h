@@ -1,0 +1,77 @@
+/** \file
+ * A sandbox of two containers, for podman and docker: what the parts of that backend share. Portable.
+ *
+ *     egressd-NAME-sidecar   egressd-NAME-egress (NAT), then egressd-NAME-net; the first holds the default
+ * route egressd-NAME-agent     egressd-NAME-net (internal) only; egress-init is its first process
+ *
+ * Policy, secrets and CA are files in a directory that only root can enter, in memory where the host has
+ * /dev/shm, bound into the sidecar: none of it is on a command line or in a container's environment.
+ */
+#ifndef EGRESS_HOSTCTL_CONTAINER_H
+#define EGRESS_HOSTCTL_CONTAINER_H
+
+#include <limits.h>
+
+#include "hostctl/backend.h"
+#include "hostctl/container_cli.h"
+#include "hostctl/proc.h"
+
+#define CONTAINER_NAME_MAX (sizeof "egressd--sidecar" + SANDBOX_NAME_MAX)
+
+struct container {
+    struct cli cli;
+    char gateway[ADDR_STRLEN]; /* the sidecar on the agent's network */
+    pid_t sidecar, agent; /* the runtime's programs that are attached to them; 0: none, or reaped */
+    int sidecar_status, agent_status; /* once they are reaped */
+    pid_t warden;
+    int warden_fd; /* its end tells the warden that we died; -1 */
+    enum tty_mode tty;
+    off_t log_start; /* of egressd.log: what comes after it is this run's */
+};
+
+static inline struct container *container_of(const struct sandbox *sb)
+{
+    return sb->impl;
+}
+
+/** "egressd-NAME-WHAT". Returns `out`. */
+char *container_name(char out[static CONTAINER_NAME_MAX], const char *sandbox, const char *what);
+/** The private directory of a record, or NULL. */
+const char *container_dir(const struct record *r);
+
+/* container_prepare.c */
+
+/** Loads the sidecar's image where it is missing or another build's. 0 or -errno after a message. */
+int container_load_image(const struct cli *c);
+/** Gets the agent's image where it is missing; its own user, where --user does not say and it is a number,
+ * becomes the sandbox's. 0 or -errno after a message. */
+int container_look_at_image(const struct cli *c, struct sandbox *sb);
+/** Makes the private directory and writes what the sidecar reads. 0 or -errno after a message. */
+int container_write_files(struct sandbox *sb);
+/** The CA that the sidecar made, where the agent may read it. 0 or -errno after a message. */
+int container_copy_ca(struct sandbox *sb);
+void container_remove_files(const char *dir);
+
+/* container_argv.c: command lines to run (`w` is empty before); w->failed says that there is none (said). */
+
+void container_network_argv(const struct cli *c, const char *sandbox, bool internal, struct words *w);
+void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w);
+void container_agent_argv(const struct sandbox *sb, const char *dir, struct words *w);
+void container_exec_argv(const struct cli *c, const struct record *r, const struct exec_request *req,
+    enum tty_mode tty, struct words *w);
+
+/* container_watch.c */
+
+/** Starts a runtime's program; `log`: a file for both of its outputs, away from our terminal; NULL: ours. The
+ * pid or -errno. */
+pid_t container_spawn(struct words *w, const char *log);
+/** Is a child still there? A dead one is reaped, its status kept and `*pid` made 0. */
+bool container_child_lives(pid_t *pid, int *status);
+/** Until CMD ends: signals go to it. Its status, or EXIT_EGRESSCTL after a message. */
+int container_watch(struct sandbox *sb);
+int container_exec(struct record *r, const struct exec_request *req);
+/** Leaves a process behind that collects what is left if we are killed. */
+void container_start_warden(struct container *k);
+void container_dismiss_warden(struct container *k);
+
+#endif

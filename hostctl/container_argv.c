@@ -1,0 +1,162 @@
+/* The command lines of a sandbox's containers. No secret is on any of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "hostctl/container.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+#define NOFILE_WANTED 1048576u
+/* podman lowers its own limit to the kernel's pid_max, 32768 by default, and a container cannot have more
+ * than it. */
+#define NPROC_WANTED 16384u
+
+/* What the monitor keeps (see its sandbox), and for its start, port 53. Nothing of a runtime's defaults. */
+static const char *const sidecar_caps[] = {
+    "NET_ADMIN", "NET_RAW", "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE", "NET_BIND_SERVICE"};
+/* What the shim needs to close the network and to leave files in an image that is not root's. All of it is
+ * gone before CMD. */
+static const char *const agent_caps[] = {
+    "NET_ADMIN", "SETUID", "SETGID", "SETPCAP", "DAC_OVERRIDE", "CHOWN", "FOWNER"};
+
+/* Of the caller's environment, what says how to speak to the user. The rest belongs to the image. */
+static const char *const passed[] = {"TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"};
+
+static void add_labels(struct words *w, const char *sandbox, const char *role)
+{
+    words_opt(w, "--label", CLI_LABEL_SANDBOX "=%s", sandbox);
+    words_opt(w, "--label", CLI_LABEL_ROLE "=%s", role);
+}
+
+void container_network_argv(const struct cli *c, const char *sandbox, bool internal, struct words *w)
+{
+    char name[CONTAINER_NAME_MAX];
+    cli_begin(c, w);
+    words_add_all(w, "network", "create", NULL);
+    if (c->podman)
+        words_add(w, "--disable-dns"); /* a resolver of the host's would be a way out */
+    if (internal)
+        words_add(w, "--internal");
+    add_labels(w, sandbox, internal ? "agent" : "egress");
+    words_add(w, container_name(name, sandbox, internal ? "net" : "egress"));
+}
+
+/* Runtimes ask for more than some hosts let them have. */
+static void add_limit(struct words *w, int what, const char *name, rlim_t most)
+{
+    struct rlimit now;
+    if (getrlimit((__rlimit_resource_t)what, &now))
+        return;
+    unsigned long long n = MIN(now.rlim_max, most);
+    words_opt(w, "--ulimit", "%s=%llu:%llu", name, n, n);
+}
+
+static void add_mount(struct words *w, const char *from, const char *to, bool read_only)
+{
+    if (strpbrk(from, ",\"")) {
+        log_warn("%s: a path with a comma or a quotation mark cannot be given to a container", from);
+        w->failed = true;
+    }
+    words_opt(w, "--mount", "type=bind,src=%s,dst=%s%s", from, to, read_only ? ",ro" : "");
+}
+
+/* What both containers have in common, from "run" on. */
+static void begin_run(const struct sandbox *sb, const char *what, struct words *w)
+{
+    char name[CONTAINER_NAME_MAX];
+    cli_begin(&container_of(sb)->cli, w);
+    words_add(w, "run");
+    words_opt(w, "--name", "%s", container_name(name, sb->name, what));
+    add_labels(w, sb->name, what);
+    words_add_all(w, "--log-driver", "none", "--user", "0:0", "--cap-drop", "all", "--security-opt",
+        "no-new-privileges", "--security-opt", "label=disable", "--sysctl",
+        "net.ipv6.conf.all.disable_ipv6=1", NULL);
+    add_limit(w, RLIMIT_NOFILE, "nofile", NOFILE_WANTED);
+    add_limit(w, RLIMIT_NPROC, "nproc", NPROC_WANTED);
+}
+
+static void add_caps(struct words *w, const char *const *caps, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        words_add_all(w, "--cap-add", caps[i], NULL);
+}
+
+void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w)
+{
+    char net[CONTAINER_NAME_MAX];
+    begin_run(sb, "sidecar", w);
+    add_caps(w, sidecar_caps, ARRAY_LEN(sidecar_caps));
+    /* The first network is the one with the default route. */
+    words_opt(w, "--network", "%s", container_name(net, sb->name, "egress"));
+    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
+    words_add_all(w, "--dns", "127.0.0.1", "--read-only", "--sysctl", "net.ipv4.icmp_ratelimit=0", NULL);
+    add_mount(w, dir, SIDECAR_DIR, false);
+    add_mount(w, sb->state_dir, "/var/lib/egressd", false);
+    words_add(w, "localhost/egressd/sidecar:" EGRESS_VERSION);
+    words_add_all(w, "run", "--policy", SIDECAR_DIR "/" SIDECAR_POLICY, "--state-dir", "/var/lib/egressd",
+        "--ca-dir", SIDECAR_DIR "/ca", "--secrets", SIDECAR_DIR "/" SIDECAR_SECRETS, NULL);
+    for (size_t i = 0; i < sb->resolvers.n; i++)
+        words_add_all(w, "--dns-upstream", sb->resolvers.items[i], NULL);
+    for (size_t i = 0; i < OPT_LIST_MAX && sb->upstream_ca[i]; i++)
+        words_opt(w, "--upstream-ca", SIDECAR_DIR "/upstream-%zu.pem", i);
+    if (sb->opt->engines)
+        words_opt(w, "--engines", "%u", sb->opt->engines);
+    if (sb->opt->audit_only)
+        words_add(w, "--audit-only");
+}
+
+/* By name only: the runtime takes the value from our environment. */
+static void add_environment(struct words *w, char *const *env)
+{
+    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+        for (char *const *e = env; e && *e; e++)
+            if (strncmp(*e, passed[i], strlen(passed[i])) == 0 && (*e)[strlen(passed[i])] == '=')
+                words_add_all(w, "--env", passed[i], NULL);
+}
+
+void container_agent_argv(const struct sandbox *sb, const char *dir, struct words *w)
+{
+    const struct container *k = container_of(sb);
+    char net[CONTAINER_NAME_MAX], ca[PATH_MAX];
+    cleanup_free char *shim = program_find("egress-init");
+    if (!shim) {
+        w->failed = true;
+        return;
+    }
+    (void)snprintf(ca, sizeof ca, "%s/agent-ca.crt", dir);
+    begin_run(sb, "agent", w);
+    add_caps(w, agent_caps, ARRAY_LEN(agent_caps));
+    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
+    words_add_all(w, "--dns", k->gateway, "--interactive", NULL);
+    if (k->tty == TTY_OWNED)
+        words_add(w, "--tty");
+    add_environment(w, sb->env);
+    add_mount(w, shim, "/egress-init", true);
+    add_mount(w, ca, "/egress-ca.crt", true);
+    words_add_all(w, "--entrypoint", "/egress-init", sb->opt->image, "--gateway", k->gateway, "--dns",
+        k->gateway, "--ca", "/egress-ca.crt", NULL);
+    words_opt(w, "--user", "%u:%u", (unsigned)sb->uid, (unsigned)sb->gid);
+    words_add_all(w, "--probe", "--reap", "--", NULL);
+    for (char **c = sb->opt->cmd; *c; c++)
+        words_add(w, *c);
+}
+
+void container_exec_argv(const struct cli *c, const struct record *r, const struct exec_request *req,
+    enum tty_mode tty, struct words *w)
+{
+    char name[CONTAINER_NAME_MAX];
+    const char *user = record_str(r, "user");
+    cli_begin(c, w);
+    words_add_all(w, "exec", "--interactive", "--user", "0:0", NULL);
+    if (tty == TTY_OWNED)
+        words_add(w, "--tty");
+    add_environment(w, req->env);
+    words_add(w, container_name(name, r->name, "agent"));
+    /* A runtime's exec starts as root with the container's full set. The shim takes it all away before CMD.
+     */
+    words_add_all(w, "/egress-init", "--exec", "--user", user ? user : "65534", "--", NULL);
+    for (char **a = req->cmd; *a; a++)
+        words_add(w, *a);
+}

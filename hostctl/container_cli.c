@@ -1,0 +1,205 @@
+#include "hostctl/container_cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hostctl/proc.h"
+#include "hostctl/sandbox.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+#define OUTPUT_MAX MIB(4)
+
+struct cli cli_of(const char *backend)
+{
+    bool docker = backend && strcmp(backend, "docker") == 0;
+    return (struct cli){.program = docker ? "docker" : "podman", .podman = !docker};
+}
+
+bool cli_present(const char *program)
+{
+    const char *dirs = getenv("PATH");
+    cleanup_free char *copy = strdup(dirs && *dirs ? dirs : "/usr/local/bin:/usr/bin:/bin");
+    char path[4200];
+    for (char *save = NULL, *d = copy ? strtok_r(copy, ":", &save) : NULL; d;
+         d = strtok_r(NULL, ":", &save)) {
+        (void)snprintf(path, sizeof path, "%s/%s", d, program);
+        if (access(path, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_cgroups(pid_t pid)
+{
+    char line[4200];
+    bool found = false;
+    (void)snprintf(line, sizeof line, "/proc/%d/mountinfo", (int)pid);
+    FILE *f = fopen(line, "re");
+    while (f && !found && fgets(line, sizeof line, f))
+        found = strstr(line, " - cgroup") != NULL;
+    if (f)
+        (void)fclose(f);
+    return found;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    char path[64];
+    struct blob text;
+    int parent = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (blob_read(path, KIB(4), &text))
+        return 0;
+    const char *end = strrchr(text.p, ')');
+    if (!end || sscanf(end, ") %*c %d", &parent) != 1)
+        parent = 0;
+    blob_wipe(&text);
+    return parent;
+}
+
+/* `ip netns exec` hides the host's cgroups behind a fresh /sys, and podman's mounts would stay in its mount
+ * namespace: neither the runtime nor a later podman could work. The nearest ancestor that sees them lends its
+ * mount namespace; the network namespace stays ours. 0: not needed, or there is none. */
+static pid_t lender_of_mounts(void)
+{
+    static pid_t lender = -1;
+    if (lender >= 0)
+        return lender;
+    pid_t pid = getpid();
+    if (has_cgroups(pid) || access("/proc/self/mountinfo", R_OK))
+        return lender = 0;
+    while (pid > 0) {
+        char path[64];
+        pid = parent_of(pid);
+        (void)snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)pid);
+        if (pid > 0 && has_cgroups(pid) && access(path, R_OK) == 0)
+            break;
+    }
+    return lender = pid;
+}
+
+/* crun, which podman prefers, refuses the layout with both versions of cgroups. */
+static bool mixed_cgroups(pid_t lender)
+{
+    char path[64] = "/sys/fs/cgroup/unified";
+    if (lender)
+        (void)snprintf(path, sizeof path, "/proc/%d/root/sys/fs/cgroup/unified", (int)lender);
+    return access(path, F_OK) == 0;
+}
+
+void cli_begin(const struct cli *c, struct words *w)
+{
+    pid_t lender = c->podman && geteuid() == 0 && cli_present("nsenter") ? lender_of_mounts() : 0;
+    if (lender) {
+        words_add(w, "nsenter");
+        char option[64];
+        (void)snprintf(option, sizeof option, "--mount=/proc/%d/ns/mnt", (int)lender);
+        words_add_all(w, option, "--", NULL);
+    }
+    words_add(w, c->program);
+    if (c->podman && mixed_cgroups(lender) && cli_present("runc"))
+        words_add_all(w, "--runtime", "runc", NULL);
+}
+
+int cli_run(struct words *w, bool quiet)
+{
+    char none[1];
+    struct spawn s = {.argv = (const char *const *)w->v, .out = none, .outlen = sizeof none, .quiet = quiet};
+    int status = w->failed ? -ENOMEM : spawn_wait(&s);
+    words_free(w);
+    return status;
+}
+
+char *cli_output(struct words *w)
+{
+    cleanup_free char *out = malloc(OUTPUT_MAX);
+    struct spawn s = {.argv = (const char *const *)w->v, .out = out, .outlen = OUTPUT_MAX, .quiet = true};
+    int status = w->failed || !out ? -ENOMEM : spawn_wait(&s);
+    words_free(w);
+    return status == 0 ? steal_ptr(&out) : NULL;
+}
+
+json_t *cli_inspect(const struct cli *c, const char *kind, const char *name)
+{
+    struct words w = {0};
+    cli_begin(c, &w);
+    words_add_all(&w, kind, "inspect", name, NULL);
+    cleanup_free char *text = cli_output(&w);
+    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *first = json_incref(json_array_get(list, 0));
+    json_decref(list);
+    return first;
+}
+
+json_t *cli_member(json_t *object, const char *path)
+{
+    for (size_t n; object && *path; path += n + (path[n] == '.')) {
+        char key[128];
+        n = strcspn(path, ".");
+        (void)snprintf(key, sizeof key, "%.*s", (int)MIN(n, sizeof key - 1), path);
+        object = json_object_get(object, key);
+    }
+    return object;
+}
+
+/* Both spellings: podman's networks have lower-case keys, everything else begins with a capital. */
+static bool is_ours(const struct cli *c, const char *kind, const char *name, const char *sandbox)
+{
+    static const char *const where[] = {"Config.Labels", "Labels", "labels"};
+    char prefix[96];
+    (void)snprintf(prefix, sizeof prefix, "egressd-%s-", sandbox);
+    if (strncmp(name, prefix, strlen(prefix)) != 0)
+        return false;
+    json_t *o = cli_inspect(c, kind, name);
+    const char *label = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(where) && !label; i++)
+        label = json_string_value(json_object_get(cli_member(o, where[i]), CLI_LABEL_SANDBOX));
+    bool ours = label && strcmp(label, sandbox) == 0;
+    json_decref(o);
+    return ours;
+}
+
+static char *list_names(const struct cli *c, const char *kind)
+{
+    struct words w = {0};
+    cli_begin(c, &w);
+    if (strcmp(kind, "container") == 0)
+        words_add_all(&w, "ps", "--all", "--format", "{{.Names}}", NULL);
+    else
+        words_add_all(&w, "network", "ls", "--format", "{{.Name}}", NULL);
+    return cli_output(&w);
+}
+
+static int remove_kind(const struct cli *c, const char *kind, const char *sandbox)
+{
+    int err = 0;
+    cleanup_free char *names = list_names(c, kind);
+    if (!names) {
+        log_warn("%s does not list its %ss", c->program, kind);
+        return -EBUSY;
+    }
+    for (char *save = NULL, *name = strtok_r(names, "\n", &save); name; name = strtok_r(NULL, "\n", &save)) {
+        if (!is_ours(c, kind, name, sandbox))
+            continue;
+        struct words w = {0};
+        cli_begin(c, &w);
+        words_add_all(&w, kind, "rm", NULL);
+        if (strcmp(kind, "container") == 0)
+            words_add_all(&w, "--force", "--volumes", NULL);
+        words_add(&w, name);
+        if (cli_run(&w, false) != 0)
+            err = -EBUSY;
+    }
+    return err;
+}
+
+int cli_remove_all(const struct cli *c, const char *sandbox)
+{
+    int containers = remove_kind(c, "container", sandbox);
+    int networks = remove_kind(c, "network", sandbox);
+    return containers ? containers : networks;
+}

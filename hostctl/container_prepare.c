@@ -1,0 +1,246 @@
+/* What has to be there before a container starts: images, and the files that the sidecar reads. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "hostctl/container.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+#define SIDECAR_IMAGE "localhost/egressd/sidecar:" EGRESS_VERSION
+#define CA_MAX KIB(16)
+#define UPSTREAM_CA_MAX MIB(16)
+
+char *container_name(char out[static CONTAINER_NAME_MAX], const char *sandbox, const char *what)
+{
+    (void)snprintf(out, CONTAINER_NAME_MAX, "egressd-%s-%s", sandbox, what);
+    return out;
+}
+
+const char *container_dir(const struct record *r)
+{
+    return record_str(r, "private_dir");
+}
+
+/* -- images -- */
+
+static const char *machine(void)
+{
+    static struct utsname u;
+    if (uname(&u))
+        return "unknown";
+    return strcmp(u.machine, "x86_64") == 0    ? "amd64"
+           : strcmp(u.machine, "aarch64") == 0 ? "arm64"
+                                               : u.machine;
+}
+
+/* Beside our own programs, where a build leaves it, or where an installation does. NULL: nowhere. */
+static char *find_archive(void)
+{
+    cleanup_free char *sidecar = program_find("egress-init");
+    char *slash = sidecar ? strrchr(sidecar, '/') : NULL;
+    static const char *const places[] = {"image", "../share/egressd", "../../share/egressd"};
+    if (!slash)
+        return NULL;
+    *slash = 0;
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s/egressd-sidecar-%s.oci.tar", sidecar, places[i], machine()) < 0)
+            return NULL;
+        if (access(path, R_OK) == 0)
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+/* The id that a build wrote beside its archive; false where there is none. */
+static bool archive_id(const char *archive, char out[static 80])
+{
+    char path[PATH_MAX];
+    struct blob text = {0};
+    (void)snprintf(path, sizeof path, "%.*s.id", (int)(strlen(archive) - strlen(".oci.tar")), archive);
+    if (blob_read(path, 79, &text))
+        return false;
+    (void)snprintf(out, 80, "%.*s", (int)strcspn(text.p, "\n"), text.p);
+    blob_wipe(&text);
+    return out[0] != 0;
+}
+
+int container_load_image(const struct cli *c)
+{
+    cleanup_free char *archive = find_archive();
+    json_t *present = cli_inspect(c, "image", SIDECAR_IMAGE);
+    const char *id = json_string_value(json_object_get(present, "Id"));
+    char wanted[80];
+    bool good = id && (!archive || !archive_id(archive, wanted) || strstr(id, wanted));
+    json_decref(present);
+    if (good)
+        return 0;
+    if (!archive) {
+        log_warn(
+            "there is no image %s, and no archive of it beside egressctl; build it (make image) or load it "
+            "(%s load -i egressd-sidecar-%s.oci.tar)",
+            SIDECAR_IMAGE, c->program, machine());
+        return -ENOENT;
+    }
+    struct words w = {0};
+    cli_begin(c, &w);
+    words_add_all(&w, "load", "--quiet", "--input", archive, NULL);
+    if (cli_run(&w, true) == 0)
+        return 0;
+    log_warn("%s cannot load %s; try: %s load -i %s", c->program, archive, c->program, archive);
+    return -EIO;
+}
+
+/* "1000" or "1000:100"; names would need the image's files. */
+static bool numeric_user(const char *text, struct sandbox *sb)
+{
+    unsigned uid, gid;
+    char end;
+    int n = sscanf(text, "%u:%u%c", &uid, &gid, &end);
+    if (n != 2 && !(sscanf(text, "%u%c", &uid, &end) == 1))
+        return false;
+    if (uid == 0 || uid == UINT_MAX || (n == 2 && gid == UINT_MAX))
+        return false;
+    sb->uid = uid;
+    sb->gid = n == 2 ? gid : uid;
+    return true;
+}
+
+int container_look_at_image(const struct cli *c, struct sandbox *sb)
+{
+    const char *image = sb->opt->image;
+    json_t *o = cli_inspect(c, "image", image);
+    if (!o) {
+        struct words w = {0};
+        cli_begin(c, &w);
+        words_add_all(&w, "pull", "--quiet", "--", image, NULL);
+        if (cli_run(&w, false) == 0)
+            o = cli_inspect(c, "image", image);
+    }
+    if (!o) {
+        log_warn("--image %s: %s has no such image and cannot pull it", image, c->program);
+        return -ENOENT;
+    }
+    const char *user = json_string_value(cli_member(o, "Config.User"));
+    if (!sb->opt->user && user && *user && !numeric_user(user, sb))
+        log_info("the image's user %s is not taken over (it is not a number, or root); CMD runs as %u, or "
+                 "give --user",
+            user, (unsigned)sb->uid);
+    json_decref(o);
+    char text[32];
+    (void)snprintf(text, sizeof text, "%u:%u", (unsigned)sb->uid, (unsigned)sb->gid);
+    record_set_str(sb->rec, "user", text);
+    return 0;
+}
+
+/* -- files -- */
+
+static int write_file(const char *dir, const char *name, const void *data, size_t len, mode_t mode)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    const char *p = data;
+    while (fd >= 0 && len) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        p += n;
+        len -= (size_t)n;
+    }
+    if (fd >= 0 && len == 0 && fchmod(fd, mode) == 0)
+        return 0;
+    int err = errno;
+    log_warn("cannot write %s: %s", path, strerror(err));
+    return -err;
+}
+
+/* Never on a disk where the host has memory for it. The name is recorded before there is such a directory. */
+static int make_dir(struct sandbox *sb)
+{
+    struct stat st;
+    uint32_t r[2];
+    char path[PATH_MAX];
+    const char *parent = stat("/dev/shm", &st) == 0 && S_ISDIR(st.st_mode) ? "/dev/shm" : registry_dir();
+    if (!parent || getentropy(r, sizeof r))
+        return -EIO;
+    (void)snprintf(path, sizeof path, "%s/.egressd-%s-%08x%08x", parent, sb->name, r[0], r[1]);
+    record_set_str(sb->rec, "private_dir", path);
+    int err = record_save(sb->rec);
+    if (!err && mkdir(path, 0700)) {
+        err = -errno;
+        log_warn("cannot make %s: %s", path, strerror(-err));
+    }
+    return err;
+}
+
+static int copy_upstream_ca(struct sandbox *sb, const char *dir, size_t i)
+{
+    char name[32];
+    struct blob ca = {0};
+    int err = blob_read(sb->upstream_ca[i], UPSTREAM_CA_MAX, &ca);
+    if (err)
+        log_warn("cannot read %s: %s", sb->upstream_ca[i], strerror(-err));
+    (void)snprintf(name, sizeof name, "upstream-%zu.pem", i);
+    if (!err)
+        err = write_file(dir, name, ca.p, ca.n, 0644);
+    blob_wipe(&ca);
+    return err;
+}
+
+int container_write_files(struct sandbox *sb)
+{
+    int err = make_dir(sb);
+    if (err)
+        return err;
+    const char *dir = container_dir(sb->rec);
+    err = write_file(dir, SIDECAR_POLICY, sb->policy_text.p, sb->policy_text.n, 0600);
+    if (!err)
+        err = write_file(dir, SIDECAR_SECRETS, sb->secrets.p, sb->secrets.n, 0600);
+    blob_wipe(&sb->secrets);
+    for (size_t i = 0; !err && i < OPT_LIST_MAX && sb->upstream_ca[i]; i++)
+        err = copy_upstream_ca(sb, dir, i);
+    return err;
+}
+
+int container_copy_ca(struct sandbox *sb)
+{
+    char path[PATH_MAX];
+    struct blob ca = {0};
+    const char *dir = container_dir(sb->rec);
+    (void)snprintf(path, sizeof path, "%s/" SIDECAR_CA, dir);
+    int err = blob_read(path, CA_MAX, &ca);
+    if (err)
+        log_warn("cannot read the sidecar's CA certificate: %s", strerror(-err));
+    else
+        err = write_file(dir, "agent-ca.crt", ca.p, ca.n, 0644);
+    blob_wipe(&ca);
+    return err;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+void container_remove_files(const char *dir)
+{
+    /* From a record, which only root can write; still, nothing but what this program makes. */
+    if (!dir || !strstr(dir, "/.egressd-") || strstr(dir, "/../"))
+        return;
+    if (nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+        log_warn("cannot remove %s: %s", dir, strerror(errno));
+}

@@ -1,0 +1,166 @@
+/* The runtime's programs that stand for the containers, and egressctl between them and its caller. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hostctl/container.h"
+#include "lib/base.h"
+#include "lib/log.h"
+
+pid_t container_spawn(struct words *w, const char *log)
+{
+    pid_t pid = w->failed ? -1 : fork();
+    if (pid == 0) {
+        signals_reset();
+        if (log) {
+            /* In a session of its own: what the terminal says is not for the sidecar. */
+            (void)setsid();
+            int null = open("/dev/null", O_RDWR);
+            int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+            if (null < 0 || fd < 0 || dup2(null, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+                _exit(EXIT_EGRESSCTL);
+        }
+        execvp(w->v[0], w->v);
+        log_warn("cannot run %s: %s", w->v[0], strerror(errno));
+        _exit(EXIT_EGRESSCTL);
+    }
+    int err = w->failed ? ENOMEM : errno;
+    words_free(w);
+    if (pid < 0)
+        log_warn("cannot start a container: %s", strerror(err));
+    return pid < 0 ? -err : pid;
+}
+
+bool container_child_lives(pid_t *pid, int *status)
+{
+    int raw;
+    if (*pid <= 0)
+        return false;
+    pid_t got = waitpid(*pid, &raw, WNOHANG);
+    if (got == 0 || (got < 0 && errno == EINTR))
+        return true;
+    *status = got < 0 ? EXIT_EGRESSCTL : status_of(raw);
+    *pid = 0;
+    return false;
+}
+
+/* The runtime passes on what it gets, unless the container has a terminal: then it is told by a second one.
+ * What the terminal sent came to the runtime's program as well, since it is in our group. */
+static void pass_on(const struct cli *c, const char *name, pid_t program, enum tty_mode tty)
+{
+    struct caught s;
+    while (signals_next(&s)) {
+        if (s.signo == SIGCHLD || s.from_tty)
+            continue;
+        if (tty != TTY_OWNED || !name) {
+            (void)kill(program, s.signo);
+            continue;
+        }
+        struct words w = {0};
+        cli_begin(c, &w);
+        words_add(&w, "kill");
+        words_opt(&w, "--signal", "%d", s.signo);
+        words_add(&w, name);
+        (void)cli_run(&w, true);
+    }
+}
+
+static void await_signal(void)
+{
+    struct pollfd p = {.fd = signals_fd(), .events = POLLIN};
+    (void)poll(&p, 1, 1000);
+}
+
+int container_watch(struct sandbox *sb)
+{
+    struct container *k = container_of(sb);
+    char name[CONTAINER_NAME_MAX];
+    int status = k->agent_status;
+    (void)container_name(name, sb->name, "agent");
+    while (container_child_lives(&k->agent, &status)) {
+        if (!container_child_lives(&k->sidecar, &k->sidecar_status)) {
+            log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
+                sb->state_dir);
+            return EXIT_EGRESSCTL;
+        }
+        await_signal();
+        pass_on(&k->cli, name, k->agent, k->tty);
+    }
+    if (k->tty == TTY_OWNED)
+        tty_give(0);
+    return status;
+}
+
+int container_exec(struct record *r, const struct exec_request *req)
+{
+    struct cli c = cli_of(record_str(r, "backend"));
+    enum tty_mode tty = tty_mode();
+    struct words w = {0};
+    int status = EXIT_EGRESSCTL;
+    container_exec_argv(&c, r, req, tty, &w);
+    pid_t pid = container_spawn(&w, NULL);
+    while (pid > 0 && container_child_lives(&pid, &status)) {
+        await_signal();
+        pass_on(&c, NULL, pid, tty);
+    }
+    if (tty == TTY_OWNED)
+        tty_give(0);
+    return status;
+}
+
+/* -- if we are killed -- */
+
+/* It holds nothing but the pipe: not our caller's descriptors, and not the lock that says that we live. */
+static _Noreturn void guard(int fd, char *program)
+{
+    char word;
+    ssize_t n;
+    (void)setsid();
+    signals_reset();
+    int null = open("/dev/null", O_RDWR);
+    for (int i = 0; i < 3; i++)
+        (void)dup2(null, i);
+    for (int i = 3; i < 1024; i++)
+        if (i != fd)
+            (void)close(i);
+    while ((n = read(fd, &word, 1)) < 0 && errno == EINTR)
+        ;
+    if (n == 1)
+        _exit(0);
+    (void)close(fd);
+    (void)execl(program, "egressctl", "gc", (char *)NULL);
+    _exit(EXIT_EGRESSCTL);
+}
+
+void container_start_warden(struct container *k)
+{
+    int fd[2];
+    cleanup_free char *program = program_find("egressctl");
+    if (!program || pipe(fd))
+        return; /* then `gc` has to be called by hand */
+    for (size_t i = 0; i < 2; i++)
+        (void)fcntl(fd[i], F_SETFD, FD_CLOEXEC);
+    k->warden = fork();
+    if (k->warden == 0) {
+        (void)close(fd[1]);
+        guard(fd[0], program);
+    }
+    (void)close(fd[0]);
+    k->warden_fd = fd[1];
+}
+
+void container_dismiss_warden(struct container *k)
+{
+    if (k->warden_fd < 0)
+        return;
+    (void)!write(k->warden_fd, "k", 1);
+    (void)close(k->warden_fd);
+    k->warden_fd = -1;
+    while (k->warden > 0 && waitpid(k->warden, NULL, 0) < 0 && errno == EINTR)
+        ;
+}

@@ -1,0 +1,54 @@
+#include "hostctl/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_MAX 8448 /* two paths and a bit */
+
+void words_add(struct words *w, const char *s)
+{
+    char **v = w->failed ? NULL : realloc(w->v, (w->n + 2) * sizeof *v);
+    char *copy = v ? strdup(s) : NULL;
+    if (v)
+        w->v = v;
+    if (!copy) {
+        w->failed = true;
+        if (v)
+            v[w->n] = NULL;
+        return;
+    }
+    v[w->n++] = copy;
+    v[w->n] = NULL;
+}
+
+void words_add_all(struct words *w, ...)
+{
+    va_list ap;
+    va_start(ap, w);
+    for (const char *s; (s = va_arg(ap, const char *));)
+        words_add(w, s);
+    va_end(ap);
+}
+
+void words_opt(struct words *w, const char *name, const char *fmt, ...)
+{
+    char value[VALUE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(value, sizeof value, fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof value)
+        w->failed = true;
+    words_add(w, name);
+    words_add(w, value);
+}
+
+void words_free(struct words *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        free(w->v[i]);
+    free(w->v);
+    *w = (struct words){0};
+}

@@ -1,0 +1,23 @@
+/** \file
+ * A command line that grows. Running out of memory is looked at once, at the end. Portable.
+ */
+#ifndef EGRESS_HOSTCTL_WORDS_H
+#define EGRESS_HOSTCTL_WORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct words {
+    char **v; /* NULL-terminated; NULL: empty */
+    size_t n;
+    bool failed; /* no memory, or a value that was too long */
+};
+
+void words_add(struct words *w, const char *s);
+/** Each of the strings up to a NULL. */
+void words_add_all(struct words *w, ...) __attribute__((sentinel));
+/** Two words: `name` and what the format gives. */
+void words_opt(struct words *w, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void words_free(struct words *w);
+
+#endif

@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# egressctl, backend podman, in real containers: the agent's image is made here from nothing, storage and networks are
+# the test's own.
+. "$(dirname "$0")/lib.sh"
+command -v podman >/dev/null && command -v runc >/dev/null || { skip podman "needs podman and runc"; exit 0; }
+command -v busybox >/dev/null || { skip podman "needs busybox-static"; exit 0; }
+IMAGE=$BUILD/image/egressd-sidecar-$(uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/').oci.tar
+make -s -C "$TOP" BUILD="$BUILD" image >/dev/null 2>&1
+[ -r "$IMAGE" ] || { not_ok "make image" "no $IMAGE"; exit 1; }
+
+world_up
+export EGRESSD_RUNTIME_DIR=$T/registry
+export CONTAINERS_STORAGE_CONF=$T/storage.conf CONTAINERS_CONF=$T/containers.conf
+cat >"$T/storage.conf" <<CONF
+[storage]
+driver = "overlay"
+graphroot = "$T/containers/root"
+runroot = "$T/containers/run"
+CONF
+cat >"$T/containers.conf" <<CONF
+[network]
+network_config_dir = "$T/containers/networks"
+[engine]
+tmp_dir = "$T/containers/tmp"
+CONF
+mkdir -p "$T/containers/networks"
+pod() { nsenter --net="/run/netns/$W-host" podman --runtime runc "$@"; }
+down() {
+    local ids
+    ids=$(pod ps -aq 2>/dev/null)
+    # shellcheck disable=SC2086
+    [ -n "$ids" ] && pod kill $ids >/dev/null 2>&1
+    pod rm -af >/dev/null 2>&1
+    umount "$T/containers/root/overlay" 2>/dev/null
+    world_down
+}
+trap down EXIT
+
+# image NAME FILES...   "path=from", from nothing; prints nothing
+image() {
+    local name=$1 d f
+    shift
+    d=$(mktemp -d "$T/image.XXXXXX")
+    for f in "$@"; do
+        mkdir -p "$d/$(dirname "${f%%=*}")"
+        cp -L "${f#*=}" "$d/${f%%=*}"
+    done
+    ln -s busybox "$d/bin/sh" 2>/dev/null
+    tar -C "$d" -c . | pod import - "localhost/$name" >/dev/null 2>&1
+}
+cat >"$T/fetch.c" <<'C'
+/* What an image holds that has one static program only: GET / of a name, the answer to stdout. */
+#include <netdb.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    struct addrinfo want = {.ai_socktype = SOCK_STREAM, .ai_family = AF_INET}, *to;
+    char buf[4096];
+    if (argc < 2 || getaddrinfo(argv[1], "80", &want, &to))
+        return 3;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, to->ai_addr, to->ai_addrlen))
+        return 4;
+    dprintf(fd, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", argv[1]);
+    for (ssize_t n; (n = read(fd, buf, sizeof buf)) > 0;)
+        (void)!write(1, buf, (size_t)n);
+    return 0;
+}
+C
+musl-gcc -static -Os -o "$T/fetch" "$T/fetch.c"
+mkdir -p "$T/etc"
+echo 'root:x:0:0::/:/bin/sh' >"$T/etc/passwd"
+image busybox bin/busybox="$(command -v busybox)" etc/passwd="$T/etc/passwd"
+image static fetch="$T/fetch"
+
+export API_TOKEN="tok_$(openssl rand -hex 12)"
+cat >"$T/policy.yaml" <<'YAML'
+version: 1
+egress:
+  routes:
+    - host: origin.test
+    - host: plain.test
+    - host: tokens.test
+      auth: {scheme: token, token_ref: API_TOKEN}
+YAML
+# run ARGS... -- CMD
+run() {
+    ctl run --backend podman --image "${IMG:-localhost/busybox}" --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" \
+        --dns-upstream $DNS --state-dir "$T/state" "$@" 2>"$T/err"
+}
+sh() { run -- /bin/busybox sh -c "$1"; }
+says() { # PATTERN ARGS...   what a run prints has it
+    local pattern=$1 out
+    shift
+    out=$(run "$@")
+    grep -qE -- "$pattern" <<<"$out" || { echo "$out"; cat "$T/err"; return 1; }
+}
+status_is() {
+    local want=$1 got
+    shift
+    "$@" >"$T/out"
+    got=$?
+    [ $got = "$want" ] || { echo "status $got instead of $want: $(cat "$T/err" "$T/out")"; return 1; }
+}
+
+check "an allowed name" says 'hello from the origin' -- /bin/busybox wget -q -O - http://plain.test/
+check "...in the log" logged 'e["event"]=="http" and e["host"]=="plain.test" and e["verdict"]=="allow"'
+
+# One container, many questions: each start costs a second.
+run -- /bin/busybox sh -c "
+w() { busybox wget -q -T 5 -O - \"\$@\" 2>&1; }
+busybox() { /bin/busybox \"\$@\"; }
+echo \"== denied\"; w http://forbidden.test/
+echo \"== raw\"; w http://$FORBIDDEN/
+echo \"== foreign dns\"; busybox nslookup forbidden.test $DNS
+echo \"== direct\"; busybox nc -w 2 $ORIGIN 9 </dev/null; echo nc \$?
+echo \"== route\"; busybox ip route replace default via 10.0.0.1; busybox ip route
+echo \"== caps\"; busybox grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status
+echo \"== id\"; busybox id
+echo \"== resolv\"; busybox cat /etc/resolv.conf
+echo \"== env\"; busybox env
+echo \"== ca\"; busybox grep -c BEGIN /egress-ca.crt; busybox sh -c 'busybox grep -c BEGIN.CERT \$SSL_CERT_FILE'
+echo \"== links\"; busybox ip -o link
+echo \"== host\"; busybox nc -w 2 \$(busybox ip -o -4 addr show eth0 | busybox sed 's/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1.1/') 22 </dev/null; echo nc \$?
+echo \"== files\"; busybox ls -l /run/egressd /var/lib/egressd 2>&1
+" >"$T/asked"
+part() { awk -v want="== $1" '$0 == want {on = 1; next} /^== / {on = 0} on' "$T/asked"; }
+has() { part "$1" | grep -qE -- "$2" || { part "$1"; cat "$T/err"; return 1; }; }
+hasnt() { ! part "$1" | grep -E -- "$2"; }
+check "a name that is not allowed" has denied '403 Forbidden'
+check "...says why in the log" logged 'e["event"]=="http" and e["host"]=="forbidden.test" and e["reason"]=="no_route"'
+check "a raw address" has raw '403 Forbidden'
+check "a DNS server of the agent's choice is the sidecar" hasnt 'foreign dns' "$FORBIDDEN"
+check "a port that no route names" has direct 'nc 1'
+check "the route cannot be changed" has route 'Operation not permitted'
+check "the way out is the sidecar" has route '^default via 10\.'
+check "no capability" has caps '^CapEff:.0000000000000000'
+check "...not in the bounding set either" has caps '^CapBnd:.0000000000000000'
+check "no_new_privs" has caps '^NoNewPrivs:.1'
+check "not root" has id 'uid=65520'
+check "resolv.conf names one server" test "$(part resolv | grep -c '^nameserver')" = 1
+check "one network, the internal one" test "$(part links | grep -vc ': lo:')" = 1
+check "the runtime's host is closed" has host 'nc 1'
+check "the CA is there" has ca '^[1-9]'
+check "the sidecar's files are not" hasnt files 'policy|secrets|audit'
+check "no token in the agent's environment" hasnt env "$API_TOKEN"
+check "an image with nothing but a static program" env IMG=localhost/static true
+IMG=localhost/static check "...reaches an allowed name" says 'hello from the origin' -- /fetch plain.test
+IMG=localhost/static check "...and reads why another is closed" says 'no_route' -- /fetch forbidden.test
+tls_token() { # the agent has no TLS of its own in these images: curl of this host's, in an image made of it
+    local libs
+    libs=$(ldd "$(command -v curl)" | grep -o '/[^ ]*' | sort -u | sed 's/.*/&=&/' | sed 's/^\///')
+    # shellcheck disable=SC2086
+    image curl usr/bin/curl="$(command -v curl)" bin/busybox="$(command -v busybox)" etc/passwd="$T/etc/passwd" \
+        etc/ssl/certs/ca-certificates.crt=/etc/ssl/certs/ca-certificates.crt $libs
+    IMG=localhost/curl says "authorization: token $API_TOKEN" -- /usr/bin/curl -sS -H 'Authorization: mine' https://tokens.test/whoami
+}
+check "a real token goes on, over TLS" tls_token
+
+# -- status, descriptors, signals
+check "status of CMD" status_is 7 run -- /bin/busybox sh -c 'exit 7'
+check "127 where CMD is missing" status_is 127 run -- /nonexistent
+check "126 where CMD cannot be run" status_is 126 run -- /etc/passwd
+check "125 for an image that is not there" status_is 125 env IMG=localhost/missing bash -c true
+pipes() { head -c 300000 /dev/urandom >"$T/in" && run -- /bin/busybox cat <"$T/in" | cmp - "$T/in"; }
+check "stdin and stdout are CMD's" pipes
+err_passes() { run -- /bin/busybox sh -c 'echo oops >&2' && grep -qx oops "$T/err"; }
+check "stderr is CMD's" err_passes
+who() { says '^uid=1234 gid=4321' --user 1234:4321 -- /bin/busybox id; }
+check "--user UID:GID" who
