@@ -54,8 +54,8 @@ static void abort_stream(struct h2_stream *st, const char *detail)
 {
     bool untouched = !st->in_head && !st->interim;
     enum http_abort why = ABORT_PEER;
-    if (st->refused)
-        why = ABORT_REFUSED;
+    if (untouched && st->closed && st->close_code == NGHTTP2_REFUSED_STREAM)
+        why = ABORT_REFUSED; /* also those that GOAWAY gives back */
     else if (untouched && !st->reset_got && back_of(st->s)->base.reused)
         why = ABORT_RETRY;
     exchange_response_abort(st->base.x, why, detail);
@@ -182,7 +182,6 @@ static void on_flush(struct h2_stream *st)
 
 static void on_closed(struct h2_stream *st)
 {
-    st->refused |= st->close_code == NGHTTP2_REFUSED_STREAM && !st->in_head;
     if (st->reset_sent && !st->reset_got)
         exchange_response_abort(st->base.x, ABORT_PROTOCOL, "the upstream broke the rules of HTTP/2");
     else

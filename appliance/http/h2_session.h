@@ -60,7 +60,7 @@ struct h2_stream {
     struct engine_timer timer;
     uint32_t close_code;
     bool closed; /* nghttp2 has forgotten it */
-    bool reset_sent, reset_got, refused;
+    bool reset_sent, reset_got;
     bool head_method; /* the request's is HEAD */
     bool upgrade, tunnel; /* a WebSocket is asked for; is open */
     uint8_t interim;
