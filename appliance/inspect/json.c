@@ -1,23 +1,150 @@
-/* Strings of a JSON text, put together: what is cut into several values reads as one again. */
+/* Strings of a JSON text (RFC 8259), put together: what is cut into several values, or keys, reads as one
+ * again. A string is looked at by itself elsewhere; of a long one its two ends are enough here. */
+#include <string.h>
+
 #include "appliance/inspect/layer.h"
+
+#define EDGE 512u
+#define NESTING_MAX 64u /* deeper, a key may be taken for a value */
+
+enum { VALUES, KEYS };
 
 struct json {
     struct scan_env *env;
+    struct below below[2]; /* VALUES, KEYS */
+    uint64_t objects; /* of the nesting: bit set: an object */
+    unsigned depth;
+    bool in_string, escaped, key_next;
+    unsigned which; /* what the string is */
+    uint64_t n; /* octets of the string so far */
+    uint8_t tail[EDGE]; /* its last ones past EDGE, as a ring */
+    uint64_t tail_at; /* where the ring's oldest octet comes from */
 };
 
 struct json *json_new(struct scan_env *env, unsigned depth)
 {
-    (void)env, (void)depth;
-    return NULL;
-}
-
-uint64_t json_feed(struct json *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
-{
-    (void)j, (void)p, (void)fin;
-    return at + n;
+    struct json *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->env = env;
+    unsigned kind = LAYER_ESCAPES | LAYER_RUNS;
+    if (!below_open(&j->below[VALUES], env, depth, kind) || !below_open(&j->below[KEYS], env, depth, kind)) {
+        json_free(j);
+        return NULL;
+    }
+    return j;
 }
 
 void json_free(struct json *j)
 {
-    (void)j;
+    if (!j)
+        return;
+    below_close(&j->below[VALUES]);
+    below_close(&j->below[KEYS]);
+    free(j);
+}
+
+/* Octets of the string's inside. */
+static void inside(struct json *j, uint64_t at, const uint8_t *p, size_t n)
+{
+    if (j->n < EDGE) {
+        size_t k = MIN(n, (size_t)(EDGE - j->n));
+        below_feed(&j->below[j->which], p, k, at, false);
+        j->n += k;
+        at += k;
+        p += k;
+        n -= k;
+    }
+    if (n > EDGE) {
+        j->n += n - EDGE;
+        at += n - EDGE;
+        p += n - EDGE;
+        n = EDGE;
+    }
+    for (size_t i = 0; i < n; i++)
+        j->tail[j->n++ % EDGE] = p[i];
+    if (j->n > EDGE)
+        j->tail_at = at + n - MIN(j->n - EDGE, (uint64_t)EDGE);
+}
+
+static void end_string(struct json *j)
+{
+    struct below *b = &j->below[j->which];
+    if (j->n > EDGE) {
+        size_t n = (size_t)MIN(j->n - EDGE, (uint64_t)EDGE), first = (size_t)(j->n - n) % EDGE;
+        static const uint8_t gap[] = "\n\n";
+        if (j->n > 2 * EDGE)
+            below_feed(b, gap, 2, j->tail_at, false);
+        size_t k = MIN(n, EDGE - first);
+        below_feed(b, j->tail + first, k, j->tail_at, false);
+        if (n > k)
+            below_feed(b, j->tail, n - k, j->tail_at, false);
+    }
+    j->in_string = false;
+}
+
+static void open_nest(struct json *j, bool object)
+{
+    j->depth++;
+    if (j->depth < NESTING_MAX)
+        j->objects = (j->objects & ~(1ull << j->depth)) | (uint64_t)object << j->depth;
+    j->key_next = object;
+}
+
+static void outside(struct json *j, uint8_t c)
+{
+    switch (c) {
+    case '"':
+        j->in_string = true;
+        j->escaped = false;
+        j->n = 0;
+        j->which = j->key_next ? KEYS : VALUES;
+        break;
+    case '{': open_nest(j, true); break;
+    case '[': open_nest(j, false); break;
+    case '}':
+    case ']':
+        j->depth -= j->depth > 0;
+        j->key_next = false;
+        break;
+    case ':': j->key_next = false; break;
+    case ',': j->key_next = j->depth < NESTING_MAX && (j->objects >> j->depth & 1); break;
+    default: break;
+    }
+}
+
+/* How much of it is inside the string; p[that] ends it. */
+static size_t string_length(struct json *j, const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i < n; i++) {
+        if (j->escaped)
+            j->escaped = false;
+        else if (p[i] == '\\')
+            j->escaped = true;
+        else if (p[i] == '"')
+            break;
+    }
+    return i;
+}
+
+uint64_t json_feed(struct json *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
+{
+    for (size_t i = 0; i < n && !(j->env->found && j->env->stop); i++) {
+        if (j->in_string) {
+            size_t k = string_length(j, p + i, n - i);
+            inside(j, at + i, p + i, k);
+            i += k;
+            if (i < n)
+                end_string(j);
+        } else {
+            outside(j, p[i]);
+        }
+    }
+    for (unsigned k = 0; k < 2 && fin; k++)
+        below_feed(&j->below[k], NULL, 0, at + n, true);
+    uint64_t values = below_settled(&j->below[VALUES], at + n), keys = below_settled(&j->below[KEYS], at + n);
+    /* the end of a long string has not been handed down yet */
+    uint64_t tail = j->in_string && j->n > EDGE && !fin ? MIN(at + n, j->tail_at) : at + n;
+    return MIN(MIN(values, keys), tail);
 }

@@ -64,7 +64,7 @@ void below_feed(struct below *b, const uint8_t *p, size_t n, uint64_t above, boo
     for (size_t fed = 0, k; fed < n || (fin && n == 0); fed += k) {
         k = MIN(n - fed, PIECE_MAX);
         b->end += k;
-        b->settled = layer_feed(b->l, p + fed, k, fin && fed + k == n);
+        b->settled = layer_feed(b->l, n ? p + fed : p, k, fin && fed + k == n);
         if (n == 0)
             break;
     }
@@ -184,10 +184,10 @@ bool layer_is_packed(const struct layer *l)
 
 static const uint8_t magic_gzip[] = {0x1f, 0x8b, 0x08}, magic_zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
 
-/* RFC 1950 2.2 */
+/* RFC 1950 2.2; of one octet alone: maybe. */
 static bool is_zlib(const uint8_t *p, size_t n)
 {
-    return n >= 2 && (p[0] & 0x0f) == 8 && p[0] >> 4 <= 7 && ((unsigned)p[0] << 8 | p[1]) % 31 == 0;
+    return n && (p[0] & 0x0f) == 8 && p[0] >> 4 <= 7 && (n < 2 || ((unsigned)p[0] << 8 | p[1]) % 31 == 0);
 }
 
 static struct unpack **free_unpack(struct layer *l)
@@ -260,6 +260,19 @@ static uint64_t feed_unescape(struct layer *l, const uint8_t *p, size_t n, bool 
     return unescape_feed(l->unescape, l->end, run.n > text.n ? &run : &text, p, n, fin);
 }
 
+/* Judged by how it begins, whatever its content type says. */
+static uint64_t feed_json(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    for (size_t i = 0; !l->json_judged && i < n; i++) {
+        if (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n')
+            continue;
+        l->json_judged = true;
+        if ((p[i] == '{' || p[i] == '[') && !(l->json = json_new(l->env, l->depth)))
+            l->env->too_much = true;
+    }
+    return l->json ? json_feed(l->json, l->end, p, n, fin) : l->end + n;
+}
+
 static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
     if (!l->runs && !(l->runs = runs_new(l->env, l->depth))) {
@@ -296,6 +309,8 @@ uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
         settled = least(settled, scan_feed(&l->scan, env, p, n, fin));
     if (l->kind & LAYER_RUNS)
         settled = least(settled, feed_runs(l, p, n, fin));
+    if (l->kind & LAYER_JSON)
+        settled = least(settled, feed_json(l, p, n, fin));
     if (l->kind & LAYER_PHRASES)
         settled = least(settled, feed_injection(l, p, n, fin));
     settled = least(settled, feed_unpacks(l, p, n, fin));

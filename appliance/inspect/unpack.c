@@ -19,6 +19,7 @@ struct unpack {
     struct scan_env *env;
     enum coding coding;
     bool declared, over, raw_deflate, ended;
+    uint8_t first; /* octet that went in */
     uint64_t in, out; /* octets so far */
     uint64_t said; /* offset above, up to where what went in has come out */
     uint64_t settled;
@@ -139,11 +140,17 @@ static void step_zstd(struct unpack *u, struct step *s)
 /* "deflate" is zlib's format (RFC 9110 8.4.1.2), but some send it bare. */
 static bool try_bare(struct unpack *u)
 {
-    if (u->coding != CODING_DEFLATE || !u->declared || u->raw_deflate || u->in != 0 || u->out != 0)
+    uint8_t out[1];
+    struct step s = {.in = &u->first, .n_in = u->in == 1, .out = out, .n_out = sizeof out};
+    if (u->coding != CODING_DEFLATE || !u->declared || u->raw_deflate || u->in > 1 || u->out != 0)
         return false;
     stop(u);
     u->raw_deflate = true;
-    return start(u);
+    if (!start(u))
+        return false;
+    if (s.n_in) /* it says nothing yet: the shortest block is longer */
+        step_zlib(u, &s);
+    return !s.bad;
 }
 
 /* It cannot be undone. Declared as such: then nobody knows what the receiver makes of it. */
@@ -217,6 +224,8 @@ uint64_t unpack_feed(struct unpack *u, uint64_t at, const uint8_t *p, size_t n, 
 {
     if (u->in == 0 && u->out == 0 && !u->said)
         u->said = at;
+    if (u->in == 0 && n)
+        u->first = p[0];
     for (size_t i = 0; i < n && !u->over && !u->ended && !u->env->too_much;) {
         size_t k = MIN(n - i, (size_t)IN_STEP), used = unpack_some(u, at + i, p + i, k);
         u->in += used;

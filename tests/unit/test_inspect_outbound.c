@@ -87,3 +87,12 @@ Test(inspect_outbound, look_alikes_pass)
     expect_passed(
         "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"write a task-list\\nplease\\n\"}]}");
 }
+
+Test(inspect_outbound, split_over_json)
+{
+    expect_blocked(
+        "{\"a\":\"", "Kq7-zR2v/W9+\",\"b\":{\"c\":[1,\"pL4x\",\"T6_m\"]", "}}", "known_secrets:DEPLOY_KEY");
+    expect_blocked("[\"g\",\"h\",\"p_\"", ",\"zQWBuTSOoRi4A9spHc\",\"VY5ncnsDkxkJ0mLq17\"", "]", NULL);
+    expect_blocked("{\"", "Kq7-zR2v\":0,\"/W9+pL4xT6_m\":1", "}", NULL);
+    expect_passed("{\"a\":\"Kq7-zR2v\",\"b\":\"x\",\"c\":\"/W9+pL4xT6_m\"}");
+}
