@@ -522,8 +522,13 @@ void exchange_response_trailers(struct exchange *x, const struct field *f, size_
     enter(x);
     /* An agent that did not say it takes trailers may merge them into the head (RFC 9110 6.5.1). */
     size_t pass = x->req->te_trailers || x->f->alpn_h2 ? n : 0;
-    if (x->resp_left > 0 || to_front(x, x->front->ops->trailers(x->front, f, pass)))
+    if (x->resp_left > 0) {
         response_done(x);
+    } else if (pass_response(x, NULL, 0, true, false)) {
+        f = exchange_redact_trailers(x, f, &pass);
+        if (to_front(x, x->front->ops->trailers(x->front, f, pass)))
+            response_done(x);
+    }
     leave(x);
 }
 

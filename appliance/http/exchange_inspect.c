@@ -172,11 +172,11 @@ enum reason exchange_inspect_head(struct exchange *x)
     return why;
 }
 
-static void redact_fields(struct exchange *x, struct http_head *h)
+static void redact_fields(struct exchange *x, struct field *fields, size_t n)
 {
     char buf[KIB(16)];
-    for (size_t i = 0; i < h->n_fields; i++) {
-        struct field *f = &h->fields[i];
+    for (size_t i = 0; i < n; i++) {
+        struct field *f = &fields[i];
         if (f->value_len > sizeof buf || !inspect_redact(x->e->inspector, f->value, f->value_len, buf))
             continue;
         const char *copy = arena_strndup(x->arena, buf, f->value_len);
@@ -185,12 +185,26 @@ static void redact_fields(struct exchange *x, struct http_head *h)
     }
 }
 
+const struct field *exchange_redact_trailers(struct exchange *x, const struct field *f, size_t *n)
+{
+    if (*n == 0 || !x->route || !inspector_has_secrets(x->e->inspector))
+        return f;
+    struct field *copy = arena_alloc(x->arena, *n * sizeof *copy);
+    if (!copy) {
+        *n = 0;
+        return f;
+    }
+    memcpy(copy, f, *n * sizeof *copy);
+    redact_fields(x, copy, *n);
+    return copy;
+}
+
 enum reason exchange_inspect_response(struct exchange *x, struct http_head *h, bool fin)
 {
     if (!x->e->inspector || !x->route)
         return REASON_NONE;
     if (inspector_has_secrets(x->e->inspector))
-        redact_fields(x, h);
+        redact_fields(x, h->fields, h->n_fields);
     if (fin || h->status == 101 || h->status < 200)
         return REASON_NONE;
     return open_body(x, INSPECT_INBOUND, h->fields, h->n_fields);

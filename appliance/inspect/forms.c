@@ -34,3 +34,60 @@ size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out)
 {
     return digits(in, n, 0, 4, upper ? "0123456789ABCDEF" : "0123456789abcdef", out);
 }
+
+static bool is_unreserved(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c);
+}
+
+size_t form_percent(const uint8_t *in, size_t n, bool upper, uint8_t *out)
+{
+    const char *hex = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (is_unreserved(in[i])) {
+            out[len++] = in[i];
+            continue;
+        }
+        out[len++] = '%';
+        out[len++] = (uint8_t)hex[in[i] >> 4];
+        out[len++] = (uint8_t)hex[in[i] & 15];
+    }
+    return len;
+}
+
+/* `slash`: PHP and some others escape it too. */
+size_t form_json(const uint8_t *in, size_t n, bool slash, uint8_t *out)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (in[i] == '"' || in[i] == '\\' || (slash && in[i] == '/'))
+            out[len++] = '\\';
+        out[len++] = in[i];
+    }
+    return len;
+}
+
+static const char *entity(uint8_t c, bool named)
+{
+    switch (c) {
+    case '&': return "&amp;";
+    case '<': return "&lt;";
+    case '>': return "&gt;";
+    case '"': return named ? "&quot;" : "&#34;";
+    case '\'': return named ? "&#39;" : "&#x27;";
+    default: return NULL;
+    }
+}
+
+size_t form_html(const uint8_t *in, size_t n, bool named, uint8_t *out)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *e = entity(in[i], named);
+        size_t k = e ? strlen(e) : 1;
+        memcpy(out + len, e ? (const uint8_t *)e : in + i, k);
+        len += k;
+    }
+    return len;
+}

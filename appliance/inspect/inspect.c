@@ -27,8 +27,9 @@ static bool add_secret(struct inspector *i, const char *name, const char *value)
     bool ok = literals_add_secret(&i->all, name, value) && literals_add_secret(&i->secrets, name, value);
     if (ok && colon && strlen(colon + 1) >= SECRET_MIN)
         ok = literals_add_secret(&i->all, name, colon + 1) &&
-             literals_add_secret(&i->secrets, name, colon + 1);
-    return ok;
+             literals_add_secret(&i->secrets, name, colon + 1) &&
+             literals_add_escaped(&i->secrets, name, colon + 1);
+    return ok && literals_add_escaped(&i->secrets, name, value);
 }
 
 static bool add_all(struct inspector *i, const struct secrets *s)
@@ -194,6 +195,8 @@ struct inspect *inspect_open(struct inspector *i, const struct inspect_config *c
         return NULL;
     }
     s->env.redact = secrets && !layer_is_packed(s->root);
+    if (secrets && !s->env.redact) /* packed though we asked for it plain: it ends there */
+        s->env.detectors |= DETECT_KNOWN_SECRETS;
     return s;
 }
 

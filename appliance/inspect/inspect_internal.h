@@ -119,6 +119,9 @@ bool literals_add(
     struct literals *l, const uint8_t *text, size_t len, const struct pattern *p, const char *detector);
 /** Every form of a secret. `name` is the secret's. */
 bool literals_add_secret(struct literals *l, const char *name, const char *value);
+/** How honest servers write it in URLs, JSON and HTML, where that differs: for what comes back, in which escapes are not
+ * undone. */
+bool literals_add_escaped(struct literals *l, const char *name, const char *value);
 bool literals_add_patterns(struct literals *l);
 /** After the last one. 0, or -errno with a message. */
 int literals_compile(struct literals *l, char *err, size_t errlen);
@@ -132,6 +135,10 @@ size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n);
  * group that come before it. Returns the length; out has room for 4 * (n / 3 + 1). */
 size_t form_base64(const uint8_t *in, size_t n, unsigned shift, bool url, uint8_t *out);
 size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out);
+/** Escapes of what needs one; room for 6 * n. */
+size_t form_percent(const uint8_t *in, size_t n, bool upper, uint8_t *out);
+size_t form_json(const uint8_t *in, size_t n, bool slash, uint8_t *out);
+size_t form_html(const uint8_t *in, size_t n, bool named, uint8_t *out);
 /** The same for base32; `shift` 0..4; room for 8 * (n / 5 + 1). */
 size_t form_base32(const uint8_t *in, size_t n, unsigned shift, uint8_t *out);
 

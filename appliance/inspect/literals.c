@@ -100,6 +100,26 @@ bool literals_add_secret(struct literals *l, const char *name, const char *value
     return ok;
 }
 
+bool literals_add_escaped(struct literals *l, const char *name, const char *value)
+{
+    size_t n = strlen(value), len;
+    const uint8_t *v = (const uint8_t *)value;
+    const char *d = detector_name(l->arena, "known_secrets", name);
+    cleanup_free uint8_t *out = malloc(6 * n + 1);
+    bool ok = out && d;
+    for (unsigned k = 0; ok && k < 6; k++) {
+        bool other = k & 1;
+        len = k < 2   ? form_percent(v, n, other, out)
+              : k < 4 ? form_json(v, n, other, out)
+                      : form_html(v, n, other, out);
+        if (len != n) /* else it is the secret itself */
+            ok = add_form(l, out, len, d);
+    }
+    if (out)
+        explicit_bzero(out, 6 * n + 1);
+    return ok;
+}
+
 static int by_text(const void *a, const void *b, void *arg)
 {
     const struct literals *l = arg;

@@ -51,8 +51,8 @@ static int cover(struct look *k, const struct literal *l, size_t start)
     struct scan_env *env = k->env;
     struct candidate c = {.p = k->p + start, .n = k->n - start, .before = start, .fin = k->fin};
     enum scan_verdict v = verify_secret(&c, l);
-    if (v == SCAN_MORE && start >= k->ctx)
-        k->open = MIN(k->open, start);
+    if (v == SCAN_MORE)
+        k->open = MIN(k->open, MAX(start, k->ctx));
     if (v != SCAN_MATCH || start + l->len <= k->ctx)
         return 0;
     if (env->n_ranges == SCAN_RANGES_MAX) {
@@ -103,10 +103,12 @@ static void look(struct look *k)
     if (r != HS_SUCCESS && r != HS_SCAN_TERMINATED)
         env->too_much = true; /* what was not looked at does not pass */
     if (!k->fin) {
-        size_t tail = MIN(k->n - k->ctx, env->lits->longest);
+        /* What is to be covered may have begun in the context: octet by octet each end is too short by
+         * itself. */
+        size_t tail = MIN(env->redact ? k->n : k->n - k->ctx, env->lits->longest);
         size_t partial = k->n - tail + literals_partial(env->lits, k->p + k->n - tail, tail);
         if (!env->redact || k->n - partial >= PARTIAL_MIN)
-            k->open = MIN(k->open, partial);
+            k->open = MIN(k->open, MAX(partial, k->ctx));
     }
 }
 
