@@ -104,9 +104,11 @@ format-check:
 	$(Q)clang-format --dry-run -Werror $(SOURCES)
 tidy:
 	$(Q)bash tests/tidy.sh
+# varFuncNullUB: NULL is a pointer in every libc that we build for
 cppcheck:
 	$(Q)cppcheck --quiet --enable=warning,portability,performance --inline-suppr --error-exitcode=1 --std=c11 -D__linux__ \
-	  --suppress=missingIncludeSystem -I. lib dns appliance hostctl init
+	  --suppress=missingIncludeSystem --suppress=varFuncNullUB '-Djson_object_foreach(o,k,v)=for(;;)' \
+	  '-Djson_array_foreach(a,i,v)=for(;;)' -I. lib dns appliance hostctl init
 
 clean:
 	$(Q)rm -rf $(BUILD)
