@@ -252,6 +252,17 @@ static void put_stream(FILE *out, json_t *host, bool web)
     put_ports(out, host, sets, ARRAY_LEN(sets));
 }
 
+/* Streams to ports where there are web requests too (TLS without a name, say) do not turn them into streams.
+ */
+static bool only_streams_of_web(json_t *host)
+{
+    const char *port;
+    json_t *value;
+    json_object_foreach(
+        set_of(host, "tcp"), port, value) if (!json_object_get(set_of(host, "bump"), port)) return false;
+    return has(host, "tcp");
+}
+
 static void put_route(const struct learn *l, FILE *out, const char *name, json_t *host)
 {
     static const char *const web[] = {"bump", "splice"}, *const udp[] = {"udp"};
@@ -260,7 +271,11 @@ static void put_route(const struct learn *l, FILE *out, const char *name, json_t
     put_seen(out, host);
     if (has(host, "udp") && (opened || sealed || has(host, "tcp")))
         (void)fputs("      # and UDP, which would need the host's one entry for itself\n", out);
-    if (has(host, "tcp")) {
+    if (only_streams_of_web(host))
+        (void)fputs("      # and streams on these ports that were neither HTTP nor TLS with a name: they "
+                    "will be refused\n",
+            out);
+    if (has(host, "tcp") && !only_streams_of_web(host)) {
         put_stream(out, host, opened || sealed);
     } else if (has(host, "udp") && !opened && !sealed) {
         (void)fputs("      protocol: udp\n", out);
