@@ -33,9 +33,12 @@ def arguments():
 
 def how_much(a):
     q = dict(full=False, reps=1, wrk=2, new=1, seq=3000, bulk=1, hold=500, dns=1, mib=128) if a.quick else \
-        dict(full=True, reps=3, wrk=4, new=2, seq=6000, bulk=3, hold=1000, dns=2, mib=256)
+        dict(full=True, reps=3, wrk=3, new=2, seq=4000, bulk=2, hold=1000, dns=2, mib=256)
     q["reps"] = a.reps or q["reps"]
     return q
+
+
+ROUNDS_SECONDS = 11 * 60
 
 
 class Bare(m.Contender):
@@ -105,6 +108,10 @@ def extras(run):
                           ("10,000 routes", lambda world, d: c.egressd(world, d, routes=10000)),
                           ("scanning", lambda world, d: c.egressd(world, d, scan=True))):
             run.measure("extra", name, how, (m.keep_alive,))
+        if shutil.which("h2load"):
+            run.measure("extra", "egressd, h2", c.egressd, (m.http2,))
+            if shutil.which("nginx"):
+                run.measure("extra", "nginx, h2", c.nginx_static, (m.http2,))
     run.measure("extra", "refusals", c.egressd, (m.first_packets,))
     if q["full"]:
         many = dict(q, hold=5000)
@@ -130,7 +137,11 @@ def everything(a, q, world):
     run = Run(world, q)
     found, absent = present(a)
     kinds = a.kinds.split(",")
+    started = time.monotonic()
     for rep in range(q["reps"]):
+        if rep and (time.monotonic() - started) * (rep + 1) / rep > ROUNDS_SECONDS:
+            break       # a slow machine gets fewer rounds
+        q["done"] = rep + 1
         if {"bump", "splice"} & set(kinds):
             run.measure("bare", "bare", None, (m.keep_alive, m.latency, m.first_visits))
         shift = rep * 2 % len(found)

@@ -56,7 +56,7 @@ def nginx_static(world, d):
   proxy_ssl_verify on; proxy_ssl_trusted_certificate {world.pki}/origin-ca.pem; proxy_ssl_server_name on; proxy_ssl_name $host;
   proxy_max_temp_file_size 0; resolver {w.DNS} ipv6=off;
   upstream {w.HOST} {{ server {w.UP}:443; keepalive 64; keepalive_requests 100000000; }}
-  server {{ listen {PORT} ssl backlog=8192; server_name {w.HOST}; location / {{ proxy_pass https://{w.HOST}; }} }}
+  server {{ listen {PORT} ssl http2 backlog=8192; http2_max_requests 100000000; server_name {w.HOST}; location / {{ proxy_pass https://{w.HOST}; }} }}
   server {{ listen {PORT} ssl; server_name *.{w.ZONE}; location / {{ proxy_pass https://$host; }} }} }}
 """)
     return ["nginx", "-c", conf], PORT
@@ -77,7 +77,7 @@ def haproxy(world, d, bump=True):
         back = "server s 0.0.0.0:0"
     conf = write(d + "/conf", f"""global
  nbthread 1
- maxconn 8000
+ maxconn 6000
  tune.ssl.ssl-ctx-cache-size 2000
  tune.ssl.default-dh-param 2048
 defaults

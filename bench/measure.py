@@ -139,6 +139,14 @@ class Contender:
         return int(n[1]), float(rate[1]), used
 
 
+    def h2load(self, seconds):
+        text, used, _ = self.load("h2load", "-c", 4, "-m", 100, "-t", 1, "-D", seconds, f"https://{w.HOST}/1k")
+        n = re.search(r"(\d+) succeeded, (\d+) failed", text)
+        if not n or int(n[1]) == 0 or "Application protocol: h2" not in text:
+            raise Failed("h2load: " + " / ".join(text.strip().splitlines()[-3:])[:160])
+        return int(n[1]), used
+
+
 # ---- what each kind is asked; each yields (metric, value)
 
 def keep_alive(s, q):
@@ -150,8 +158,14 @@ def keep_alive(s, q):
     yield "ka_rps", n / took
     yield "ka_cpu", used / n * 1e4
     if q["full"]:
-        n, used, _ = s.wrk("/100k", 16, 2)
+        n, used, _ = s.wrk("/100k", 16, 1)
         yield "k100_cpu", used / n * 1e4
+
+
+def http2(s, q):
+    s.h2load(1)
+    n, used = s.h2load(q["wrk"])
+    yield "h2_cpu", used / n * 1e4
 
 
 def new_connections(s, q):

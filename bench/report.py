@@ -89,6 +89,9 @@ def alone(medians):
     row("keep-alive, CPU s / 10,000 requests, 10 routes", ten, 3)
     row("… 10,000 routes", many, 3, f" ({many / ten:.2f} ×)" if ten and many else "")
     row("… scanning in both directions on", scan, 3, f" ({scan / ten:.2f} ×)" if ten and scan else "")
+    h2, nginx = of("egressd, h2", "h2_cpu"), of("nginx, h2", "h2_cpu")
+    row("HTTP/2 (100 streams a connection), CPU s / 10,000 requests", h2, 3)
+    row("… nginx as a static proxy, HTTP/1.1 behind it", nginx, 3, f" (egressd: {nginx / h2:.2f} × its requests a core)" if h2 and nginx else "")
     row("refused first packets (NFQUEUE, judged, answered, audited) / s", of("refusals", "syn_rate"), 0)
     row("… CPU s / 10,000", of("refusals", "syn_cpu"), 2)
     row("`egressctl run -- true`, ms", of("egressctl run", "run_ms"), 0)
@@ -112,7 +115,7 @@ def markdown(medians, samples, events, versions, absent, q, took):
         cpu = next((x.split(":")[1].strip() for x in f if x.startswith("model name")), "?")
     o = ["# Benchmarks", "", "Written by `make bench`; do not edit (what is said about the figures is `bench/notes.md`).", "",
          "![CPU of egressd and its peers](benchmarks.svg)", "",
-         f"{time.strftime('%Y-%m-%d')}, Linux {os.uname().release.split('-')[0]}, {os.cpu_count()} cores ({cpu}); {q['reps']} round(s), interleaved, medians; "
+         f"{time.strftime('%Y-%m-%d')}, Linux {os.uname().release.split('-')[0]}, {os.cpu_count()} cores ({cpu}); {q['done']} round(s), interleaved, medians; "
          f"{took / 60:.0f} minutes; load average at the end {os.getloadavg()[1]:.1f}.", "",
          "One core is the contender's, the other the client's and the servers'. egressd runs with its policy, its one-name checks and its audit log on "
          "(scanning off, as the peers have none), one engine; the peers' access logs are off. Of two figures of one run the ratio is what counts: "

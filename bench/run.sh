@@ -3,4 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "bench: needs root (network namespaces)" >&2; exit 1; }
-exec python3 bench/bench.py "$@"
+exec python3 -B bench/bench.py "$@"

@@ -156,7 +156,7 @@ http {{ access_log off; sendfile on; tcp_nopush on; default_type text/plain; kee
   ssl_certificate {self.pki}/origin.crt; ssl_certificate_key {self.pki}/leaf.key;
   ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:8m;
   server {{ listen 127.0.0.1:8099; location / {{ return 200 "taken\\n"; }} }}
-  server {{ listen 443 ssl backlog=8192; root {d}/www;
+  server {{ listen 443 ssl http2 backlog=8192; http2_max_requests 100000000; root {d}/www;
     location = /sink {{ client_body_buffer_size 1m; proxy_pass http://127.0.0.1:8099; proxy_pass_request_body off;
       proxy_set_header Content-Length ""; }} }} }}
 """)
