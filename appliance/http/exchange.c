@@ -53,18 +53,19 @@ static void end(struct exchange *x)
 static void on_timeout(struct engine_timer *t);
 static void tunnel(struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n, bool fin);
 
-static void set_timer(struct exchange *x)
-{
-    const struct timeouts *t = &x->e->policy->timeouts;
-    engine_timer_set(x->e, &x->timer, x->resp_started ? t->idle : t->response_head, on_timeout);
-}
-
 static bool is_grpc(const struct exchange *x)
 {
     const struct field *f = http_field(x->req->fields, x->req->n_fields, "content-type");
     if (!f || f->value_len < 16 || !http_ieq(f->value, 16, "application/grpc"))
         return false;
     return f->value_len == 16 || f->value[16] == '+' || f->value[16] == ';'; /* not grpc-web */
+}
+
+/* Streams both ways may begin with a long silence on the upstream's side, too. */
+static void set_timer(struct exchange *x)
+{
+    const struct timeouts *t = &x->e->policy->timeouts;
+    engine_timer_set(x->e, &x->timer, x->resp_started || is_grpc(x) ? t->idle : t->response_head, on_timeout);
 }
 
 static bool is_git_client(const struct exchange *x)
@@ -396,7 +397,8 @@ void exchange_request_abort(struct exchange *x, enum http_abort why)
     if (why == ABORT_PROTOCOL) {
         refuse(x, REASON_MALFORMED, 0, NULL);
     } else if (why == ABORT_TIMEOUT) {
-        x->detail = "the request's body stopped coming";
+        x->detail = x->resp_started ? "the agent took nothing of the response for too long"
+                                    : "the request's body stopped coming";
         refuse(x, REASON_LIMIT, 0, NULL);
     } else {
         if (!x->resp_fin)

@@ -226,12 +226,21 @@ static void on_closed(struct h2_stream *st)
     exchange_request_abort(st->base.x, st->reset_got || !st->reset_sent ? ABORT_PEER : ABORT_PROTOCOL);
 }
 
+static void on_stalled(struct h2_stream *st)
+{
+    if (st->base.x)
+        exchange_request_abort(st->base.x, ABORT_TIMEOUT);
+    else
+        h2_reset(st, NGHTTP2_CANCEL);
+}
+
 static const struct h2_role role = {.server = true,
     .begin = on_begin,
     .headers = on_headers,
     .data = on_data,
     .flush = on_flush,
     .closed = on_closed,
+    .stalled = on_stalled,
     .turn = on_turn,
     .over = on_over,
     .broken = on_broken,

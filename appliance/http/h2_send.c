@@ -52,12 +52,31 @@ static ssize_t on_send(nghttp2_session *ng, const uint8_t *p, size_t n, int flag
 
 /* ---- a stream's data ---- */
 
+static void on_stall(struct engine_timer *t)
+{
+    struct h2_stream *st = (struct h2_stream *)((char *)t - offsetof(struct h2_stream, stall));
+    struct h2_session *s = st->s;
+    h2_enter(s);
+    s->role->stalled(st);
+    h2_leave(s);
+}
+
+/* A window that stays shut holds our memory for as long (CVE-2019-9517). */
+static void set_stall(struct h2_stream *st)
+{
+    if (st->s->role->stalled)
+        engine_timer_set(st->s->e, &st->stall, st->s->e->policy->timeouts.request_body_idle, on_stall);
+}
+
 static void queue_consume(struct h2_stream *st, size_t n)
 {
     st->queue_off += n;
     st->queue_len -= n;
-    if (st->queue_len)
+    if (st->queue_len) {
+        set_stall(st);
         return;
+    }
+    engine_timer_clear(&st->stall);
     free(st->queue);
     st->queue = NULL;
     st->queue_off = st->queue_cap = 0;
@@ -67,6 +86,8 @@ static bool queue_add(struct h2_stream *st, const uint8_t *p, size_t n)
 {
     if (n == 0)
         return true;
+    if (!st->queue_len)
+        set_stall(st);
     if (st->queue_off + st->queue_len + n > st->queue_cap) {
         size_t cap = MAX((size_t)512, st->queue_len + n + st->queue_len / 2);
         uint8_t *b = malloc(cap);

@@ -6,8 +6,11 @@
 
 /* Reads in one turn, so that one fast peer does not hold up the loop. */
 #define TURN_READS 4
-/* Octets of slow streams that do not count against the connection's window. */
-#define HELD_MAX MIB(8)
+/* Octets of slow streams that do not count against the connection's window: more than all streams of a
+ * session hold if each is slow from the start, and a bound for those that were fast before. */
+#define HELD_MAX MIB(32)
+/* Beyond this much of them no window grows. */
+#define HELD_GROWTH MIB(8)
 /* SETTINGS entries in one frame. */
 #define SETTINGS_ENTRIES_MAX 32
 /* CONTINUATION frames of one block: 64 KiB in frames of usual size, and some. */
@@ -56,6 +59,7 @@ static void stream_free(struct h2_stream *st)
 {
     struct h2_session *s = st->s;
     engine_timer_clear(&st->timer);
+    engine_timer_clear(&st->stall);
     *st->prev = st->next;
     if (st->next)
         st->next->prev = st->prev;
@@ -130,7 +134,7 @@ static void give_back(struct h2_session *s)
 static void grow_window(struct h2_stream *st, size_t n)
 {
     st->since_growth += n;
-    if (st->since_growth < st->window || st->window >= H2_WINDOW_MAX)
+    if (st->since_growth < st->window || st->window >= H2_WINDOW_MAX || st->s->held > HELD_GROWTH)
         return;
     st->since_growth = 0;
     st->window *= 2;

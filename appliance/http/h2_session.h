@@ -25,7 +25,7 @@
 #include "appliance/http/h2_flood.h"
 
 #define H2_STREAMS_MAX 128
-#define H2_WINDOW KIB(256) /* of a stream, at first */
+#define H2_WINDOW KIB(64) /* of a stream, at first: what a slow one may cost us */
 #define H2_WINDOW_MAX MIB(2) /* of one whose octets are taken as fast as they come */
 #define H2_CONN_WINDOW MIB(4)
 
@@ -57,7 +57,8 @@ struct h2_stream {
     bool in_head, in_fin; /* the (final) head has come; all has */
     bool paused, touched;
 
-    struct engine_timer timer;
+    struct engine_timer timer; /* front: for the request's body */
+    struct engine_timer stall; /* front: for a peer that takes nothing of what is queued */
     uint32_t close_code;
     bool closed; /* nghttp2 has forgotten it */
     bool reset_sent, reset_got;
@@ -76,6 +77,9 @@ struct h2_role {
     void (*flush)(struct h2_stream *st); /* the turn in which something came is over */
     /** nghttp2 has forgotten the stream, while its exchange lives. */
     void (*closed)(struct h2_stream *st);
+    /** What is queued has not moved for so long that it is given up. NULL: that is for the exchange to say.
+     */
+    void (*stalled)(struct h2_stream *st);
     void (*goaway)(struct h2_session *s);
     /** Octets have come, and have been dealt with. */
     void (*turn)(struct h2_session *s);

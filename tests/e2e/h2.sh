@@ -4,7 +4,7 @@
 BIG=16777216 world_up
 cat >"$T/policy.yaml" <<'YAML'
 version: 1
-timeouts: {request_head: 3s}
+timeouts: {request_head: 3s, request_body_idle: 5s}
 egress:
   routes:
     - host: h2.test
@@ -79,7 +79,7 @@ for n in rapid_reset ping settings settings_empty priority window continuation c
 done
 check "flood: made_reset" starts raw flood_made_reset "GOAWAY"
 check "a head that does not end" starts raw slow_head "GOAWAY ENHANCE_YOUR_CALM"
-check "a window of nothing" is raw zero_window "0 then 5, other 200"
+check "a window of nothing" is raw zero_window "0 then 5, other 200, in the end CANCEL"
 check "a slow stream beside a fast one" is raw slow_stream "1000 beside 16777216"
 for n in not_http2 stream_zero even_stream data_on_idle frame_too_long window_overflow bad_hpack; do
     check "broken framing: $n" starts raw $n "GOAWAY"
@@ -91,5 +91,6 @@ for n in trailers_pseudo length_more length_less length_none length_twice transf
 done
 check "no case went wrong" bash -c "! grep EXCEPTION '$o/raw.out' '$o/raw1.out'"
 check "the log has the floods" logged 'e["event"]=="http" and e["reason"]=="limit" and e["detail"]=="too many streams were reset"'
+check "the log has the window that stayed shut" logged 'e["event"]=="http" and e["reason"]=="limit" and e["detail"] and "took nothing" in e["detail"]'
 check "the log's chains hold" ctl audit --state-dir "$T/state" --verify
 exit $FAILED

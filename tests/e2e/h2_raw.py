@@ -393,9 +393,11 @@ def zero_window():
     q = Peer()
     q.get(1)
     q.pump(5, q.over(1))
+    p.credit = False
     p.send(frame(WINDOW, 0, 1, struct.pack(">I", 5)))
     p.pump(1, lambda: 1 in p.body)
-    return "%d then %d, other %s" % (got, len(p.body.get(1, b"")), q.tell())
+    p.pump(12, lambda: 3 in p.reset or p.went or p.closed)
+    return "%d then %d, other %s, in the end %s" % (got, len(p.body.get(1, b"")), q.tell(), p.reset.get(3))
 
 
 @case
