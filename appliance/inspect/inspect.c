@@ -315,7 +315,7 @@ int inspect_feed(struct inspect *s, const uint8_t *in, size_t n, bool fin, struc
         uint64_t settled = layer_feed(s->root, in + fed, k, fin && fed + k == n);
         /* What is blocked: of the piece that holds it, and of what waited for that, nothing goes on. */
         if (!s->env.too_much && !(s->env.found && s->env.stop))
-            upto = settled;
+            upto = MAX(upto, settled);
         fed += k;
         if (s->env.found && !out->found) {
             out->found = true;

@@ -119,8 +119,8 @@ bool literals_add(
     struct literals *l, const uint8_t *text, size_t len, const struct pattern *p, const char *detector);
 /** Every form of a secret. `name` is the secret's. */
 bool literals_add_secret(struct literals *l, const char *name, const char *value);
-/** How honest servers write it in URLs, JSON and HTML, where that differs: for what comes back, in which escapes are not
- * undone. */
+/** How honest servers write it in URLs, JSON and HTML, where that differs: for what comes back, in which
+ * escapes are not undone. */
 bool literals_add_escaped(struct literals *l, const char *name, const char *value);
 bool literals_add_patterns(struct literals *l);
 /** After the last one. 0, or -errno with a message. */

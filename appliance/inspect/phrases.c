@@ -78,6 +78,9 @@ static unsigned rule_forget(const struct phrases *p)
     bool before = kind_at(p, 0) & W_BEFORE || IS(p, 0, "told") || IS(p, 0, "know") || IS(p, 0, "said");
     if (!before || kind_at(p, 0) & W_YOU)
         return 0;
+    if (IS(p, 0, "above") && kind_at(p, 1) & (W_ORDERS | W_RULES) && kind_at(p, 2) & W_FILLER &&
+        kind_at(p, 3) & W_OVERRIDE)
+        return is_told(p, 3) ? 0 : 3;
     for (unsigned k = 1; k < 8; k++) {
         uint32_t kind = kind_at(p, k);
         bool thing = IS(p, k - 1, "everything") || IS(p, k - 1, "anything") || IS(p, k - 1, "what") ||
@@ -100,6 +103,8 @@ static unsigned rule_persona(const struct phrases *p)
 {
     uint32_t last = kind_at(p, 0);
     bool mode = IS(p, 0, "mode") && kind_at(p, 1) & (W_SYSTEM | W_FREE);
+    if (last & W_SYSTEM && (you_are_now(p, 1) || you_are_now(p, 2)))
+        return 2;
     if (!(last & (W_FREE | W_MACHINE)) && !mode)
         return 0;
     for (unsigned k = 1; k < 7; k++) {
@@ -129,21 +134,22 @@ static unsigned rule_conceal(const struct phrases *p)
     return 0;
 }
 
+/* A verb, all of something, what it is, and where to, not far from each other. */
 static unsigned rule_exfiltrate(const struct phrases *p)
 {
-    uint32_t seen = kind_at(p, 0);
-    if (!(seen & (W_PLACE | W_PRIVATE | W_TOKEN)))
+    unsigned what = 1;
+    bool whole = false;
+    if (!(kind_at(p, 0) & W_PLACE))
         return 0;
-    for (unsigned k = 1; k < 20; k++) {
+    while (what < 9 && !(kind_at(p, what) & (W_PRIVATE | W_TOKEN)))
+        what++;
+    if (what == 9)
+        return 0;
+    for (unsigned k = what + 1; k < what + 8; k++) {
         uint32_t kind = kind_at(p, k);
-        if (kind & W_SEND && !(kind & W_PLACE && !(seen & W_PLACE))) {
-            if (!(seen & W_PLACE) || is_told(p, k))
-                continue;
-            if (seen & (W_PRIVATE | W_TOKEN) && seen & W_WHOLE)
-                return 3;
-            return seen & W_PRIVATE ? 2 : seen & W_TOKEN ? 1 : 0;
-        }
-        seen |= kind;
+        if (kind & W_SEND && !is_told(p, k) && !is_forbidden(p, k))
+            return whole ? 3 : kind_at(p, what) & W_PRIVATE ? 2 : 1;
+        whole |= (kind & W_WHOLE) != 0;
     }
     return 0;
 }
@@ -195,7 +201,7 @@ static unsigned rule_address(const struct phrases *p)
 static unsigned rule_authority(const struct phrases *p)
 {
     if (IS(p, 0, "override") && kind_at(p, 1) & W_SYSTEM)
-        return 2;
+        return 1;
     if (kind_at(p, 0) & W_YOU && IS(p, 1, "on") && IS(p, 2, "now") && IS(p, 3, "from"))
         return 2;
     return IS(p, 0, "prompt") && kind_at(p, 1) & W_SYSTEM && (IS(p, 2, "begin") || IS(p, 2, "end")) ? 2 : 0;
@@ -203,7 +209,7 @@ static unsigned rule_authority(const struct phrases *p)
 
 static unsigned rule_order(const struct phrases *p)
 {
-    return kind_at(p, 0) & (W_DO | W_SEND) && !is_told(p, 0) ? 1 : 0;
+    return kind_at(p, 0) & W_DO && !is_told(p, 0) ? 1 : 0;
 }
 
 static unsigned (*const rules[PHRASE_RULES])(const struct phrases *) = {

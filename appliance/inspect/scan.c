@@ -15,7 +15,7 @@
 struct look {
     struct scan_env *env;
     const uint8_t *p;
-    size_t n, ctx;
+    size_t n, ctx, old; /* old: octets of p that came before */
     uint64_t base; /* offset of p[0] in the text */
     bool fin;
     size_t open; /* the first octet that is not settled */
@@ -74,7 +74,7 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
     if (start < k->ctx || start >= k->match || !wanted(k->env, l))
         return 0;
     if (l->pattern && !l->pattern->verify) {
-        if (k->n_magic < SCAN_MAGIC_MAX)
+        if (k->n_magic < SCAN_MAGIC_MAX && to > k->old) /* each is told once */
             k->magic[k->n_magic++] = (struct scan_magic){start, l->len == 4};
         return 0;
     }
@@ -162,6 +162,7 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
         k.p = w;
         k.n += s->n;
         k.ctx = s->ctx;
+        k.old = s->n;
     }
     uint64_t base = k.base = s->at - k.ctx;
     look(&k);
