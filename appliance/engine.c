@@ -14,10 +14,13 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
+#define REVOKED_MS 1000
+
 struct role {
     struct engine engine;
     uv_poll_t control;
     struct engine_timer deadline; /* of draining */
+    uint64_t last_deadline; /* of what a newer policy still has; 0: not there yet */
     struct gate *gate;
     bool rotation_asked;
     int status;
@@ -33,8 +36,16 @@ static struct role *role_of(struct engine *e)
 static void on_deadline(struct engine_timer *t)
 {
     struct role *r = (struct role *)((char *)t - offsetof(struct role, deadline));
-    flows_abort(&r->engine);
-    uv_stop(&r->engine.loop);
+    struct engine *e = &r->engine;
+    if (!r->last_deadline)
+        r->last_deadline = engine_now_ms(e) + KEPT_DRAIN_MS;
+    flows_abort_revoked(e);
+    if (e->n_flows && engine_now_ms(e) < r->last_deadline) {
+        engine_timer_set(e, t, REVOKED_MS, on_deadline); /* there may be another reload */
+        return;
+    }
+    flows_abort(e);
+    uv_stop(&e->loop);
 }
 
 static void start_drain(struct role *r)

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include <openssl/x509.h>
+#include <sys/mman.h>
 
 #include "appliance/ipc.h"
 #include "appliance/monitor_internal.h"
 #include "lib/base.h"
 #include "lib/log.h"
+#include "lib/policy_text.h"
 
 struct generation *generation_in(struct monitor *m, enum generation_state s)
 {
@@ -35,8 +37,27 @@ static void inputs_free(struct inputs *in)
     *in = (struct inputs){0};
 }
 
+/* What engines look at when they drain: 1, until a later policy takes the route away or changes it. */
+static void make_kept(struct generation *g)
+{
+    size_t n = g->in.policy->n_routes + 1;
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    g->kept = p == MAP_FAILED ? NULL : memset(p, 1, n);
+}
+
+static void keep_by(struct monitor *m, const struct policy *now)
+{
+    for (unsigned i = 0; i < GENERATIONS; i++) {
+        struct generation *g = &m->generations[i];
+        if (g->kept && (g->state == GEN_PRESENT || g->state == GEN_DRAINING) && g->in.policy != now)
+            policy_keep(g->in.policy, now, g->kept);
+    }
+}
+
 static void generation_free(struct generation *g)
 {
+    if (g->kept)
+        (void)munmap(g->kept, g->in.policy->n_routes + 1);
     inputs_free(&g->in);
     generation_close_proxy(g);
     *g = (struct generation){.state = GEN_NONE};
@@ -90,6 +111,7 @@ int generation_start(struct monitor *m, struct inputs *in)
         .number = ++m->last_number,
         .in = *in,
         .deadline = monitor_now_ms() + START_DEADLINE_MS};
+    make_kept(g);
     int err = generation_open_proxy(m, g);
     return err ? err : start_all(m, g, (unsigned)(g - m->generations));
 }
@@ -147,7 +169,9 @@ void generation_ready(struct monitor *m, struct generation *g)
             generation_failed(m, g, why);
             return;
         }
-        generation_drain(m, before, before->in.policy->timeouts.drain);
+        keep_by(m, g->in.policy);
+        generation_drain(m, before,
+            before->in.policy->timeouts.drain + DRAIN_GRACE_MS + (before->kept ? KEPT_DRAIN_MS : 0));
     }
     g->state = GEN_PRESENT;
     if (before)

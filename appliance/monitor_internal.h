@@ -34,6 +34,7 @@
 #define START_DEADLINE_MS 10000
 #define STOP_DRAIN_MS 300 /* the agent is gone by then; this is for the last lines of the log */
 #define STOP_KILL_MS 2000
+#define DRAIN_GRACE_MS 1000 /* for the last lines of engines that end at their deadline */
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 5000
 #define BACKOFF_FORGET_MS 10000 /* who lived that long starts at once again */
@@ -65,6 +66,7 @@ struct generation {
     struct inputs in;
     struct child resolver, engines[ENGINES_PER_SET];
     int proxy4[ENGINES_PER_SET]; /* the explicit proxy's listeners */
+    uint8_t *kept; /* shared with its engines, one for each route and one more; NULL: nothing is kept */
     unsigned n_proxy; /* 0: this policy has none */
     uint64_t deadline; /* ms: of becoming ready, or of draining */
 };

@@ -296,3 +296,22 @@ bool policy_diff(FILE *out, const struct policy *a, const struct policy *b)
     cleanup_free char *before = render_settings(a), *after = render_settings(b);
     return diff_text(out, "settings", before, after) || any;
 }
+
+void policy_keep(const struct policy *old, const struct policy *now, uint8_t *kept)
+{
+    for (size_t i = 0; i < old->n_routes; i++) {
+        const struct route *r = &old->routes[i], *same = same_host(now, r);
+        cleanup_free char *before = render_route(r), *after = same ? render_route(same) : NULL;
+        if (!before || !after || strcmp(before, after) != 0)
+            kept[i] = 0;
+    }
+    for (size_t i = 0; i < now->n_routes; i++) {
+        char name[HOSTNAME_MAX + 3];
+        (void)snprintf(name, sizeof name, "%s", now->routes[i].host);
+        if (now->routes[i].wildcard)
+            name[0] = '_';
+        const struct route *covered = policy_route(old, name);
+        if (covered && !covered->implied && strcmp(covered->host, now->routes[i].host) != 0)
+            kept[covered->index] = 0;
+    }
+}

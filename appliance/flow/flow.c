@@ -549,17 +549,38 @@ void flows_drain(struct engine *e)
     }
 }
 
+static void abort_one(struct flow *f)
+{
+    if (f->stage == STAGE_HTTP) {
+        http_front_close(&f->front);
+    } else if (f->stage == STAGE_RELAY) {
+        relay_abort(f->relay);
+    } else {
+        f->detail = "ended by a reload or stop";
+        over(f, true);
+    }
+}
+
+/* Plain HTTP has a route for each request, not one of its own. */
+static bool is_kept(const struct flow *f)
+{
+    const uint8_t *kept = f->e->config->kept;
+    return kept && f->route && !f->route->implied && kept[f->route->index];
+}
+
+void flows_abort_revoked(struct engine *e)
+{
+    for (struct flow *f = e->flows, *next; f; f = next) {
+        next = f->next;
+        if (!is_kept(f))
+            abort_one(f);
+    }
+}
+
 void flows_abort(struct engine *e)
 {
     for (struct flow *f = e->flows, *next; f; f = next) {
         next = f->next;
-        if (f->stage == STAGE_HTTP) {
-            http_front_close(&f->front);
-        } else if (f->stage == STAGE_RELAY) {
-            relay_abort(f->relay);
-        } else {
-            f->detail = "ended by a reload or stop";
-            over(f, true);
-        }
+        abort_one(f);
     }
 }

@@ -45,6 +45,8 @@ const char *flow_dns_id(const struct flow *f);
 
 /** Drain: those that serve nothing end now, the others after what they serve. */
 void flows_drain(struct engine *e);
+/** After that: those whose route the present policy has no more as it was. */
+void flows_abort_revoked(struct engine *e);
 /** The end of the engine: all of them, now. */
 void flows_abort(struct engine *e);
 

@@ -121,8 +121,9 @@ check "...and notes nothing" bash -c "! grep -q '\"verdict\":\"audit\",\"reason\
 
 # ---- reload: what is under way ends under the old rules, or with the drain ----
 policy() { printf 'version: 1\negress:\n  routes:\n'; printf '    - host: %s\n' "$@"; printf 'timeouts: {drain: 3s}\n'; }
-policy origin.test strange.test >"$T/one.yaml"
-policy origin.test >"$T/two.yaml"
+policy origin.test strange.test git.test >"$T/one.yaml"
+policy origin.test git.test >"$T/two.yaml"
+policy origin.test >"$T/three.yaml"
 S=tools$$
 mkdir -m 777 "$T/out3"
 cat >"$T/long.sh" <<CASES
@@ -133,8 +134,9 @@ cat >"$T/short.sh" <<CASES
 cd $T/out3
 (for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 0.1; echo x; done) | curl -sSN -T . -o short.body https://strange.test/echo 2>short.err; echo \${PIPESTATUS[1]} >short.status
 CASES
+sed 's/strange.test/git.test/; s/long\./kept./g' "$T/long.sh" >"$T/kept.sh"
 cat >"$T/agent.sh" <<CASES
-bash $T/long.sh & bash $T/short.sh &
+bash $T/long.sh & bash $T/short.sh & bash $T/kept.sh &
 touch $T/out3/started
 wait
 CASES
@@ -153,6 +155,10 @@ check "reload: a request in flight ends under the old rules" eventually 5 grep -
 check "reload: a long one to a revoked host is cut" eventually 8 test -s "$T/out3/long.status"
 within() { read -r s at <"$T/out3/long.status"; local ms=$(((at - start) / 1000000)); [ "$s" != 0 ] && [ $ms -ge 2000 ] && [ $ms -le 4000 ] || { echo "status $s after $ms ms"; return 1; }; }
 check "...within the drain time, and seen as cut" within
+sleep 1
+check "reload: one to a host that stays goes on" bash -c "! test -s '$T/out3/kept.status'"
+check "reload: until a later one revokes that host" bash -c "ip netns exec $W-host '$BUILD/egressctl' reload $S --policy '$T/three.yaml'"
+check "...then it is cut too" eventually 5 test -s "$T/out3/kept.status"
 ctl stop $S >/dev/null 2>&1
 wait $RUN 2>/dev/null
 exit $FAILED

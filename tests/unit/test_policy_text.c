@@ -122,6 +122,34 @@ Test(policy_text, explain_body)
     policy_free(p);
 }
 
+Test(policy_text, what_a_reload_keeps)
+{
+    static const char base[] = "version: 1\n"
+                               "egress:\n"
+                               "  routes:\n"
+                               "    - {host: same.example}\n"
+                               "    - {host: gone.example}\n"
+                               "    - {host: changed.example}\n"
+                               "    - {host: '*.wide.example'}\n"
+                               "    - {host: '*.whole.example'}\n";
+    static const char next[] = "version: 1\n"
+                               "egress:\n"
+                               "  routes:\n"
+                               "    - {host: '*.whole.example'}\n"
+                               "    - {host: changed.example, ports: [443]}\n"
+                               "    - {host: '*.wide.example'}\n"
+                               "    - {host: x.wide.example, matches: [{methods: [GET]}]}\n"
+                               "    - {host: same.example}\n";
+    struct policy *a = load(base), *b = load(next);
+    uint8_t kept[5] = {1, 1, 1, 1, 1}, want[5] = {1, 0, 0, 0, 1};
+    policy_keep(a, b, kept);
+    cr_expect_arr_eq(kept, want, 5);
+    policy_keep(a, a, kept);
+    cr_expect_arr_eq(kept, want, 5, "what was lost once stays lost");
+    policy_free(a);
+    policy_free(b);
+}
+
 Test(policy_text, diff)
 {
     struct policy *a = load(policy_a), *same = load(policy_a);
