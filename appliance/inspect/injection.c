@@ -27,7 +27,8 @@ struct injection {
     char reference_kind; /* '&', '\\'; 0: none */
     char last, quote; /* the character before; of an attribute's value */
     size_t tag; /* octets of the tag so far; 0: none */
-    char markup[MARKUP_MAX]; /* the last characters but spaces, in lower case */
+    char markup[MARKUP_MAX]; /* characters but spaces from '<', '[' or '#' on, in lower case */
+    uint8_t n_markup; /* 0: there is none */
     int rule; /* that fitted; -1 */
     uint64_t word_at; /* offset of the word's first octet */
 };
@@ -68,22 +69,31 @@ static void letter(struct reader *r, char c)
 static const struct {
     const char *text;
     unsigned weight;
-} marks[] = {{"<|im_start|>system", 2}, {"<|system|>", 2}, {"[inst]", 2}, {"<<sys>>", 2},
-    {"<|start_header_id|>system", 2}, {"###system:", 2}, {"[system]", 1}, {"<system>", 1}, {"</system>", 1},
-    {"<invokename=", 2}, {"<function_calls>", 1}, {"<|endoftext|>", 1}, {"[systemmessage]", 2},
-    {"endsystemprompt", 1}};
+} marks[] = {
+    {"<|im_start|>system", 2},
+    {"<|system|>", 2},
+    {"[inst]", 2},
+    {"<<sys>>", 2},
+    {"<|start_header_id|>system", 2},
+    {"###system:", 2},
+    {"[system]", 1},
+    {"<system>", 1},
+    {"</system>", 1},
+    {"<invokename=", 2},
+    {"<function_calls>", 1},
+    {"<|endoftext|>", 1},
+    {"[systemmessage]", 2},
+};
 
 static void mark(struct injection *j, struct reader *r, char c)
 {
     if (c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '*')
         return;
-    memmove(j->markup, j->markup + 1, MARKUP_MAX - 1);
-    j->markup[MARKUP_MAX - 1] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    if (c != '>' && c != ']' && c != 'm' && c != 'M' && c != ':' && c != '=')
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-        size_t len = MIN(strlen(marks[i].text), (size_t)MARKUP_MAX);
-        if (memcmp(j->markup + MARKUP_MAX - len, marks[i].text, len) == 0 && j->rule < 0) {
+    j->markup[j->n_markup++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    bool may_end = c == '>' || c == ']' || c == 'm' || c == 'M' || c == ':' || c == '=';
+    for (size_t i = 0; may_end && i < ARRAY_LEN(marks); i++) {
+        if (strlen(marks[i].text) == j->n_markup && memcmp(j->markup, marks[i].text, j->n_markup) == 0 &&
+            j->rule < 0) {
             end_word(j, r);
             if (j->rule < 0)
                 j->rule = phrases_markup(&r->phrases, marks[i].weight);
@@ -119,8 +129,10 @@ static void character(struct injection *j, uint32_t c)
     bool tag = j->html && in_tag(j, c);
     struct reader *r = tag ? &j->attribute : &j->text;
     char n = normal_char(c);
-    if (c < 0x80)
-        mark(j, r, (char)c);
+    if (c == '[' || (c == '<' && j->last != '<') || (c == '#' && j->last != '#') || j->n_markup == MARKUP_MAX)
+        j->n_markup = 0;
+    if (j->n_markup || c == '<' || c == '[' || c == '#')
+        mark(j, r, (char)(c < 0x80 ? c : '?'));
     j->last = c < 0x80 ? (char)c : 0;
     if (tag && !j->quote)
         return;

@@ -5,6 +5,7 @@
 #include "appliance/inspect/layer.h"
 
 #define EDGE 512u
+#define APART_MAX KIB(16) /* strings further apart are not put together: nothing is held that long */
 #define NESTING_MAX 64u /* deeper, a key may be taken for a value */
 
 enum { VALUES, KEYS };
@@ -128,6 +129,17 @@ static size_t string_length(struct json *j, const uint8_t *p, size_t n)
     return i;
 }
 
+/* What ends in the middle of something may go on in the next string, but not for ever. */
+static uint64_t settled(struct below *b, uint64_t end)
+{
+    static const uint8_t gap[] = "\n\n";
+    uint64_t upto = below_settled(b, end);
+    if (end - upto <= APART_MAX)
+        return upto;
+    below_feed(b, gap, 2, end, false);
+    return below_settled(b, end);
+}
+
 uint64_t json_feed(struct json *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
     for (size_t i = 0; i < n && !(j->env->found && j->env->stop); i++) {
@@ -143,7 +155,7 @@ uint64_t json_feed(struct json *j, uint64_t at, const uint8_t *p, size_t n, bool
     }
     for (unsigned k = 0; k < 2 && fin; k++)
         below_feed(&j->below[k], NULL, 0, at + n, true);
-    uint64_t values = below_settled(&j->below[VALUES], at + n), keys = below_settled(&j->below[KEYS], at + n);
+    uint64_t values = settled(&j->below[VALUES], at + n), keys = settled(&j->below[KEYS], at + n);
     /* the end of a long string has not been handed down yet */
     uint64_t tail = j->in_string && j->n > EDGE && !fin ? MIN(at + n, j->tail_at) : at + n;
     return MIN(MIN(values, keys), tail);

@@ -96,3 +96,35 @@ Test(inspect_outbound, split_over_json)
     expect_blocked("{\"", "Kq7-zR2v\":0,\"/W9+pL4xT6_m\":1", "}", NULL);
     expect_passed("{\"a\":\"Kq7-zR2v\",\"b\":\"x\",\"c\":\"/W9+pL4xT6_m\"}");
 }
+
+/* What is large and harmless goes through, and little of it waits at any time. */
+Test(inspect_outbound, large_bodies)
+{
+    static const char *const forms[][2] = {
+        {"{\"messages\":[{\"content\":\"", "\"}]}"}, {"[\"a\",\"", "\"]"}, {"a=", ""}, {"\\u0041", "\\n"}};
+    static const char *const fills[] = {"Lorem ipsum\\n dolor \\\"sit\\\" amet, ", "QUJDREVGR0hJSktMTU5PUFFS",
+        "0123456789abcdef", "a%20b%2Fc&amp;", "x"};
+    const size_t size = 3u << 20;
+    uint8_t *in = malloc(size + 100);
+    for (size_t f = 0; f < ARRAY_LEN(forms) * ARRAY_LEN(fills); f++) {
+        const char *const *form = forms[f / ARRAY_LEN(fills)], *fill = fills[f % ARRAY_LEN(fills)];
+        size_t n = (size_t)sprintf((char *)in, "%s", form[0]);
+        while (n < size)
+            n += (size_t)sprintf((char *)in + n, "%s", fill);
+        n += (size_t)sprintf((char *)in + n, "%s", form[1]);
+        struct inspect_config c = {.detectors = OUT};
+        struct inspect *s = inspect_open(inspector, &c);
+        for (size_t at = 0, sent = 0; at < n; at += 50000) {
+            struct inspect_out out;
+            size_t k = MIN(n - at, (size_t)50000);
+            cr_assert_eq(
+                inspect_feed(s, in + at, k, at + k == n, &out), 0, "%s %s at %zu", form[0], fill, at);
+            cr_assert(!out.found, "%s %s: %s", form[0], fill, out.finding.detector);
+            for (unsigned i = 0; i < out.n_spans; i++)
+                sent += out.span[i].n;
+            cr_assert_leq(at + k - sent, 100000, "%s %s at %zu: %zu held", form[0], fill, at, at + k - sent);
+        }
+        inspect_close(s);
+    }
+    free(in);
+}
