@@ -48,6 +48,8 @@ static int container_check(struct sandbox *sb)
         return -EINVAL;
     }
     struct words w = {0};
+    if (c.podman) /* needs no service */
+        return 0;
     cli_begin(&c, &w);
     words_add_all(&w, "version", NULL);
     if (cli_run(&w, true) == 0)
@@ -345,36 +347,33 @@ static int container_put_file(struct record *r, const char *name, const struct b
     return 0;
 }
 
-/* `kill` or `stop` of one container; it need not be there. */
-static int tell(
-    const struct record *r, const char *what, const char *verb, const char *option, const char *value)
+static int container_reload(struct record *r)
 {
     struct cli c = cli_of(record_str(r, "backend"));
     char name[CONTAINER_NAME_MAX];
     struct words w = {0};
     cli_begin(&c, &w);
-    words_add_all(&w, verb, option, value, container_name(name, r->name, what), NULL);
+    words_add_all(&w, "kill", "--signal", "HUP", container_name(name, r->name, "sidecar"), NULL);
     return cli_run(&w, true) == 0 ? 0 : -ESRCH;
-}
-
-static int container_reload(struct record *r)
-{
-    return tell(r, "sidecar", "kill", "--signal", "HUP");
 }
 
 static int container_stop(struct record *r, bool grace)
 {
-    (void)tell(r, "agent", "kill", "--signal", "KILL");
-    if (grace)
-        (void)tell(r, "sidecar", "stop", "--time", DRAIN_S);
+    struct cli c = cli_of(record_str(r, "backend"));
+    char name[CONTAINER_NAME_MAX];
+    struct words w = {0};
+    cli_remove(&c, container_name(name, r->name, "agent"));
+    if (!grace)
+        return 0;
+    cli_begin(&c, &w);
+    words_add_all(&w, "stop", "--time", DRAIN_S, container_name(name, r->name, "sidecar"), NULL);
+    (void)cli_run(&w, true);
     return 0;
 }
 
 static int container_remove(struct record *r)
 {
     struct cli c = cli_of(record_str(r, "backend"));
-    (void)tell(r, "agent", "kill", "--signal", "KILL");
-    (void)tell(r, "sidecar", "kill", "--signal", "KILL");
     int err = cli_remove_all(&c, r->name);
     container_remove_files(container_dir(r));
     return err;

@@ -1,6 +1,7 @@
 #include "hostctl/container_cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static bool has_cgroups(pid_t pid)
     (void)snprintf(line, sizeof line, "/proc/%d/mountinfo", (int)pid);
     FILE *f = fopen(line, "re");
     while (f && !found && fgets(line, sizeof line, f))
-        found = strstr(line, " - cgroup") != NULL;
+        found = strstr(line, " /sys/fs/cgroup") && strstr(line, " - cgroup");
     if (f)
         (void)fclose(f);
     return found;
@@ -89,6 +90,14 @@ static bool mixed_cgroups(pid_t lender)
     if (lender)
         (void)snprintf(path, sizeof path, "/proc/%d/root/sys/fs/cgroup/unified", (int)lender);
     return access(path, F_OK) == 0;
+}
+
+int cli_mounts(const struct cli *c)
+{
+    char path[64];
+    pid_t lender = c->podman && geteuid() == 0 && cli_present("nsenter") ? lender_of_mounts() : 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)lender);
+    return lender ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 }
 
 void cli_begin(const struct cli *c, struct words *w)
@@ -174,22 +183,39 @@ static char *list_names(const struct cli *c, const char *kind)
     return cli_output(&w);
 }
 
+static void add_remove(const struct cli *c, const char *kind, struct words *w)
+{
+    cli_begin(c, w);
+    words_add_all(w, kind, "rm", NULL);
+    if (strcmp(kind, "container") == 0)
+        words_add_all(w, "--force", "--volumes", NULL);
+    if (strcmp(kind, "container") == 0 && c->podman)
+        words_add_all(w, "--time", "0", NULL); /* or it waits for a SIGTERM to be obeyed */
+}
+
+void cli_remove(const struct cli *c, const char *container)
+{
+    struct words w = {0};
+    add_remove(c, "container", &w);
+    words_add(&w, container);
+    (void)cli_run(&w, true);
+}
+
+/* One after the other: when two containers leave a network at the same time, neither takes its bridge away.
+ */
 static int remove_kind(const struct cli *c, const char *kind, const char *sandbox)
 {
-    int err = 0;
     cleanup_free char *names = list_names(c, kind);
     if (!names) {
         log_warn("%s does not list its %ss", c->program, kind);
         return -EBUSY;
     }
+    int err = 0;
     for (char *save = NULL, *name = strtok_r(names, "\n", &save); name; name = strtok_r(NULL, "\n", &save)) {
         if (!is_ours(c, kind, name, sandbox))
             continue;
         struct words w = {0};
-        cli_begin(c, &w);
-        words_add_all(&w, kind, "rm", NULL);
-        if (strcmp(kind, "container") == 0)
-            words_add_all(&w, "--force", "--volumes", NULL);
+        add_remove(c, kind, &w);
         words_add(&w, name);
         if (cli_run(&w, false) != 0)
             err = -EBUSY;

@@ -22,6 +22,9 @@ struct cli cli_of(const char *backend);
 /** Is there such a program in PATH? Does not say so. */
 bool cli_present(const char *program);
 
+/** Where our own mounts would not do (see the source), a descriptor of the mount namespace to run it in, else
+ * -1. */
+int cli_mounts(const struct cli *c);
 /** The beginning of each command line, up to and without the subcommand. */
 void cli_begin(const struct cli *c, struct words *w);
 
@@ -37,6 +40,8 @@ json_t *cli_inspect(const struct cli *c, const char *kind, const char *name);
 /** An object's member by a path "NetworkSettings.Networks"; NULL where a step is missing. Borrowed. */
 json_t *cli_member(json_t *object, const char *path);
 
+/** Removes one container, whatever it does, quietly. It is gone from its networks then. */
+void cli_remove(const struct cli *c, const char *container);
 /** Removes all containers, then all networks, whose name begins with egressd-NAME- and whose label says NAME.
  * 0 or -EBUSY (said) where one is left. */
 int cli_remove_all(const struct cli *c, const char *sandbox);

@@ -116,8 +116,9 @@ int container_exec(struct record *r, const struct exec_request *req)
 /* -- if we are killed -- */
 
 /* It holds nothing but the pipe: not our caller's descriptors, and not the lock that says that we live. */
-static _Noreturn void guard(int fd, char *program)
+static _Noreturn void guard(int fd, int mounts, char *program)
 {
+    char option[64];
     char word;
     ssize_t n;
     (void)setsid();
@@ -126,13 +127,16 @@ static _Noreturn void guard(int fd, char *program)
     for (int i = 0; i < 3; i++)
         (void)dup2(null, i);
     for (int i = 3; i < 1024; i++)
-        if (i != fd)
+        if (i != fd && i != mounts)
             (void)close(i);
     while ((n = read(fd, &word, 1)) < 0 && errno == EINTR)
         ;
     if (n == 1)
         _exit(0);
     (void)close(fd);
+    (void)snprintf(option, sizeof option, "--mount=/proc/self/fd/%d", mounts);
+    if (mounts >= 0 && fcntl(mounts, F_SETFD, 0) == 0)
+        (void)execlp("nsenter", "nsenter", option, "--", program, "gc", (char *)NULL);
     (void)execl(program, "egressctl", "gc", (char *)NULL);
     _exit(EXIT_EGRESSCTL);
 }
@@ -145,10 +149,11 @@ void container_start_warden(struct container *k)
         return; /* then `gc` has to be called by hand */
     for (size_t i = 0; i < 2; i++)
         (void)fcntl(fd[i], F_SETFD, FD_CLOEXEC);
+    cleanup_fd int mounts = cli_mounts(&k->cli); /* who lends it may be gone by then */
     k->warden = fork();
     if (k->warden == 0) {
         (void)close(fd[1]);
-        guard(fd[0], program);
+        guard(fd[0], mounts, program);
     }
     (void)close(fd[0]);
     k->warden_fd = fd[1];

@@ -109,20 +109,20 @@ check "...in the log" logged 'e["event"]=="http" and e["host"]=="plain.test" and
 
 # One container, many questions: each start costs a second.
 run -- /bin/busybox sh -c "
-w() { busybox wget -q -T 5 -O - \"\$@\" 2>&1; }
+w() { busybox wget -q -O - \"\$@\" 2>&1; }
 busybox() { /bin/busybox \"\$@\"; }
 echo \"== denied\"; w http://forbidden.test/
 echo \"== raw\"; w http://$FORBIDDEN/
 echo \"== foreign dns\"; busybox nslookup forbidden.test $DNS
-echo \"== direct\"; busybox nc -w 2 $ORIGIN 9 </dev/null; echo nc \$?
-echo \"== route\"; busybox ip route replace default via 10.0.0.1; busybox ip route
+echo \"== direct\"; busybox nc -w 2 $ORIGIN 9 </dev/null 2>&1; echo nc \$?
+echo \"== route\"; busybox ip route replace default via 10.0.0.1 2>&1; busybox ip route
 echo \"== caps\"; busybox grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status
 echo \"== id\"; busybox id
 echo \"== resolv\"; busybox cat /etc/resolv.conf
 echo \"== env\"; busybox env
 echo \"== ca\"; busybox grep -c BEGIN /egress-ca.crt; busybox sh -c 'busybox grep -c BEGIN.CERT \$SSL_CERT_FILE'
 echo \"== links\"; busybox ip -o link
-echo \"== host\"; busybox nc -w 2 \$(busybox ip -o -4 addr show eth0 | busybox sed 's/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1.1/') 22 </dev/null; echo nc \$?
+echo \"== host\"; busybox nc -w 2 \$(busybox ip -o -4 addr show eth0 | busybox sed 's/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1.1/') 22 </dev/null 2>&1; echo nc \$?
 echo \"== files\"; busybox ls -l /run/egressd /var/lib/egressd 2>&1
 " >"$T/asked"
 part() { awk -v want="== $1" '$0 == want {on = 1; next} /^== / {on = 0} on' "$T/asked"; }
@@ -145,8 +145,7 @@ check "the runtime's host is closed" has host 'nc 1'
 check "the CA is there" has ca '^[1-9]'
 check "the sidecar's files are not" hasnt files 'policy|secrets|audit'
 check "no token in the agent's environment" hasnt env "$API_TOKEN"
-check "an image with nothing but a static program" env IMG=localhost/static true
-IMG=localhost/static check "...reaches an allowed name" says 'hello from the origin' -- /fetch plain.test
+IMG=localhost/static check "an image of one static program reaches an allowed name" says 'hello from the origin' -- /fetch plain.test
 IMG=localhost/static check "...and reads why another is closed" says 'no_route' -- /fetch forbidden.test
 tls_token() { # the agent has no TLS of its own in these images: curl of this host's, in an image made of it
     local libs
@@ -162,10 +161,95 @@ check "a real token goes on, over TLS" tls_token
 check "status of CMD" status_is 7 run -- /bin/busybox sh -c 'exit 7'
 check "127 where CMD is missing" status_is 127 run -- /nonexistent
 check "126 where CMD cannot be run" status_is 126 run -- /etc/passwd
-check "125 for an image that is not there" status_is 125 env IMG=localhost/missing bash -c true
+IMG=localhost/missing check "125 for an image that is not there" status_is 125 run -- /fetch
 pipes() { head -c 300000 /dev/urandom >"$T/in" && run -- /bin/busybox cat <"$T/in" | cmp - "$T/in"; }
 check "stdin and stdout are CMD's" pipes
 err_passes() { run -- /bin/busybox sh -c 'echo oops >&2' && grep -qx oops "$T/err"; }
 check "stderr is CMD's" err_passes
 who() { says '^uid=1234 gid=4321' --user 1234:4321 -- /bin/busybox id; }
 check "--user UID:GID" who
+
+# -- a living one: exec, ps, reload, signals
+# In the background, so that $! is egressctl itself.
+ctl_in_background() { exec ip netns exec "$W-host" "$BUILD/egressctl" "$@"; }
+mkdir -p "$T/long"
+ctl_in_background run --backend podman --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name long \
+    --dns-upstream $DNS --state-dir "$T/long" -- /bin/busybox sh -c 'trap "echo got TERM; exit 9" TERM; echo up; while :; do /bin/busybox sleep 0.1; done' \
+    >"$T/long.out" 2>"$T/long.err" &
+LONG=$!
+eventually 20 grep -q up "$T/long.out" || not_ok "a long run" "$(cat "$T/long.err")"
+eventually 5 bash -c "ctl() { ip netns exec $W-host $BUILD/egressctl \"\$@\"; }; ctl ps | grep -q running"
+check "ps shows it" bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -E 'long.*(running|ready|ok)'"
+xc() { ctl exec long -- "$@" 2>"$T/err"; }
+exec_is() { local want=$1 out; shift; out=$(xc "$@"); grep -qE -- "$want" <<<"$out" || { echo "$out"; cat "$T/err"; return 1; }; }
+check "exec is not root" exec_is 'uid=65520' /bin/busybox id
+check "exec has no capability" exec_is '^CapBnd:.0000000000000000' /bin/busybox grep CapBnd /proc/self/status
+check "exec reaches what is allowed" exec_is 'hello from' /bin/busybox wget -q -O - http://plain.test/
+exec_status() { xc /bin/busybox sh -c 'exit 5'; [ $? = 5 ]; }
+check "exec's status" exec_status
+exec_stdin() { [ "$(echo through | ctl exec long -- /bin/busybox cat)" = through ]; }
+check "exec's stdin" exec_stdin
+secret_places() {
+    pod inspect egressd-long-sidecar egressd-long-agent | grep -F "$API_TOKEN" && return 1
+    grep -lrF "$API_TOKEN" "$T/long" "$T/registry" && return 1
+    for p in /proc/[0-9]*; do
+        tr '\0' ' ' 2>/dev/null <"$p/cmdline" | grep -qF "$API_TOKEN" && { echo "$p"; return 1; }
+    done
+    return 0
+}
+check "the token is in no configuration, log or command line" secret_places
+labels() { [ "$(pod inspect --format '{{index .Config.Labels "dev.egressd.sandbox"}}/{{index .Config.Labels "dev.egressd.role"}}' egressd-long-agent)" = long/agent ]; }
+check "containers are labelled" labels
+sed 's/plain.test/h2.test/' "$T/policy.yaml" >"$T/other.yaml"
+reloads() { API_TOKEN=$API_TOKEN ctl reload long --policy "$T/other.yaml" && eventually 5 bash -c "! ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox wget -q -O - http://plain.test/ 2>/dev/null | grep hello"; }
+check "reload" reloads
+check "ca" bash -c "ip netns exec $W-host $BUILD/egressctl ca long | grep -q BEGIN"
+check "stop" ctl stop long
+wait $LONG
+check "...lets CMD end by itself" test $? = 9
+check "...with its last words" grep -q 'got TERM' "$T/long.out"
+
+# -- nothing is left
+left() {
+    local out
+    out=$(
+        exec 2>/dev/null
+        pod ps -aq
+        pod network ls --format '{{.Name}}' | grep egressd
+        find /dev/shm -maxdepth 1 -name ".egressd-*" -newer "$T/policy.yaml"
+        ls -d "$T/registry"/[a-z]*
+        ip -n "$W-host" -o link | grep -E 'podman|veth'
+    )
+    [ -z "$out" ] || { echo "$out"; return 1; }
+}
+check "nothing is left of all that" left
+sigterm() {
+    ctl_in_background run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sleep 60 >"$T/out" 2>&1 &
+    local pid=$!
+    sleep "$1"
+    kill -TERM "$pid"
+    wait "$pid"
+    [ $? = 143 ] && left
+}
+check "SIGTERM during the start" sigterm 0.4
+check "SIGTERM while the sidecar starts" sigterm 1.2
+check "SIGTERM while CMD runs" sigterm 4
+crash() {
+    ctl_in_background run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/out" 2>&1 &
+    local pid=$!
+    eventually 20 grep -qx up "$T/out" || return 1
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null
+    ctl gc && left
+}
+check "gc after SIGKILL" crash
+sidecar_dies() {
+    ctl_in_background run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" --name orphan -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/out" 2>&1 &
+    local pid=$!
+    eventually 20 grep -qx up "$T/out" || return 1
+    pod kill --signal KILL egressd-orphan-sidecar >/dev/null
+    wait "$pid"
+    [ $? = 125 ] && grep -q 'sidecar ended' "$T/out" && left
+}
+check "the sidecar's death ends the sandbox" sidecar_dies
+exit $FAILED
