@@ -10,8 +10,16 @@
 
 enum { VALUES, KEYS };
 
+/* Octets on their way to a layer below, so that it does not get them by the string. */
+struct gather {
+    uint8_t out[2048];
+    size_t n;
+    uint64_t at; /* where out[0] comes from */
+};
+
 struct json {
     struct scan_env *env;
+    struct gather gather[2];
     struct below below[2]; /* VALUES, KEYS */
     uint64_t objects; /* of the nesting: bit set: an object */
     unsigned depth;
@@ -45,12 +53,31 @@ void json_free(struct json *j)
     free(j);
 }
 
+static void flush(struct json *j, unsigned which)
+{
+    struct gather *g = &j->gather[which];
+    if (g->n)
+        below_feed(&j->below[which], g->out, g->n, g->at, false);
+    g->n = 0;
+}
+
+static void put(struct json *j, uint64_t at, const uint8_t *p, size_t n)
+{
+    struct gather *g = &j->gather[j->which];
+    if (g->n + n > sizeof g->out)
+        flush(j, j->which);
+    if (g->n == 0)
+        g->at = at;
+    memcpy(g->out + g->n, p, n); /* at most EDGE */
+    g->n += n;
+}
+
 /* Octets of the string's inside. */
 static void inside(struct json *j, uint64_t at, const uint8_t *p, size_t n)
 {
     if (j->n < EDGE) {
         size_t k = MIN(n, (size_t)(EDGE - j->n));
-        below_feed(&j->below[j->which], p, k, at, false);
+        put(j, at, p, k);
         j->n += k;
         at += k;
         p += k;
@@ -70,16 +97,15 @@ static void inside(struct json *j, uint64_t at, const uint8_t *p, size_t n)
 
 static void end_string(struct json *j)
 {
-    struct below *b = &j->below[j->which];
     if (j->n > EDGE) {
         size_t n = (size_t)MIN(j->n - EDGE, (uint64_t)EDGE), first = (size_t)(j->n - n) % EDGE;
         static const uint8_t gap[] = "\n\n";
         if (j->n > 2 * EDGE)
-            below_feed(b, gap, 2, j->tail_at, false);
+            put(j, j->tail_at, gap, 2);
         size_t k = MIN(n, EDGE - first);
-        below_feed(b, j->tail + first, k, j->tail_at, false);
+        put(j, j->tail_at, j->tail + first, k);
         if (n > k)
-            below_feed(b, j->tail, n - k, j->tail_at, false);
+            put(j, j->tail_at, j->tail, n - k);
     }
     j->in_string = false;
 }
@@ -153,6 +179,8 @@ uint64_t json_feed(struct json *j, uint64_t at, const uint8_t *p, size_t n, bool
             outside(j, p[i]);
         }
     }
+    flush(j, VALUES);
+    flush(j, KEYS);
     for (unsigned k = 0; k < 2 && fin; k++)
         below_feed(&j->below[k], NULL, 0, at + n, true);
     uint64_t values = settled(&j->below[VALUES], at + n), keys = settled(&j->below[KEYS], at + n);

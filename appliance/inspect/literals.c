@@ -205,7 +205,8 @@ static bool begins_folded(const struct literals *l, const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < l->n_folded; i++) {
         const struct literal *x = &l->v[l->folded[i]];
-        if (anchor_len(x) > n && strncasecmp((const char *)x->text, (const char *)p, n) == 0)
+        if (x->text[0] == (p[0] | 0x20) && anchor_len(x) > n &&
+            strncasecmp((const char *)x->text, (const char *)p, n) == 0)
             return true;
     }
     return false;

@@ -35,13 +35,13 @@ get gzplain     -T - \$u/gzplain < <(printf 'key: %s' "\$s" | gzip)
 get gzb64       -T - \$u/gzb64 < <({ seq 20000; printf 'key: %s' "\$s"; } | gzip | base64)
 get late        -T - \$u/late < <(head -c 3000000 /dev/zero; printf 'key: %s' "\$s")
 get slow        -H 'Transfer-Encoding: chunked' -T - \$u/slow < <(for ((i = 0; i < \${#s}; i++)); do printf %s "\${s:i:1}"; sleep 0.01; done)
-get form        --data-urlencode "a=\$s" \$u/form
-get multipart   -F "f=@-;filename=a.txt" \$u/multipart < <(printf 'key: %s' "\$s")
+get form        -X PUT --data-urlencode "a=\$s" \$u/form
+get multipart   -X PUT -F "f=@-;filename=a.txt" \$u/multipart < <(printf 'key: %s' "\$s")
 get query       "https://origin.test/?q=$GHP"
 get path        "https://origin.test/x/$GHP/y"
 get header      -H "X-Note: $GHP" https://origin.test/
 get bearer      -H "Authorization: Bearer $GHP" https://origin.test/
-get plain       --data "a=$GHP" http://origin.test/put/plain
+get plain       -X PUT --data "a=$GHP" http://origin.test/put/plain
 get sni         https://ghp-kq7zr2vw9pl4xt6mk3jd8f2h5n7c1b4v6x9z0q2w3r5.wild.test/
 get off         --data "a=$GHP" https://git.test/
 get audited     --data "a=$GHP" https://strange.test/
