@@ -103,6 +103,8 @@ void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct wo
         words_opt(w, "--upstream-ca", SIDECAR_DIR "/upstream-%zu.pem", i);
     if (sb->opt->engines)
         words_opt(w, "--engines", "%u", sb->opt->engines);
+    if (sb->opt->proxy_env)
+        words_opt(w, "--proxy-port", "%u", sandbox_proxy_port(sb));
     if (sb->opt->audit_only)
         words_add(w, "--audit-only");
 }
@@ -119,7 +121,7 @@ static void add_environment(struct words *w, char *const *env)
 void container_agent_argv(const struct sandbox *sb, const char *dir, struct words *w)
 {
     const struct container *k = container_of(sb);
-    char net[CONTAINER_NAME_MAX], ca[PATH_MAX];
+    char net[CONTAINER_NAME_MAX], ca[PATH_MAX], line[PROXY_LINE];
     cleanup_free char *shim = program_find("egress-init");
     if (!shim) {
         w->failed = true;
@@ -133,6 +135,8 @@ void container_agent_argv(const struct sandbox *sb, const char *dir, struct word
     if (k->tty == TTY_OWNED)
         words_add(w, "--tty");
     add_environment(w, sb->env);
+    for (size_t i = 0; sb->opt->proxy_env && sandbox_proxy_line(sb, k->gateway, i, line); i++)
+        words_add_all(w, "--env", line, NULL);
     add_mount(w, shim, "/egress-init", true);
     add_mount(w, ca, "/egress-ca.crt", true);
     words_add_all(w, "--entrypoint", "/egress-init", sb->opt->image, "--gateway", k->gateway, "--dns",

@@ -88,10 +88,9 @@ static int by_name(const struct node *n, const char *name, size_t len)
 static struct node *descend(struct path_tree *t, struct node *n, const char *name, size_t len)
 {
     struct node **at = &n->child;
-    int c = 1;
-    while (*at && (c = by_name(*at, name, len)) < 0)
+    while (*at && by_name(*at, name, len) < 0)
         at = &(*at)->next;
-    if (*at && c == 0)
+    if (*at && by_name(*at, name, len) == 0)
         return *at;
     if (n->n_children + 1 >= t->siblings) {
         forget_children(n);

@@ -304,23 +304,32 @@ unsigned sandbox_proxy_port(const struct sandbox *sb)
     return sb->policy->proxy_port ? sb->policy->proxy_port : PROXY_PORT;
 }
 
-int sandbox_proxy_env(struct sandbox *sb, const char *gateway)
+bool sandbox_proxy_line(const struct sandbox *sb, const char *gateway, size_t i, char out[static PROXY_LINE])
 {
     static const char *const names[] = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"};
     static const char *const fixed[] = {
         "no_proxy=localhost,127.0.0.1,::1", "NO_PROXY=localhost,127.0.0.1,::1", "NODE_USE_ENV_PROXY=1"};
+    if (i < ARRAY_LEN(names))
+        (void)snprintf(out, PROXY_LINE, "%s=http://%s:%u", names[i], gateway, sandbox_proxy_port(sb));
+    else if (i < ARRAY_LEN(names) + ARRAY_LEN(fixed))
+        (void)snprintf(out, PROXY_LINE, "%s", fixed[i - ARRAY_LEN(names)]);
+    else
+        return false;
+    return true;
+}
+
+int sandbox_proxy_env(struct sandbox *sb, const char *gateway)
+{
+    char line[PROXY_LINE];
     size_t n = 0;
     while (sb->env[n])
         n++;
-    char **env = realloc(sb->env, (n + ARRAY_LEN(names) + ARRAY_LEN(fixed) + 1) * sizeof *env);
-    if (!env)
-        return -ENOMEM;
-    sb->env = env;
-    for (size_t i = 0; i < ARRAY_LEN(names) + ARRAY_LEN(fixed); i++) {
-        char line[128];
-        if (i < ARRAY_LEN(names))
-            (void)snprintf(line, sizeof line, "%s=http://%s:%u", names[i], gateway, sandbox_proxy_port(sb));
-        env[n] = strdup(i < ARRAY_LEN(names) ? line : fixed[i - ARRAY_LEN(names)]);
+    for (size_t i = 0; sandbox_proxy_line(sb, gateway, i, line); i++) {
+        char **env = realloc(sb->env, (n + 2) * sizeof *env);
+        if (!env)
+            return -ENOMEM;
+        sb->env = env;
+        env[n] = strdup(line);
         if (!env[n])
             return -ENOMEM;
         env[++n] = NULL;
