@@ -43,6 +43,10 @@ struct backend {
     int (*wait)(struct sandbox *sb);
     /** In a living sandbox, as its user, through the shim. The same kind of result. */
     int (*exec)(struct record *r, const struct exec_request *req);
+    /** Tries every way round the sidecar from inside, as before the start. 0; -EPERM: one is open, and the
+     * shim has said which. `skip`: "tcp/22,udp/123", what the policy opens to addresses that a name has led
+     * to. NULL: cannot. */
+    int (*probe)(struct record *r, const char *skip);
     void (*health)(struct record *r, struct health *out);
     /** Files below SIDECAR_DIR, and the request to read policy and secrets again. */
     int (*get_file)(struct record *r, const char *name, struct blob *out);

@@ -21,15 +21,38 @@ static bool runs(const char *a, const char *b)
     return spawn_wait(&s) == 0;
 }
 
+/* Of a running sandbox: its network, tried from inside. */
+static int examine(const char *name)
+{
+    struct record r;
+    if (sandbox_find(name, &r))
+        return EXIT_EGRESSCTL;
+    const struct backend *b = backend_of(&r);
+    struct health h = {0};
+    if (b)
+        b->health(&r, &h);
+    bool good = line(b && h.sidecar && h.ready, "sidecar", h.note[0] ? h.note : "it does not serve");
+    (void)fflush(stdout);
+    if (b && b->probe)
+        good &= line(sandbox_prove(&r) == 0, "no way round the sidecar",
+            "see above; egressctl audit shows what was tried");
+    record_close(&r);
+    return good ? 0 : 1;
+}
+
 int cmd_doctor(int argc, char **argv)
 {
     const struct opt table[] = {{0}};
     struct opt_args args;
     int status = 0;
     if (!command_options(table,
-            "usage: egressctl doctor\n\nSays what this host has and lacks for sandboxes.\n\n", argc, argv, 0,
-            &args, &status))
+            "usage: egressctl doctor [NAME]\n\nSays what this host has and lacks for sandboxes. With a name: "
+            "whether that "
+            "running sandbox is tight,\ntried from inside; if it is not, it is ended.\n\n",
+            argc, argv, 0, &args, &status))
         return status;
+    if (args.n_pos)
+        return examine(args.pos[0]);
     bool good = line(geteuid() == 0, "root", "the netns backend needs it: sudo egressctl ...");
     good &= line(runs("nft", "--version"), "nft", "apt-get install nftables");
     cleanup_free char *sidecar = program_find("egressd"), *shim = program_find("egress-init");

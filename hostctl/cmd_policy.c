@@ -190,6 +190,8 @@ static int reload(struct record *r, const char *file)
         /* A later SIGHUP must not find what was refused. */
         (void)b->put_file(r, SIDECAR_SECRETS, &old_secrets);
         (void)b->put_file(r, SIDECAR_POLICY, &old_text);
+    } else if (!err) {
+        err = sandbox_prove(r);
     }
     json_decref(before);
     blob_wipe(&text);
@@ -210,7 +212,8 @@ int cmd_reload(int argc, char **argv)
     int status = 0;
     if (!command_options(table,
             "usage: egressctl reload NAME --policy FILE\n\nWaits until the sidecar judges by the new policy, "
-            "or says why not. "
+            "or says why not, and "
+            "tries the network again. "
             "Secrets are taken from the\nenvironment again; those that are not there keep their values.\n\n",
             argc, argv, 0, &args, &status))
         return status;

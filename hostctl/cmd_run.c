@@ -72,6 +72,7 @@ static void describe(struct sandbox *sb)
     record_set_str(sb->rec, "started", when);
     record_set_str(sb->rec, "policy", sb->opt->policy);
     record_set_str(sb->rec, "command", sb->opt->cmd[0]);
+    record_set_int(sb->rec, "audit_only", sb->opt->audit_only);
     record_set_str(sb->rec, "phase", "starting");
     record_set_process(sb->rec, "owner", getpid());
 }

@@ -35,6 +35,9 @@ int policy_learn(const char *name, const char *state_dir, unsigned siblings);
 /** The living sandbox called `name`, or the only one where it is NULL. 0, or -errno after a message. */
 int sandbox_find(const char *name, struct record *out);
 
+/** Tries the network of a running sandbox. Whatever is open ends the sandbox: 0, or -EPERM after messages. */
+int sandbox_prove(struct record *r);
+
 /** Buries the dead ones. Call with the registry lock held. How many, or -errno of the last failure. */
 int sandbox_gc(bool say);
 

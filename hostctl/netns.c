@@ -465,6 +465,7 @@ const struct backend backend_netns = {
     .start_agent = netns_start_agent,
     .wait = netns_wait,
     .exec = netns_exec,
+    .probe = netns_probe,
     .health = netns_health,
     .get_file = netns_get_file,
     .put_file = netns_put_file,

@@ -118,6 +118,29 @@ static char **agent_words(const char *program, const char *user, char *const *cm
     return finish(&w);
 }
 
+int netns_argv_probe(const struct record *r, const char *skip, struct netns_argv *out)
+{
+    static const struct {
+        const char *option, *key;
+    } from_record[] = {
+        {"--gateway", "gateway"}, {"--gateway6", "gateway6"}, {"--probe-host", "host_address"}};
+    struct words w = {0};
+    cleanup_free char *program = program_find("egress-init");
+    if (!program || !record_str(r, "gateway"))
+        return -ENOENT;
+    add(&w, program);
+    for (size_t i = 0; i < ARRAY_LEN(from_record); i++) {
+        const char *value = record_str(r, from_record[i].key);
+        if (value)
+            add_opt(&w, from_record[i].option, "%s", value);
+    }
+    if (skip && *skip)
+        add_opt(&w, "--probe-skip", "%s", skip);
+    add(&w, "--probe-only");
+    out->agent = finish(&w);
+    return out->agent ? 0 : -ENOMEM;
+}
+
 int netns_argv_exec(const char *user, char *const *cmd, struct netns_argv *out)
 {
     cleanup_free char *program = program_find("egress-init");

@@ -17,6 +17,9 @@ struct netns_argv {
 int netns_argv_make(const struct sandbox *sb, const struct net_plan *p, int ready_fd, struct netns_argv *out);
 /** Only `agent`; `user` is "UID:GID". */
 int netns_argv_exec(const char *user, char *const *cmd, struct netns_argv *out);
+/** Only `agent`: tries the network of a running sandbox. `skip`: ports that its policy opens, for
+ * egress-init. */
+int netns_argv_probe(const struct record *r, const char *skip, struct netns_argv *out);
 void netns_argv_free(struct netns_argv *a);
 
 #endif

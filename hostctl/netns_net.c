@@ -221,6 +221,12 @@ static int write_plan(struct record *r, const struct net_plan *p)
     record_set_str(r, "link", p->link);
     record_set_str(r, "table", p->table);
     record_set_str(r, "sidecar_address", ip4_format(p->sidecar_ip, ip));
+    record_set_str(r, "gateway", ip4_format(p->gateway_ip, ip));
+    record_set_str(r, "host_address", ip4_format(p->host_ip, ip));
+    if (p->ipv6) {
+        char ip6[IP6_STRLEN];
+        record_set_str(r, "gateway6", ip6_format(&p->gateway_ip6, ip6));
+    }
     record_set_int(r, "host_netns", stat("/proc/self/ns/net", &st) ? 0 : (long long)st.st_ino);
     (void)json_object_set_new(r->json, "forwarding", forwarding_needed(r));
     if (p->ipv6)

@@ -126,27 +126,19 @@ static _Noreturn void exec_parent(
     hold_reap_only();
 }
 
-int netns_exec(struct record *r, const struct exec_request *req)
+static int run_inside(struct record *r, pid_t pid, const struct exec_request *req, char **argv)
 {
-    pid_t pid = record_process(r, "agent");
-    struct netns_argv argv = {0};
     enum tty_mode tty = tty_mode();
     int sock[2], on = 1;
-    if (!pid || geteuid() != 0) {
-        log_warn(pid ? "entering a sandbox needs root: sudo egressctl exec ..."
-                     : "the sandbox's agent namespaces are gone");
-        return EXIT_EGRESSCTL;
-    }
-    if (netns_argv_exec(record_str(r, "user"), req->cmd, &argv) ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
-        log_warn("cannot enter the sandbox: %s", strerror(errno));
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
+        log_warn("cannot enter the sandbox %s: %s", r->name, strerror(errno));
         return EXIT_EGRESSCTL;
     }
     (void)setsockopt(sock[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
     struct holder agent = {.sock = sock[0]};
     agent.pid = fork();
     if (agent.pid == 0)
-        exec_parent(pid, sock[1], req, argv.agent, tty);
+        exec_parent(pid, sock[1], req, argv, tty);
     close(sock[1]);
     struct hold_msg m;
     struct pollfd p = {.fd = sock[0], .events = POLLIN};
@@ -155,8 +147,47 @@ int netns_exec(struct record *r, const struct exec_request *req)
     int status = agent.program > 0 ? netns_watch(NULL, &agent, tty, NULL) : EXIT_EGRESSCTL;
     if (tty == TTY_OWNED)
         tty_give(0);
-    netns_argv_free(&argv);
     close(sock[0]);
     (void)waitpid(agent.pid, NULL, 0);
     return status;
+}
+
+static pid_t agent_of(struct record *r)
+{
+    pid_t pid = record_process(r, "agent");
+    if (!pid || geteuid() != 0)
+        log_warn(pid ? "entering a sandbox needs root: sudo egressctl ..."
+                     : "the sandbox's agent namespaces are gone");
+    return geteuid() == 0 ? pid : 0;
+}
+
+int netns_exec(struct record *r, const struct exec_request *req)
+{
+    struct netns_argv argv = {0};
+    pid_t pid = agent_of(r);
+    if (!pid)
+        return EXIT_EGRESSCTL;
+    int err = netns_argv_exec(record_str(r, "user"), req->cmd, &argv);
+    if (err)
+        log_warn("cannot enter the sandbox: %s", strerror(-err));
+    int status = err ? EXIT_EGRESSCTL : run_inside(r, pid, req, argv.agent);
+    netns_argv_free(&argv);
+    return status;
+}
+
+int netns_probe(struct record *r, const char *skip)
+{
+    char *env[] = {NULL};
+    const struct exec_request req = {.env = env};
+    struct netns_argv argv = {0};
+    pid_t pid = agent_of(r);
+    if (!pid)
+        return -ESRCH;
+    int err = netns_argv_probe(r, skip, &argv);
+    if (err)
+        log_warn("cannot try the network of %s: %s", r->name, strerror(-err));
+    else if (run_inside(r, pid, &req, argv.agent) != 0)
+        err = -EPERM;
+    netns_argv_free(&argv);
+    return err;
 }

@@ -14,5 +14,7 @@ int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, co
 
 /** backend.exec of this backend. */
 int netns_exec(struct record *r, const struct exec_request *req);
+/** backend.probe of this backend. */
+int netns_probe(struct record *r, const char *skip);
 
 #endif

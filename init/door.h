@@ -15,7 +15,12 @@ enum door_kind {
     DOOR_ECHO,
     DOOR_DNS_UDP, /* when somebody else than the sidecar answers */
     DOOR_DNS_TCP,
+    DOOR_HTTP, /* asks for UNLISTED_NAME: open when anything but the sidecar's refusal answers */
+    DOOR_TLS, /* the same: open when a certificate comes that is not for that name, so not the sidecar's */
 };
+
+/** A name that no policy allows and for which nobody has a certificate (RFC 6761 6.4). */
+#define UNLISTED_NAME "probe.egressd.invalid"
 
 enum door_state { DOOR_PENDING, DOOR_CLOSED, DOOR_OPEN };
 
@@ -26,7 +31,9 @@ struct door {
     struct sockaddr_storage to;
     uint32_t sidecar; /* IPv4 of the only one who may answer DNS */
     int fd; /* -1 once decided */
-    bool asked; /* DOOR_DNS_TCP: the query is sent */
+    bool asked; /* kinds that ask over TCP: the question is sent */
+    bool answering; /* DOOR_HTTP, DOOR_TLS: something came that does not show yet who sends it */
+    uint8_t matched; /* octets of what only the sidecar says that the answer's last ones are */
 };
 
 struct sockaddr_storage door_ipv4(uint32_t addr, uint16_t port);

@@ -388,3 +388,17 @@ bool firewall_load(const struct link *link, uint32_t gateway, const struct ipv6 
     read_back(fd, &r);
     return true;
 }
+
+bool firewall_check(const struct link *link, uint32_t gateway, const struct ipv6 *gateway6)
+{
+    const struct gateways g = {gateway, ipv6_is_set(gateway6) ? gateway6 : NULL};
+    cleanup_fd int fd = nl_open(NETLINK_NETFILTER);
+    if (fd == -EPROTONOSUPPORT || fd == -EAFNOSUPPORT)
+        return false;
+    if (fd < 0)
+        fatal_error(fd, "cannot open a netfilter socket");
+    struct nl_request r;
+    build(&r, link, &g, false);
+    read_back(fd, &r);
+    return true;
+}

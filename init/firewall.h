@@ -23,4 +23,8 @@
  * it says so and returns false; any other failure is fatal. */
 bool firewall_load(const struct link *link, uint32_t gateway, const struct ipv6 *gateway6);
 
+/** Reads back what firewall_load() loaded; fatal where it is not as it was. False where there are no
+ * nf_tables. */
+bool firewall_check(const struct link *link, uint32_t gateway, const struct ipv6 *gateway6);
+
 #endif

@@ -25,6 +25,8 @@ struct ipv6 {
     uint8_t b[16];
 };
 
+#define PROBE_HOSTS_MAX 4
+
 struct settings {
     uint32_t gateway, dns; /* IPv4 in network order; 0: not given */
     struct ipv6 gateway6; /* none: IPv6 is closed */
@@ -32,7 +34,10 @@ struct settings {
     uid_t uid;
     gid_t gid;
     bool gid_given;
-    bool probe, setup_only, exec_only, reap;
+    bool probe, probe_only, setup_only, exec_only, reap;
+    uint32_t probe_hosts[PROBE_HOSTS_MAX]; /* IPv4: addresses of the host's, tried too */
+    unsigned n_probe_hosts;
+    const char *probe_skip; /* "tcp/22,udp/123": what the policy lets out; NULL */
     char **command; /* NULL-terminated; empty with --setup-only */
 };
 

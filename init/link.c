@@ -262,6 +262,25 @@ static void add_ipv6(int rtnl, const struct link *link, const struct ipv6 *addr)
             ipv6_format(addr, text), link->name);
 }
 
+/* None is right without a gateway; with one, ours and the link-local one. */
+static void check_ipv6(int rtnl, const struct link *link)
+{
+    struct ipv6_addresses a;
+    const unsigned wanted = ipv6_is_set(&link->addr6) ? 2 : 0;
+    list_ipv6(rtnl, &a);
+    if (a.n != wanted)
+        fatal("interface %s has %u IPv6 addresses instead of %u", link->name, a.n, wanted);
+}
+
+void link_check(int rtnl, uint32_t gateway, const struct ipv6 *gateway6, struct link *out)
+{
+    find_agent_link(rtnl, gateway, out);
+    if (ipv6_is_set(gateway6))
+        out->addr6 = with_suffix(gateway6->b, out->addr);
+    (void)sort_links(rtnl, out, true);
+    check_ipv6(rtnl, out);
+}
+
 void link_open_ipv6(int rtnl, struct link *link, const struct ipv6 *gateway)
 {
     static const uint8_t link_local[8] = {0xfe, 0x80};
@@ -272,8 +291,5 @@ void link_open_ipv6(int rtnl, struct link *link, const struct ipv6 *gateway)
     write_sysctl(link->name, "disable_ipv6", "0");
     add_ipv6(rtnl, link, &local);
     add_ipv6(rtnl, link, &link->addr6);
-    struct ipv6_addresses a;
-    list_ipv6(rtnl, &a);
-    if (a.n != 2)
-        fatal("interface %s has %u IPv6 addresses instead of two", link->name, a.n);
+    check_ipv6(rtnl, link);
 }

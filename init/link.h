@@ -23,6 +23,10 @@ struct link {
  */
 void link_confine(int rtnl, uint32_t gateway, struct link *out);
 
+/** Fills in what link_confine() and link_open_ipv6() left; fatal where it is no longer so. Changes nothing.
+ */
+void link_check(int rtnl, uint32_t gateway, const struct ipv6 *gateway6, struct link *out);
+
 /** No IPv6 address but on loopback, no router advertisements, where the kernel lets us say so; the firewall
  * (firewall.h) holds where it does not. */
 void link_close_ipv6(int rtnl, const struct link *link);

@@ -51,6 +51,19 @@ static bool confine_network(const struct settings *s, struct link *link)
     return firewall;
 }
 
+/* The same, as it was left. */
+static bool check_network(const struct settings *s, struct link *link)
+{
+    int rtnl = nl_open(NETLINK_ROUTE);
+    if (rtnl < 0)
+        fatal_error(rtnl, "cannot open a route socket");
+    link_check(rtnl, s->gateway, &s->gateway6, link);
+    bool firewall = firewall_check(link, s->gateway, &s->gateway6);
+    route_check(rtnl, link, s->gateway, &s->gateway6);
+    (void)close(rtnl);
+    return firewall;
+}
+
 static void prepare_files(const struct settings *s)
 {
     struct place place;
@@ -75,11 +88,16 @@ int main(int argc, char **argv)
     open_standard_descriptors();
     (void)umask(022);
     options_parse(argc, argv, &s);
+    if (s.probe_only) {
+        bool firewall = check_network(&s, &link);
+        probe_all(&link, &s, firewall);
+        return 0;
+    }
     if (!s.exec_only) {
         bool firewall = confine_network(&s, &link);
         prepare_files(&s);
         if (s.probe)
-            probe_all(&link, s.gateway, s.dns, firewall);
+            probe_all(&link, &s, firewall);
         if (s.setup_only)
             return 0;
     } else {

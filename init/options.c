@@ -24,6 +24,9 @@ static const char help[] =
     "  --ca FILE         CA certificate (PEM) that programs shall trust (EGRESS_CA)\n"
     "  --user UID[:GID]  who CMD runs as; 65534 where it is not given   (EGRESS_USER)\n"
     "  --probe           try every way round the sidecar, and stop if one is open\n"
+    "  --probe-only      the same in a network that is confined already; changes and runs nothing\n"
+    "  --probe-host IP   an address of the host, to be tried as well (up to 4)\n"
+    "  --probe-skip LIST ports that the policy opens, such as tcp/22,udp/123: not tried\n"
     "  --reap            stay as CMD's parent: forward signals, reap orphans (for PID 1)\n"
     "  --setup-only      confine the network and exit; keep privileges, run nothing\n"
     "  --exec            drop privileges and run CMD in a network that is confined already\n"
@@ -37,7 +40,10 @@ enum option_kind {
     OPT_DNS,
     OPT_CA,
     OPT_USER,
+    OPT_PROBE_HOST,
+    OPT_PROBE_SKIP,
     OPT_PROBE,
+    OPT_PROBE_ONLY,
     OPT_REAP,
     OPT_SETUP,
     OPT_EXEC,
@@ -48,18 +54,22 @@ enum option_kind {
 static const struct option_row {
     const char *name, *env; /* env: takes a value, which may come from there */
     enum option_kind kind;
+    bool value;
 } table[] = {
-    {"--gateway", "EGRESS_GATEWAY", OPT_GATEWAY},
-    {"--gateway6", "EGRESS_GATEWAY6", OPT_GATEWAY6},
-    {"--dns", "EGRESS_DNS", OPT_DNS},
-    {"--ca", "EGRESS_CA", OPT_CA},
-    {"--user", "EGRESS_USER", OPT_USER},
-    {"--probe", NULL, OPT_PROBE},
-    {"--reap", NULL, OPT_REAP},
-    {"--setup-only", NULL, OPT_SETUP},
-    {"--exec", NULL, OPT_EXEC},
-    {"--help", NULL, OPT_HELP},
-    {"--version", NULL, OPT_VERSION},
+    {"--gateway", "EGRESS_GATEWAY", OPT_GATEWAY, true},
+    {"--gateway6", "EGRESS_GATEWAY6", OPT_GATEWAY6, true},
+    {"--dns", "EGRESS_DNS", OPT_DNS, true},
+    {"--ca", "EGRESS_CA", OPT_CA, true},
+    {"--user", "EGRESS_USER", OPT_USER, true},
+    {"--probe-host", NULL, OPT_PROBE_HOST, true},
+    {"--probe-skip", NULL, OPT_PROBE_SKIP, true},
+    {"--probe", NULL, OPT_PROBE, false},
+    {"--probe-only", NULL, OPT_PROBE_ONLY, false},
+    {"--reap", NULL, OPT_REAP, false},
+    {"--setup-only", NULL, OPT_SETUP, false},
+    {"--exec", NULL, OPT_EXEC, false},
+    {"--help", NULL, OPT_HELP, false},
+    {"--version", NULL, OPT_VERSION, false},
 };
 
 static _Noreturn void print(const char *text)
@@ -86,28 +96,51 @@ bool options_user(const char *text, struct settings *s)
     return true;
 }
 
+static uint32_t ipv4_value(const char *from, const char *value)
+{
+    uint32_t addr;
+    if (!ipv4_parse(value, &addr) || addr == 0)
+        fatal("%s: '%s' is not an IPv4 address", from, value);
+    return addr;
+}
+
+/* Unicast only; a link-local one would need its interface's name. */
+static void set_gateway6(struct settings *s, const char *from, const char *value)
+{
+    if (!ipv6_parse(value, &s->gateway6) || (s->gateway6.b[0] & 0xe0) == 0 || s->gateway6.b[0] >= 0xfe)
+        fatal("%s: '%s' is not a global or unique local IPv6 address", from, value);
+}
+
+static void add_probe_host(struct settings *s, const char *from, const char *value)
+{
+    if (s->n_probe_hosts == PROBE_HOSTS_MAX)
+        fatal("%s: at most %d of them", from, PROBE_HOSTS_MAX);
+    s->probe_hosts[s->n_probe_hosts++] = ipv4_value(from, value);
+}
+
 /* `from` is how the user called it: "--gateway" or "EGRESS_GATEWAY". */
 static void set_value(struct settings *s, enum option_kind kind, const char *from, const char *value)
 {
-    if (kind == OPT_CA)
-        s->ca = value;
-    else if (kind == OPT_GATEWAY6) {
-        /* Unicast only; a link-local one would need its interface's name. */
-        if (!ipv6_parse(value, &s->gateway6) || (s->gateway6.b[0] & 0xe0) == 0 || s->gateway6.b[0] == 0xfe ||
-            s->gateway6.b[0] == 0xff)
-            fatal("%s: '%s' is not a global or unique local IPv6 address", from, value);
-    } else if (kind == OPT_USER) {
+    switch (kind) {
+    case OPT_CA: s->ca = value; break;
+    case OPT_GATEWAY: s->gateway = ipv4_value(from, value); break;
+    case OPT_DNS: s->dns = ipv4_value(from, value); break;
+    case OPT_GATEWAY6: set_gateway6(s, from, value); break;
+    case OPT_PROBE_HOST: add_probe_host(s, from, value); break;
+    case OPT_PROBE_SKIP: s->probe_skip = value; break;
+    case OPT_USER:
         if (!options_user(value, s))
             fatal("%s: '%s' is not UID or UID:GID in numbers", from, value);
-    } else if (!ipv4_parse(value, kind == OPT_DNS ? &s->dns : &s->gateway) ||
-               (kind == OPT_DNS ? s->dns : s->gateway) == 0)
-        fatal("%s: '%s' is not an IPv4 address", from, value);
+        break;
+    default: break;
+    }
 }
 
 static void set_flag(struct settings *s, enum option_kind kind)
 {
     switch (kind) {
     case OPT_PROBE: s->probe = true; break;
+    case OPT_PROBE_ONLY: s->probe = s->probe_only = true; break;
     case OPT_REAP: s->reap = true; break;
     case OPT_SETUP: s->setup_only = true; break;
     case OPT_EXEC: s->exec_only = true; break;
@@ -141,10 +174,14 @@ static void check(const struct settings *s)
 {
     if (s->setup_only && s->exec_only)
         fatal("--setup-only and --exec exclude each other");
-    if (!s->setup_only && s->command[0] == NULL)
+    if (s->probe_only && (s->setup_only || s->exec_only))
+        fatal("--probe-only excludes --setup-only and --exec");
+    const bool runs = !s->setup_only && !s->probe_only;
+    if (runs && s->command[0] == NULL)
         fatal("no command to run; see --help");
-    if (s->setup_only && s->command[0] != NULL)
-        fatal("--setup-only runs nothing, but a command is given: %s", s->command[0]);
+    if (!runs && s->command[0] != NULL)
+        fatal("%s runs nothing, but a command is given: %s", s->setup_only ? "--setup-only" : "--probe-only",
+            s->command[0]);
     if (!s->exec_only && s->gateway == 0)
         fatal("no gateway: give --gateway IP or set EGRESS_GATEWAY");
 }
@@ -163,7 +200,7 @@ void options_parse(int argc, char **argv, struct settings *s)
         const struct option_row *row = find_row(argv[i], &value);
         if (row == NULL)
             fatal("unknown option '%s'; see --help", argv[i]);
-        if (row->env == NULL) {
+        if (!row->value) {
             if (value != NULL)
                 fatal("%s takes no value", row->name);
             set_flag(s, row->kind);

@@ -13,15 +13,18 @@
 #include "init/sentinel.h"
 #include "init/text.h"
 
-/* A public resolver answers within 50 ms from most places on earth; the sidecar's refusals come in one. */
-enum { DOORS_MS = 80, SIDECAR_MS = 2000, RETRY_MS = 20, MAX_DOORS = 40, DNS_PORT = 53, DISCARD_PORT = 9 };
+/* A public resolver answers within 50 ms from most places on earth; the sidecar's refusals come in one. Where
+ * an answer has begun, its rest is worth waiting for. */
+enum { DOORS_MS = 80, ANSWERS_MS = 1000, SIDECAR_MS = 2000, RETRY_MS = 20 };
+enum { MAX_DOORS = 64, DNS_PORT = 53, DISCARD_PORT = 9 };
 
 #define IPV4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d)) /* host order */
 
-/* RFC 5737: nobody is there, so whoever accepts a connection to it is the sidecar. */
+/* RFC 5737, RFC 3849: nobody is there, so whoever accepts a connection to it is the sidecar. */
 static const uint32_t control_address = IPV4(192, 0, 2, 1);
+static const struct ipv6 control_address6 = {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
 
-/* Public services whose only task here is to answer if a packet gets through. 0 stands for a neighbour. */
+/* Public services whose only task here is to answer if a packet gets through. 0 stands for each neighbour. */
 static const struct row {
     const char *what;
     enum door_kind kind;
@@ -29,9 +32,11 @@ static const struct row {
     uint16_t port;
 } table[] = {
     {"TCP to a raw address", DOOR_TCP, IPV4(1, 1, 1, 1), 443},
-    {"TCP to a raw address", DOOR_TCP, IPV4(1, 1, 1, 1), 853},
+    {"DNS over TLS", DOOR_TCP, IPV4(1, 1, 1, 1), 853},
     {"TCP to a raw address", DOOR_TCP, IPV4(8, 8, 8, 8), 443},
-    {"TCP to a raw address", DOOR_TCP, IPV4(8, 8, 8, 8), 853},
+    {"DNS over TLS", DOOR_TCP, IPV4(8, 8, 8, 8), 853},
+    {"plain HTTP to an unlisted host", DOOR_HTTP, IPV4(1, 1, 1, 1), 80},
+    {"TLS to an unlisted host", DOOR_TLS, IPV4(8, 8, 8, 8), 443},
     {"the metadata address", DOOR_TCP, IPV4(169, 254, 169, 254), 80},
     {"a neighbour or the host", DOOR_TCP, 0, 22},
     {"a neighbour or the host", DOOR_TCP, 0, 80},
@@ -46,10 +51,47 @@ static const struct row {
     {"foreign DNS over TCP", DOOR_DNS_TCP, IPV4(9, 9, 9, 9), DNS_PORT},
 };
 
+#define CLOUDFLARE6 \
+    { \
+        { \
+            0x26, 0x06, 0x47, 0x00, 0x47, 0x00, [14] = 0x11, [15] = 0x11 \
+        } \
+    }
+#define GOOGLE6 \
+    { \
+        { \
+            0x20, 0x01, 0x48, 0x60, 0x48, 0x60, [14] = 0x88, [15] = 0x88 \
+        } \
+    }
+#define QUAD9_6 \
+    { \
+        { \
+            0x26, 0x20, 0x00, 0xfe, [15] = 0xfe \
+        } \
+    }
+
+static const struct row6 {
+    const char *what;
+    enum door_kind kind;
+    struct ipv6 addr;
+    uint16_t port;
+} table6[] = {
+    {"DNS over TLS", DOOR_TCP, CLOUDFLARE6, 853}, /* also where there is no IPv6: then nothing may answer */
+    {"TCP to a raw address", DOOR_TCP, GOOGLE6, 443},
+    {"plain HTTP to an unlisted host", DOOR_HTTP, CLOUDFLARE6, 80},
+    {"TLS to an unlisted host", DOOR_TLS, GOOGLE6, 443},
+    {"UDP (NTP)", DOOR_NTP, {{0x26, 0x06, 0x47, 0x00, 0x00, 0xf1, [15] = 1}}, 123},
+    {"QUIC", DOOR_QUIC, CLOUDFLARE6, 443},
+    {"ping", DOOR_ECHO, CLOUDFLARE6, 0},
+    {"foreign DNS over UDP", DOOR_DNS_UDP, QUAD9_6, DNS_PORT},
+    {"foreign DNS over TCP", DOOR_DNS_TCP, QUAD9_6, DNS_PORT},
+};
+
 struct probe {
     const struct link *link;
-    uint32_t gateway;
-    uint32_t neighbour; /* 0: none in this subnet */
+    const struct settings *s;
+    uint32_t neighbours[1 + PROBE_HOSTS_MAX];
+    unsigned n_neighbours;
     struct door doors[MAX_DOORS];
     unsigned n;
 };
@@ -73,49 +115,79 @@ static uint32_t pick_neighbour(const struct link *link, uint32_t gateway)
     return 0;
 }
 
-static void add(struct probe *p, const struct door *door)
+static void add(struct probe *p, const char *what, enum door_kind kind, struct sockaddr_storage to)
 {
     if (p->n == MAX_DOORS)
         fatal("too many probes");
     struct door *d = &p->doors[p->n++];
-    *d = *door;
-    d->sidecar = p->gateway;
+    *d = (struct door){.what = what, .kind = kind, .to = to, .sidecar = p->s->gateway};
     door_knock(d);
 }
 
-static uint16_t port_of(const struct door *d)
+static uint16_t port_of(const struct sockaddr_storage *to)
 {
-    return be16toh(((const struct sockaddr_in *)(const void *)&d->to)->sin_port);
+    return be16toh(
+        ((const struct sockaddr_in *)(const void *)to)->sin_port); /* the same place in both families */
 }
 
-static bool is_control(const struct door *d)
+static struct sockaddr_storage control_for(const struct sockaddr_storage *to)
 {
-    return d->to.ss_family == AF_INET &&
-           ((const struct sockaddr_in *)(const void *)&d->to)->sin_addr.s_addr == htobe32(control_address);
+    return to->ss_family == AF_INET6 ? door_ipv6(control_address6.b, port_of(to), 0)
+                                     : door_ipv4(htobe32(control_address), port_of(to));
 }
 
-/* The control connection for a port; NULL where there is none. */
-static struct door *control_of(struct probe *p, uint16_t port)
+/* Controls are the doors without a name. The one for an address's port; NULL where there is none. */
+static const struct door *control_of(const struct probe *p, const struct sockaddr_storage *to)
 {
-    for (unsigned i = 0; i < p->n; i++)
-        if (is_control(&p->doors[i]) && port_of(&p->doors[i]) == port)
-            return &p->doors[i];
+    for (unsigned i = 0; i < p->n; i++) {
+        const struct door *d = &p->doors[i];
+        if (d->what == NULL && d->to.ss_family == to->ss_family && port_of(&d->to) == port_of(to))
+            return d;
+    }
     return NULL;
+}
+
+/* "tcp/22,udp/123": may an address be reached at that port, once a name has led to it? */
+static bool policy_opens(const char *list, const char *proto, uint16_t port)
+{
+    for (; list != NULL && *list != '\0'; list += *list == ',') {
+        size_t len = strlen(proto);
+        uint32_t lo = 0, hi = 0;
+        if (strncmp(list, proto, len) == 0 && list[len] == '/') {
+            const char *end = number_parse(list + len + 1, UINT16_MAX, &lo);
+            hi = lo;
+            if (end != NULL && *end == '-')
+                (void)number_parse(end + 1, UINT16_MAX, &hi);
+            if (end != NULL && port >= lo && port <= hi)
+                return true;
+        }
+        list += strcspn(list, ",");
+    }
+    return false;
+}
+
+static void knock(struct probe *p, const char *what, enum door_kind kind, struct sockaddr_storage to)
+{
+    bool tcp = kind == DOOR_TCP, udp = kind == DOOR_NTP || kind == DOOR_QUIC;
+    if ((tcp || udp) && policy_opens(p->s->probe_skip, tcp ? "tcp" : "udp", port_of(&to)))
+        return;
+    if (tcp && control_of(p, &to) == NULL)
+        add(p, NULL, DOOR_TCP, control_for(&to));
+    add(p, what, kind, to);
 }
 
 static void knock_everywhere(struct probe *p)
 {
-    static const uint8_t cloudflare[16] = {0x26, 0x06, 0x47, 0x00, 0x47, 0x00, [14] = 0x11, 0x11};
     for (unsigned i = 0; i < ARRAY_LEN(table); i++) {
         const struct row *r = &table[i];
-        uint32_t addr = r->addr != 0 ? htobe32(r->addr) : p->neighbour;
-        if (addr == 0)
-            continue;
-        if (r->kind == DOOR_TCP && control_of(p, r->port) == NULL)
-            add(p, &(struct door){.kind = DOOR_TCP, .to = door_ipv4(htobe32(control_address), r->port)});
-        add(p, &(struct door){.what = r->what, .kind = r->kind, .to = door_ipv4(addr, r->port)});
+        if (r->addr != 0)
+            knock(p, r->what, r->kind, door_ipv4(htobe32(r->addr), r->port));
+        for (unsigned k = 0; r->addr == 0 && k < p->n_neighbours; k++)
+            knock(p, r->what, r->kind, door_ipv4(p->neighbours[k], r->port));
     }
-    add(p, &(struct door){.what = "TCP over IPv6", .kind = DOOR_TCP, .to = door_ipv6(cloudflare, 853, 0)});
+    const unsigned n6 = ipv6_is_set(&p->s->gateway6) ? ARRAY_LEN(table6) : 1;
+    for (unsigned i = 0; i < n6; i++)
+        knock(p, table6[i].what, table6[i].kind, door_ipv6(table6[i].addr.b, table6[i].port, 0));
 }
 
 /* Polls what is pending for at most `ms`. Returns how many were. */
@@ -135,30 +207,46 @@ static unsigned listen_once(struct probe *p, long ms)
     return pending;
 }
 
-static bool is_leak(struct probe *p, const struct door *d)
+static bool is_leak(const struct probe *p, const struct door *d)
 {
-    if (d->state != DOOR_OPEN || is_control(d))
+    if (d->state != DOOR_OPEN || d->what == NULL)
         return false;
-    if (d->kind != DOOR_TCP || d->to.ss_family != AF_INET)
+    if (d->kind != DOOR_TCP)
         return true;
-    const struct door *control = control_of(p, port_of(d));
+    const struct door *control = control_of(p, &d->to);
     return control == NULL || control->state != DOOR_OPEN;
 }
 
 static _Noreturn void report(const struct door *d)
 {
-    char text[IPV4_STRLEN] = "IPv6";
-    if (d->to.ss_family == AF_INET)
+    char text[IPV6_STRLEN];
+    struct ipv6 addr;
+    if (d->to.ss_family == AF_INET6) {
+        memcpy(addr.b, &((const struct sockaddr_in6 *)(const void *)&d->to)->sin6_addr, sizeof addr.b);
+        (void)ipv6_format(&addr, text);
+    } else {
         (void)ipv4_format(((const struct sockaddr_in *)(const void *)&d->to)->sin_addr.s_addr, text);
-    fatal("open door: %s (%s port %u) is answered past the sidecar", d->what, text, port_of(d));
+    }
+    fatal("open door: %s (%s port %u) is answered past the sidecar", d->what, text, port_of(&d->to));
+}
+
+static bool is_answering(const struct probe *p)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        if (p->doors[i].state == DOOR_PENDING && p->doors[i].answering)
+            return true;
+    return false;
 }
 
 static void try_doors(struct probe *p)
 {
-    long end = now_ms() + DOORS_MS, left;
+    const long start = now_ms();
     knock_everywhere(p);
-    while ((left = end - now_ms()) > 0 && listen_once(p, left) > 0)
-        continue;
+    for (long left;;) {
+        left = start + (is_answering(p) ? ANSWERS_MS : DOORS_MS) - now_ms();
+        if (left <= 0 || listen_once(p, left) == 0)
+            break;
+    }
     for (unsigned i = 0; i < p->n; i++)
         door_leave(&p->doors[i]);
     for (unsigned i = 0; i < p->n; i++)
@@ -175,8 +263,8 @@ static void must_not_pass(const struct link *link, const char *what, struct sock
 static void try_past_routes(const struct probe *p)
 {
     static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
-    if (p->neighbour != 0)
-        must_not_pass(p->link, "a neighbour", door_ipv4(p->neighbour, DISCARD_PORT));
+    for (unsigned i = 0; i < p->n_neighbours; i++)
+        must_not_pass(p->link, "a neighbour", door_ipv4(p->neighbours[i], DISCARD_PORT));
     must_not_pass(p->link, "everybody (broadcast)", door_ipv4(0xffffffff, DISCARD_PORT));
     must_not_pass(p->link, "multicast", door_ipv4(htobe32(IPV4(224, 0, 0, 251)), DISCARD_PORT));
     must_not_pass(p->link, "IPv6 neighbours", door_ipv6(all_nodes, DISCARD_PORT, p->link->index));
@@ -202,7 +290,7 @@ static void await_sidecar(const struct probe *p, uint32_t dns)
             (void)nanosleep(&pause, NULL); /* a refusal comes at once: no busy loop */
             continue;
         }
-        switch (sentinel_judge(msg, (size_t)n, id, p->gateway)) {
+        switch (sentinel_judge(msg, (size_t)n, id, p->s->gateway)) {
         case SENTINEL_SIDECAR: return;
         case SENTINEL_STRANGER:
             fatal("name server %s is not the sidecar's: it does not know " SENTINEL_NAME,
@@ -213,10 +301,15 @@ static void await_sidecar(const struct probe *p, uint32_t dns)
     fatal("the sidecar's name server %s does not answer; is egressd running?", ipv4_format(dns, text));
 }
 
-void probe_all(const struct link *link, uint32_t gateway, uint32_t dns, bool firewall)
+void probe_all(const struct link *link, const struct settings *s, bool firewall)
 {
-    struct probe p = {.link = link, .gateway = gateway, .neighbour = pick_neighbour(link, gateway)};
-    await_sidecar(&p, dns);
+    struct probe p = {.link = link, .s = s};
+    uint32_t neighbour = pick_neighbour(link, s->gateway);
+    if (neighbour != 0)
+        p.neighbours[p.n_neighbours++] = neighbour;
+    for (unsigned i = 0; i < s->n_probe_hosts; i++)
+        p.neighbours[p.n_neighbours++] = s->probe_hosts[i];
+    await_sidecar(&p, s->dns);
     if (firewall)
         try_past_routes(&p);
     try_doors(&p);

@@ -4,7 +4,8 @@
  *
  * The sidecar accepts TCP to web ports at any address, to judge what comes. So a connection that is accepted
  * shows nothing by itself: a door counts as open only where an address that exists nowhere (RFC 5737) is not
- * accepted on the same port.
+ * accepted on the same port. What it says to a name that no policy allows shows more: it has to be the
+ * sidecar's own refusal.
  */
 #ifndef EGRESS_INIT_PROBE_H
 #define EGRESS_INIT_PROBE_H
@@ -12,10 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "init/init.h"
 #include "init/link.h"
 
 /** Fatal, naming the door, where one is open or the sidecar's name server does not answer. `firewall`: the
  * packet rules are in place; without them sending past the routes is known to be open, and is not tried. */
-void probe_all(const struct link *link, uint32_t gateway, uint32_t dns, bool firewall);
+void probe_all(const struct link *link, const struct settings *s, bool firewall);
 
 #endif

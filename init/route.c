@@ -137,8 +137,9 @@ static void remove_strangers(int rtnl, struct survey *s, uint8_t family)
     fatal("routes come back as they are deleted; something else manages this network");
 }
 
-static void add_route(int rtnl, const struct link *link, const struct survey *s, bool is_default)
+static void add_route(int rtnl, const struct survey *s, bool is_default)
 {
+    const struct link *link = s->link;
     const size_t len = octets(s->family);
     const bool v4 = s->family == AF_INET;
     struct rtmsg m = {.rtm_family = s->family,
@@ -160,27 +161,44 @@ static void add_route(int rtnl, const struct link *link, const struct survey *s,
             is_default ? "default" : "gateway's", link->name);
 }
 
-/* One family: what is ours is there, and nothing else. */
-static void confine(int rtnl, const struct link *link, uint8_t family, const uint8_t *gateway)
+static void check(int rtnl, struct survey *s)
 {
-    struct survey s = {.link = link, .gateway = gateway, .family = family};
-    /* The way to the gateway comes first: without it the default route would not be accepted. */
-    if (gateway != NULL)
-        add_route(rtnl, link, &s, false);
-    remove_strangers(rtnl, &s, family);
-    if (gateway != NULL)
-        add_route(rtnl, link, &s, true);
-
-    survey_routes(rtnl, &s, family);
-    if (s.strangers != 0 || (gateway != NULL && (!s.have_onlink || !s.have_default)))
+    survey_routes(rtnl, s, s->family);
+    if (s->strangers != 0 || (s->gateway != NULL && (!s->have_onlink || !s->have_default)))
         fatal("the %s routing table is not what was asked for (%u foreign routes)",
-            family == AF_INET6 ? "IPv6" : "IPv4", s.strangers);
+            s->family == AF_INET6 ? "IPv6" : "IPv4", s->strangers);
+}
+
+/* One family: what is ours is there, and nothing else. */
+static void confine(int rtnl, struct survey *s)
+{
+    /* The way to the gateway comes first: without it the default route would not be accepted. */
+    if (s->gateway != NULL)
+        add_route(rtnl, s, false);
+    remove_strangers(rtnl, s, s->family);
+    if (s->gateway != NULL)
+        add_route(rtnl, s, true);
+    check(rtnl, s);
+}
+
+static void for_both(int rtnl, const struct link *link, const uint32_t *gateway, const struct ipv6 *gateway6,
+    void (*act)(int rtnl, struct survey *s))
+{
+    struct survey v4 = {.link = link, .gateway = (const uint8_t *)gateway, .family = AF_INET};
+    struct survey v6 = {
+        .link = link, .gateway = ipv6_is_set(gateway6) ? gateway6->b : NULL, .family = AF_INET6};
+    act(rtnl, &v4);
+    act(rtnl, &v6);
 }
 
 void route_confine(int rtnl, const struct link *link, uint32_t gateway, const struct ipv6 *gateway6)
 {
-    confine(rtnl, link, AF_INET, (const uint8_t *)&gateway);
-    confine(rtnl, link, AF_INET6, ipv6_is_set(gateway6) ? gateway6->b : NULL);
+    for_both(rtnl, link, &gateway, gateway6, confine);
+}
+
+void route_check(int rtnl, const struct link *link, uint32_t gateway, const struct ipv6 *gateway6)
+{
+    for_both(rtnl, link, &gateway, gateway6, check);
 }
 
 int route_try_replace(void)

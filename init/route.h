@@ -15,6 +15,9 @@
  */
 void route_confine(int rtnl, const struct link *link, uint32_t gateway, const struct ipv6 *gateway6);
 
+/** Fatal where the tables are not what route_confine() made of them. Changes nothing. */
+void route_check(int rtnl, const struct link *link, uint32_t gateway, const struct ipv6 *gateway6);
+
 /** Tries to replace the default route. Returns 0 (it could: the privilege is still there) or -errno. */
 int route_try_replace(void);
 

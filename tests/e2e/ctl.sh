@@ -196,6 +196,34 @@ reloads() {
 }
 check "reload: a good policy, a bad one, one with secrets" reloads
 
+# -- the proof, again
+inside() { # NAME COMMAND...   as root in the sandbox's network, which no agent is
+    local pid
+    pid=$(jq .agent.pid "$EGRESSD_RUNTIME_DIR/$1/record.json")
+    shift
+    nsenter -t "$pid" -n "$@"
+}
+proves() {
+    run --name ctlp$$ --policy "$T/plain.yaml" -- sleep 20 &
+    eventually 5 running ctlp$$ || return 1
+    ctl doctor ctlp$$ >"$T/doctor" || { cat "$T/doctor"; return 1; }
+    grep -q '^ok *no way round the sidecar' "$T/doctor" && running ctlp$$ || { cat "$T/doctor"; return 1; }
+    inside ctlp$$ ip route add 10.99.0.0/16 via 192.168.127.1
+    ctl doctor ctlp$$ >"$T/doctor" 2>&1
+    [ $? = 1 ] && grep -q 'foreign routes' "$T/doctor" && grep -q LACKS "$T/doctor" || { cat "$T/doctor"; return 1; }
+    wait
+    ! running ctlp$$ && unchanged
+}
+reload_proves() {
+    run --name ctlq$$ --policy "$T/plain.yaml" -- sleep 20 &
+    eventually 5 running ctlq$$ || return 1
+    inside ctlq$$ nft flush chain inet egress_init output
+    ctl reload ctlq$$ --policy "$T/plain.yaml" 2>"$T/err2"
+    [ $? = 125 ] && grep -q 'packet rules' "$T/err2" && grep -q 'is ended' "$T/err2" || { cat "$T/err2"; return 1; }
+    wait
+    ! running ctlq$$ && unchanged
+}
+
 # -- the audit log
 audits() {
     run --state-dir "$T/log" --name ctlv$$ --policy "$T/plain.yaml" -- curl -s https://forbidden.test/ >"$T/body"
@@ -234,6 +262,8 @@ snapshot >"$T/before"
 unchanged() { eventually 3 same_snapshot || { diff "$T/before" "$T/after"; return 1; }; }
 same_snapshot() { snapshot >"$T/after" && cmp -s "$T/before" "$T/after"; }
 check "nothing is left after the runs so far" unchanged
+check "doctor NAME tries the network, and ends a sandbox that leaks" proves
+check "so does reload" reload_proves
 interrupted() {
     local i p s
     for i in $(seq 24); do

@@ -349,6 +349,52 @@ table ip t {
 NFT
 says "the transparent proxy accepts any address" 0 '^accepted$' net A bash -c "exec 3<>/dev/tcp/1.1.1.1/443 && echo accepted"
 says "--probe knows a transparent proxy from a leak" 0 '^through$' init --probe -- echo through
+# One that accepts and lets through is: whatever name it is asked for, it has to refuse by its own hand.
+unserve
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=somebody.example -keyout "$D/tls.key" -out "$D/tls.pem" 2>/dev/null
+serve S -c "import ssl, socket; c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); c.load_cert_chain('$D/tls.pem', '$D/tls.key')
+s = socket.create_server(('', 443))
+while True:
+    try: c.wrap_socket(s.accept()[0], server_side=True).close()
+    except OSError: pass"
+refuses "--probe finds TLS to an unlisted host" 'open door: TLS to an unlisted host \(8.8.8.8 port 443\)' init --probe "${MARK[@]}"
+unserve
+serve S -c "import socket
+s = socket.create_server(('', 443))
+while True:
+  try:
+    c, a = s.accept(); c.recv(4000); c.sendall(b'HTTP/1.1 200 OK\\r\\ncontent-length: 3\\r\\n\\r\\nhi\\n'); c.close()
+  except OSError: pass"
+net S nft add rule ip t p tcp dport 80 redirect to :443
+refuses "--probe finds HTTP to an unlisted host" 'open door: plain HTTP to an unlisted host \(1.1.1.1 port 80\)' init --probe "${MARK[@]}"
+unserve
+serve S -c "import socket
+s = socket.create_server(('', 443))
+while True:
+  try:
+    c, a = s.accept(); c.recv(4000); c.sendall(b'HTTP/1.1 403 Forbidden\\r\\nX-Egress-'); c.sendall(b'Verdict: deny\\r\\n\\r\\n'); c.close()
+  except OSError: pass"
+# ...and HTTP where TLS was asked for is nobody's refusal.
+refuses "--probe takes only a certificate for TLS" 'open door: TLS to an unlisted host' init --probe "${MARK[@]}"
+net S nft flush chain ip t p
+net S nft add rule ip t p tcp dport 80 redirect to :443
+says "--probe knows the sidecar's refusal" 0 '^through$' init --probe -- echo through
+says "--probe-only passes where all is as it was left" 0 '^$' net A "$INIT" --gateway $GW --probe-only
+unserve
+net S sysctl -qw net.ipv4.ip_forward=1
+ip -n "$P-W" addr add 10.89.7.7/32 dev lo
+ip -n "$P-S" route add 10.89.7.7/32 via 10.89.0.2
+serve W "$D/serve.py" tcp 10.89.7.7 5900
+refuses "--probe-only tries the host's addresses" 'open door: a neighbour or the host \(10.89.7.7 port 5900\)' net A "$INIT" --gateway $GW --probe-only --probe-host 10.89.7.7
+says "--probe-skip leaves out what the policy opens" 0 '^$' net A "$INIT" --gateway $GW --probe-only --probe-host 10.89.7.7 --probe-skip udp/5900,tcp/5000-6000
+unserve
+ip -n "$P-A" route add 10.99.0.0/16 via $GW
+refuses "--probe-only finds a foreign route" 'foreign routes' net A "$INIT" --gateway $GW --probe-only
+ip -n "$P-A" route del 10.99.0.0/16
+net A nft flush chain inet egress_init output
+refuses "--probe-only finds rules that are not whole" 'packet rules' net A "$INIT" --gateway $GW --probe-only
+net A nft delete table inet egress_init
+refuses "--probe-only finds that there are none" 'packet rules' net A "$INIT" --gateway $GW --probe-only
 
 if [ "$(mount | wc -l)" -eq "$here" ] || [ "$(mount | grep -c egress-init)" -eq 0 ]; then ok "no mount is left on the host"; else not_ok "no mount is left on the host" "$(mount | grep egress)"; fi
 exit $FAILED
