@@ -12,8 +12,8 @@
 #define INTERIM_MAX 32
 /* Servers count pings against a client that has nothing to say (gRPC's allow one in 5 minutes); a peer whose
  * machine is gone is found by TCP's keep-alive long before. This is for one whose process hangs. */
-#define PING_AFTER_MS (6 * 60 * 1000)
-#define PING_PATIENCE_MS (30 * 1000)
+#define PING_AFTER_MS 360000u
+#define PING_PATIENCE_MS 30000u
 
 struct h2_back {
     struct h2_session s; /* first */

@@ -111,8 +111,9 @@ static bool grow(struct h2_block *b)
     return true;
 }
 
-void h2_block_add(struct h2_block *b, const char *name, size_t nlen, const char *value, size_t vlen)
+void h2_block_add(struct h2_block *b, const char *name, size_t name_len, const char *value, size_t value_len)
 {
+    size_t nlen = name_len, vlen = value_len;
     b->list_size += nlen + vlen + FIELD_OVERHEAD;
     if (b->bad != REASON_NONE)
         return;
@@ -209,8 +210,7 @@ static void sort_fields(struct h2_block *b, struct sorted *s)
 /* Cookie crumbs are one field again for whoever reads it as such (RFC 9113 8.2.3). */
 static bool join_cookies(struct h2_block *b)
 {
-    size_t len = 0, kept = 0, at = 0;
-    struct field *first = NULL;
+    size_t len = 0, kept = 0, at = 0, first = SIZE_MAX;
     for (size_t i = 0; i < b->n; i++)
         if (FIELD_IS(&b->fields[i], "cookie"))
             len += b->fields[i].value_len + 2;
@@ -219,23 +219,24 @@ static bool join_cookies(struct h2_block *b)
         return false;
     for (size_t i = 0; i < b->n; i++) {
         struct field f = b->fields[i];
-        if (!FIELD_IS(&f, "cookie")) {
-            b->fields[kept++] = f;
+        bool cookie = FIELD_IS(&f, "cookie");
+        if (cookie) {
+            memcpy(v + at, f.value, f.value_len);
+            at += f.value_len;
+            v[at++] = ';';
+            v[at++] = ' ';
+        }
+        if (cookie && first == SIZE_MAX)
+            first = kept;
+        else if (cookie)
             continue;
-        }
-        if (first) {
-            memcpy(v + at, "; ", 2);
-            at += 2;
-        } else {
-            first = &b->fields[kept++];
-            *first = f;
-        }
-        memcpy(v + at, f.value, f.value_len);
-        at += f.value_len;
+        b->fields[kept++] = f;
     }
-    first->value = v;
-    first->value_len = (uint32_t)at;
     b->n = kept;
+    if (first == SIZE_MAX)
+        return true;
+    b->fields[first].value = v;
+    b->fields[first].value_len = (uint32_t)(at - 2);
     return true;
 }
 

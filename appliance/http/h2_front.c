@@ -138,7 +138,7 @@ static void on_body_timeout(struct engine_timer *t)
 /* Once the response has begun, or where both sides speak in turn, silence is no sloth. */
 static void set_body_timer(struct h2_stream *st)
 {
-    if (st->in_fin || st->out_head || st->in_left < 0)
+    if (!st->base.x || st->in_fin || st->out_head || st->in_left < 0)
         engine_timer_clear(&st->timer);
     else
         engine_timer_set(st->s->e, &st->timer, timeouts(st->s)->request_body_idle, on_body_timeout);
@@ -170,7 +170,7 @@ static void begin(struct h2_stream *st, bool fin)
     st->in_left = fin ? -1 : h->content_length;
     if (exchange_begin(f, &st->base, &st->arena, h, fin) != 0)
         h2_reset(st, NGHTTP2_INTERNAL_ERROR);
-    else if (st->base.x)
+    else
         set_body_timer(st);
 }
 
@@ -212,8 +212,7 @@ static void on_data(struct h2_stream *st, const uint8_t *p, size_t n, bool fin)
         st->in_left -= (int64_t)n;
     }
     exchange_request_data(st->base.x, p, n, fin);
-    if (st->base.x)
-        set_body_timer(st);
+    set_body_timer(st);
 }
 
 static void on_flush(struct h2_stream *st)

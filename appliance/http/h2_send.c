@@ -135,6 +135,7 @@ static int submit_trailers(struct h2_stream *st)
     return r;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is nghttp2's */
 static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max, uint32_t *flags,
     nghttp2_data_source *src, void *arg)
 {

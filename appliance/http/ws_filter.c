@@ -152,10 +152,11 @@ size_t ws_filter_close(struct ws_filter *f, enum inspect_direction dir, uint16_t
     if (f->side[dir].closed || (masked && RAND_bytes(key, sizeof key) != 1))
         return 0;
     f->side[dir].closed = true;
-    size_t len = MIN(strlen(text), sizeof body - 2);
+    size_t len = 0;
     body[0] = (uint8_t)(code >> 8);
     body[1] = (uint8_t)code;
-    memcpy(body + 2, text, len);
+    for (; len < sizeof body - 2 && text[len]; len++)
+        body[2 + len] = (uint8_t)text[len];
     size_t at = ws_head(out, WS_CLOSE, true, len + 2, masked ? key : NULL);
     if (masked)
         ws_mask(out + at, body, len + 2, key, 0);
