@@ -25,10 +25,10 @@ static enum reason found(struct exchange *x, const struct finding *f, enum inspe
     return dir == INSPECT_OUTBOUND ? REASON_DLP_OUTBOUND : REASON_DLP_INBOUND;
 }
 
-static enum reason look(struct exchange *x, const char *where, const char *text, size_t len)
+static enum reason look(struct exchange *x, const char *where, const char *text, size_t len, unsigned but)
 {
     struct finding f;
-    unsigned d = detectors(x, INSPECT_OUTBOUND);
+    unsigned d = detectors(x, INSPECT_OUTBOUND) | but;
     if (!inspect_text(x->e->inspector, d, INSPECT_OUTBOUND, where, text, len, &f))
         return REASON_NONE;
     return found(x, &f, INSPECT_OUTBOUND);
@@ -44,13 +44,24 @@ static enum reason look_at_host(struct exchange *x)
     return found(x, &f, INSPECT_OUTBOUND);
 }
 
+static bool is_session(const struct field *f)
+{
+    return FIELD_IS(f, "authorization") || FIELD_IS(f, "cookie");
+}
+
+/* A URL that a server signed for a download of its own (S3, Azure, and those who use them). */
+static bool is_signed_url(const char *query)
+{
+    return strstr(query, "X-Amz-Signature=") || (strstr(query, "sig=") && strstr(query, "se="));
+}
+
 /* The name as well: it is as free as the value. */
 static enum reason look_at_field(struct exchange *x, const struct field *f)
 {
     char where[80];
     (void)snprintf(where, sizeof where, "header:%.*s", (int)MIN(f->name_len, 60u), f->name);
-    enum reason why = look(x, where, f->value, f->value_len);
-    return why != REASON_NONE ? why : look(x, "header", f->name, f->name_len);
+    enum reason why = look(x, where, f->value, f->value_len, is_session(f) ? DETECT_NOT_SESSIONS : 0);
+    return why != REASON_NONE ? why : look(x, "header", f->name, f->name_len, 0);
 }
 
 /* All fields in one text first: most requests have nothing to find in any of them. */
@@ -68,6 +79,12 @@ static enum reason look_at_fields(struct exchange *x, const struct field *f, siz
     for (size_t i = 0; i < n; i++) {
         if (exchange_strips(x->route, &f[i]))
             continue;
+        if (is_session(&f[i])) {
+            enum reason why = look_at_field(x, &f[i]);
+            if (why != REASON_NONE)
+                return why;
+            continue;
+        }
         memcpy(text + len, f[i].name, f[i].name_len);
         len += f[i].name_len;
         memcpy(text + len, "\n\n", 2);
@@ -81,7 +98,7 @@ static enum reason look_at_fields(struct exchange *x, const struct field *f, siz
         return REASON_NONE;
     enum reason why = REASON_NONE;
     for (size_t i = 0; i < n && why == REASON_NONE; i++)
-        if (!exchange_strips(x->route, &f[i]))
+        if (!exchange_strips(x->route, &f[i]) && !is_session(&f[i]))
             why = look_at_field(x, &f[i]);
     return why;
 }
@@ -160,11 +177,12 @@ enum reason exchange_inspect_head(struct exchange *x)
         return REASON_NONE;
     enum reason why = look_at_host(x);
     if (why == REASON_NONE)
-        why = look(x, "path", x->path, strlen(x->path));
+        why = look(x, "path", x->path, strlen(x->path), 0);
     if (why == REASON_NONE && x->query)
-        why = look(x, "query", x->query, strlen(x->query));
+        why = look(
+            x, "query", x->query, strlen(x->query), is_signed_url(x->query) ? DETECT_NOT_SIGNED_URLS : 0);
     if (why == REASON_NONE)
-        why = look(x, "header", x->req->method, strlen(x->req->method));
+        why = look(x, "header", x->req->method, strlen(x->req->method), 0);
     if (why == REASON_NONE)
         why = look_at_fields(x, x->req->fields, x->req->n_fields);
     if (why == REASON_NONE && !x->req_fin && x->req->upgrade == UPGRADE_NONE)

@@ -32,6 +32,11 @@ void inspector_free(struct inspector *i);
 /** Scratch space of one process; call once after fork. 0 or -ENOMEM. */
 int inspector_thread_init(struct inspector *i);
 
+/** With the DETECT_ bits: what belongs where it is passes. A JWT in `authorization` or `cookie` is a
+ * session's; a URL that a server signed for its download carries the signature, and whose key it is. */
+#define DETECT_NOT_SESSIONS 0x100u
+#define DETECT_NOT_SIGNED_URLS 0x200u
+
 /** A whole short text (path, query, a header value, a host). True: a finding. */
 bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_direction dir, const char *where,
     const char *text, size_t len, struct finding *out);

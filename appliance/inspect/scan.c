@@ -36,11 +36,22 @@ static enum scan_verdict verify_secret(const struct candidate *c, const struct l
     return c->fin ? SCAN_NO : SCAN_MORE;
 }
 
+static bool belongs(const struct scan_env *env, const struct pattern *t)
+{
+    if (t->verify == verify_jwt)
+        return true;
+    return env->detectors & DETECT_NOT_SIGNED_URLS && (t->verify == verify_aws_id || t->anchor[0] == 's') &&
+           (t->verify == verify_aws_id || t->verify == verify_parts);
+}
+
 /* Compressed streams are followed for the sake of whatever is looked for. */
 static bool wanted(const struct scan_env *env, const struct literal *l)
 {
     if (l->pattern && !l->pattern->verify)
         return true;
+    if (l->pattern && (env->detectors & (DETECT_NOT_SESSIONS | DETECT_NOT_SIGNED_URLS)) &&
+        belongs(env, l->pattern))
+        return false;
     return env->detectors & (l->pattern ? DETECT_TOKEN_PATTERNS : DETECT_KNOWN_SECRETS);
 }
 
