@@ -116,7 +116,8 @@ void environment_identify(struct settings *s)
 
 void environment_clean(void)
 {
-    static const char *const ours[] = {"EGRESS_GATEWAY", "EGRESS_DNS", "EGRESS_CA", "EGRESS_USER"};
+    static const char *const ours[] = {
+        "EGRESS_GATEWAY", "EGRESS_GATEWAY6", "EGRESS_DNS", "EGRESS_CA", "EGRESS_USER"};
     for (unsigned i = 0; i < ARRAY_LEN(ours); i++)
         (void)unsetenv(ours[i]);
 }
