@@ -108,7 +108,8 @@ bool audit_files_rotated(const struct audit_files *f)
 /* More octets of the present part. 0 at its end. */
 static ssize_t fill(struct audit_files *f)
 {
-    memmove(f->buf, f->buf + f->taken, f->used - f->taken);
+    if (f->used > f->taken)
+        memmove(f->buf, f->buf + f->taken, f->used - f->taken);
     f->used -= f->taken;
     f->taken = 0;
     if (f->room - f->used < CHUNK) {
