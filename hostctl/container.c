@@ -366,7 +366,7 @@ static int container_stop(struct record *r, bool grace)
     if (!grace)
         return 0;
     cli_begin(&c, &w);
-    words_add_all(&w, "stop", "--time", DRAIN_S, container_name(name, r->name, "sidecar"), NULL);
+    words_add_all(&w, "stop", "-t", DRAIN_S, container_name(name, r->name, "sidecar"), NULL);
     (void)cli_run(&w, true);
     return 0;
 }

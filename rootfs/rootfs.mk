@@ -1,4 +1,6 @@
 # Images: `make image` writes build/image/egressd-{sidecar,init}-ARCH.oci.tar, each with its SBOM (.spdx.json) and id.
+ifndef ROOTFS_MK
+ROOTFS_MK := 1
 IMAGE_ARCH ?= $(patsubst aarch64,arm64,$(patsubst x86_64,amd64,$(shell uname -m)))
 IMAGE_DIR   = $(BUILD)/image
 # The same tree gives the same octets: times are the last commit's.
@@ -15,3 +17,4 @@ $(IMAGE_DIR)/egressd-sidecar-$(IMAGE_ARCH).oci.tar: $(BUILD)/egressd rootfs/imag
 $(IMAGE_DIR)/egressd-init-$(IMAGE_ARCH).oci.tar: $(BUILD)/egress-init rootfs/image.py
 	$(if $(Q),@echo "  IMAGE   $@")
 	$(Q)$(image_run) init $(image_args)
+endif

@@ -4,8 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 command -v podman >/dev/null && command -v runc >/dev/null || { skip podman "needs podman and runc"; exit 0; }
 command -v busybox >/dev/null || { skip podman "needs busybox-static"; exit 0; }
-IMAGE=$BUILD/image/egressd-sidecar-$(uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/').oci.tar
-make -s -C "$TOP" BUILD="$BUILD" image >/dev/null 2>&1
+ARCH=$(uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/')
+IMAGE=$BUILD/image/egressd-sidecar-$ARCH.oci.tar
+make -s -C "$TOP" -f Makefile -f rootfs/rootfs.mk BUILD="$BUILD" image >/dev/null 2>&1
 [ -r "$IMAGE" ] || { not_ok "make image" "no $IMAGE"; exit 1; }
 
 world_up
@@ -73,6 +74,39 @@ mkdir -p "$T/etc"
 echo 'root:x:0:0::/:/bin/sh' >"$T/etc/passwd"
 image busybox bin/busybox="$(command -v busybox)" etc/passwd="$T/etc/passwd"
 image static fetch="$T/fetch"
+
+# -- the images themselves
+again() { # the same octets from the same inputs
+    mkdir -p "$T/again" && python3 "$TOP/rootfs/image.py" "$1" --arch "$ARCH" --version 0.1.0 --build "$BUILD" --out "$T/again" >/dev/null &&
+        python3 "$TOP/rootfs/image.py" "$1" --arch "$ARCH" --version 0.1.0 --build "$BUILD" --out "$T/again2" >/dev/null &&
+        cmp "$T/again/egressd-$1-$ARCH.oci.tar" "$T/again2/egressd-$1-$ARCH.oci.tar" &&
+        cmp "$T/again/egressd-$1-$ARCH.spdx.json" "$T/again2/egressd-$1-$ARCH.spdx.json"
+}
+check "the sidecar's image is the same twice" again sidecar
+check "the shim's image is the same twice" again init
+check "under 15 MiB" test "$(stat -c %s "$IMAGE")" -lt 15728640
+contents() {
+    python3 - "$IMAGE" <<'PY'
+import io, json, sys, tarfile
+outer = tarfile.open(sys.argv[1])
+assert all(m.isfile() or m.isdir() or m.issym() for m in outer)
+read = lambda d: outer.extractfile("blobs/sha256/" + d["digest"][7:]).read()
+entry = json.load(outer.extractfile("index.json"))["manifests"][0]
+assert len({v for k, v in entry["annotations"].items() if k.endswith("name")}) == 1 and len(entry["annotations"]) == 3
+layer = tarfile.open(fileobj=io.BytesIO(read(json.loads(read(entry))["layers"][0])))
+names = [m.name for m in layer]
+assert all(m.isfile() or m.isdir() or m.issym() for m in layer)
+assert not [n for n in names if n.rsplit("/")[-1] in ("sh", "bash", "dash", "busybox", "ash", "perl", "python3")], names
+sbom = json.load(open(sys.argv[1].replace(".oci.tar", ".spdx.json")))
+assert {f["fileName"].lstrip("/") for f in sbom["files"]} == {m.name for m in layer if m.isfile()}
+PY
+}
+check "no shell in it, every file in the SBOM" contents
+recipe() { # the two lines in rootfs/agent
+    pod load -q -i "${IMAGE/sidecar/init}" && pod build --isolation chroot --build-arg BASE=localhost/busybox -t localhost/recipe "$TOP/rootfs/agent" &&
+        [ "$(pod image inspect --format '{{index .Config.Entrypoint 0}}' localhost/recipe)" = /egress-init ]
+}
+check "the recipe for agent images" recipe
 
 export API_TOKEN="tok_$(openssl rand -hex 12)"
 cat >"$T/policy.yaml" <<'YAML'
@@ -153,9 +187,13 @@ tls_token() { # the agent has no TLS of its own in these images: curl of this ho
     # shellcheck disable=SC2086
     image curl usr/bin/curl="$(command -v curl)" bin/busybox="$(command -v busybox)" etc/passwd="$T/etc/passwd" \
         etc/ssl/certs/ca-certificates.crt=/etc/ssl/certs/ca-certificates.crt $libs
-    IMG=localhost/curl says "authorization: token $API_TOKEN" -- /usr/bin/curl -sS -H 'Authorization: mine' https://tokens.test/whoami
+    IMG=localhost/curl says "^host: tokens.test" -- /usr/bin/curl -sS -H 'Authorization: mine' https://tokens.test/whoami &&
+        grep -qF "tokens.test GET /whoami 200 auth=\"token $API_TOKEN\"" "$T/access.log"
 }
 check "a real token goes on, over TLS" tls_token
+IMG=localhost/recipe check "an image that has the shim" says 'hello from' -- /bin/busybox wget -q -O - http://plain.test/
+bare() { ! pod run --rm --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 localhost/recipe /bin/busybox echo RAN | grep RAN; }
+check "...does not run without a sidecar" bare
 
 # -- status, descriptors, signals
 check "status of CMD" status_is 7 run -- /bin/busybox sh -c 'exit 7'
@@ -189,6 +227,10 @@ exec_status() { xc /bin/busybox sh -c 'exit 5'; [ $? = 5 ]; }
 check "exec's status" exec_status
 exec_stdin() { [ "$(echo through | ctl exec long -- /bin/busybox cat)" = through ]; }
 check "exec's stdin" exec_stdin
+terminal() { script -qec "ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox tty" /dev/null </dev/null | grep -q /dev/pts/; }
+check "exec has a terminal where the caller has one" terminal
+terminal_run() { script -qec "ip netns exec $W-host $BUILD/egressctl run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir $T/state -- /bin/busybox tty" /dev/null </dev/null | grep -q /dev/pts/; }
+check "so has CMD" terminal_run
 secret_places() {
     pod inspect egressd-long-sidecar egressd-long-agent | grep -F "$API_TOKEN" && return 1
     grep -lrF "$API_TOKEN" "$T/long" "$T/registry" && return 1
