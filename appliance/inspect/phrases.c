@@ -9,8 +9,8 @@
 static uint64_t pack(const char *s, size_t n)
 {
     uint64_t v = 0;
-    for (size_t i = 0; i < n && i < 8; i++)
-        v = v << 8 | (uint8_t)s[i];
+    for (size_t left = MIN(n, (size_t)8); left; left--)
+        v = v << 8 | (uint8_t)*s++;
     return v;
 }
 #define IS(p, k, word) (text_at((p), (k)) == pack(word, sizeof(word) - 1))
