@@ -177,7 +177,7 @@ struct scan_env {
     uint64_t work, input; /* octets looked at, octets that came */
 };
 
-#define SCAN_MAGIC_MAX 8u
+#define SCAN_MAGIC_MAX 128u /* a piece; who has more of them hides something */
 
 /** The matcher's side of a layer. Zeroed: new. */
 struct scan {

@@ -219,12 +219,23 @@ static void start_unpack(struct layer *l, uint64_t from, const uint8_t *p, size_
     (void)unpack_feed(*slot, l->end + skip, p + skip, n - skip, fin);
 }
 
+/* As a member of a stream that began before: one reader is enough. */
+static bool is_followed(const struct layer *l, uint64_t at)
+{
+    for (unsigned i = 0; i < UNPACKS_MAX; i++)
+        if (l->unpacks[i] && unpack_has_member(l->unpacks[i], at))
+            return true;
+    return false;
+}
+
 static void start_unpacks(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
     if (l->end == 0 && is_zlib(p, n))
         start_unpack(l, 0, p, n, fin, CODING_DEFLATE);
     for (unsigned i = 0; i < l->scan.n_magic; i++)
-        start_unpack(l, l->scan.magic[i].at, p, n, fin, l->scan.magic[i].zstd ? CODING_ZSTD : CODING_GZIP);
+        if (!is_followed(l, l->scan.magic[i].at))
+            start_unpack(
+                l, l->scan.magic[i].at, p, n, fin, l->scan.magic[i].zstd ? CODING_ZSTD : CODING_GZIP);
 }
 
 static uint64_t feed_unpacks(struct layer *l, const uint8_t *p, size_t n, bool fin)

@@ -82,6 +82,8 @@ uint64_t unpack_feed(struct unpack *u, uint64_t at, const uint8_t *p, size_t n, 
 /** What the last unpack_feed() returned. */
 uint64_t unpack_settled(const struct unpack *u);
 struct layer *unpack_below(struct unpack *u);
+/** Does it read a member that begins at that offset above, behind another one? */
+bool unpack_has_member(const struct unpack *u, uint64_t at);
 /** It has ended or was none. */
 bool unpack_over(const struct unpack *u);
 void unpack_free(struct unpack *u);

@@ -85,7 +85,11 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
     if (start < k->ctx || start >= k->match || !wanted(k->env, l))
         return 0;
     if (l->pattern && !l->pattern->verify) {
-        if (k->n_magic < SCAN_MAGIC_MAX && to > k->old) /* each is told once */
+        if (to <= k->old) /* each is told once */
+            return 0;
+        if (k->n_magic == SCAN_MAGIC_MAX)
+            k->env->too_much = true;
+        else
             k->magic[k->n_magic++] = (struct scan_magic){start, l->len == 4};
         return 0;
     }

@@ -15,14 +15,20 @@
 #define RATIO_FREE MIB(1)
 #define RATIO_MAX 1100u
 
+/* Members whose beginnings are remembered: more than two pieces hold of any worth packing. */
+#define MEMBERS_MAX 256u
+
 struct unpack {
     struct scan_env *env;
     enum coding coding;
     bool declared, over, raw_deflate, ended;
+    bool between; /* a member has ended; what follows says whether that was all */
     uint8_t first; /* octet that went in */
     uint64_t in, out; /* octets so far */
     uint64_t said; /* offset above, up to where what went in has come out */
     uint64_t settled;
+    uint64_t members[MEMBERS_MAX]; /* where the latest began, after the first */
+    unsigned n_members;
     struct below below;
     z_stream z;
     BrotliDecoderState *br;
@@ -160,14 +166,24 @@ static void give_up(struct unpack *u)
     u->env->too_much |= u->declared;
 }
 
-/* Another member (RFC 1952 2.2) or frame (RFC 8878 3) may follow at once. */
-static bool next_member(struct unpack *u, const struct step *s)
+/* Another member (RFC 1952 2.2) or frame (RFC 8878 3) may follow, now or with the next octets. */
+static bool next_member(struct unpack *u, const struct step *s, uint64_t at)
 {
-    if (s->n_in == 0)
-        return false;
+    bool more = u->coding == CODING_ZSTD;
     if (u->coding == CODING_GZIP && s->in[0] == 0x1f)
-        return inflateReset(&u->z) == Z_OK;
-    return u->coding == CODING_ZSTD;
+        more = inflateReset(&u->z) == Z_OK;
+    u->between = false;
+    if (more)
+        u->members[u->n_members++ % MEMBERS_MAX] = at;
+    return more;
+}
+
+bool unpack_has_member(const struct unpack *u, uint64_t at)
+{
+    for (unsigned i = 0; i < MIN(u->n_members, MEMBERS_MAX); i++)
+        if (u->members[i] == at)
+            return true;
+    return false;
 }
 
 static void say(struct unpack *u, const uint8_t *p, size_t n, uint64_t above)
@@ -184,6 +200,12 @@ static size_t unpack_some(struct unpack *u, uint64_t at, const uint8_t *p, size_
     uint8_t out[OUT_MAX];
     struct step s = {.in = p, .n_in = n};
     do {
+        if (u->between && s.n_in == 0)
+            break;
+        if (u->between && !next_member(u, &s, at + (n - s.n_in))) {
+            u->ended = true;
+            break;
+        }
         s.out = out;
         s.n_out = sizeof out;
         if (u->coding == CODING_BR)
@@ -204,9 +226,9 @@ static size_t unpack_some(struct unpack *u, uint64_t at, const uint8_t *p, size_
             give_up(u);
             break;
         }
-        if (s.end && !next_member(u, &s)) {
-            u->ended = true;
-            break;
+        if (s.end) {
+            u->between = true;
+            u->said = at + (n - s.n_in);
         }
     } while ((s.n_in || s.n_out == sizeof out) && !u->env->too_much && !(u->env->found && u->env->stop));
     return n - s.n_in;
