@@ -9,7 +9,7 @@
  * this much of what it goes on sending is taken in meanwhile. */
 #define LINGER_SEND_MS 30000
 #define LINGER_MS 2000
-#define LINGER_MAX KIB(512)
+#define LINGER_MAX MIB(64) /* clients that read no answer before they have sent all */
 /* A corked record is not kept back beyond one TLS record. */
 #define CORK_MAX KIB(16)
 
