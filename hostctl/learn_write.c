@@ -320,7 +320,7 @@ static int by_domain(const void *a, const void *b)
         if (c || m != n)
             return c ? c : m < n ? -1 : 1;
         if (p == x || q == y)
-            return (q == y) - (p == x) ? (p == x ? -1 : 1) : 0;
+            return (p == x && q == y) ? 0 : p == x ? -1 : 1;
         i = p - 1;
         k = q - 1;
     }
