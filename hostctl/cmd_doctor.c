@@ -5,6 +5,7 @@
 #include "hostctl/commands.h"
 #include "hostctl/proc.h"
 #include "lib/base.h"
+#include "lib/log.h"
 
 /* One line a finding: what, whether, and what to do. */
 static bool line(bool good, const char *what, const char *hint)
@@ -27,6 +28,11 @@ static int examine(const char *name)
     struct record r;
     if (sandbox_find(name, &r))
         return EXIT_EGRESSCTL;
+    if (sandbox_is_starting(&r)) {
+        log_warn("doctor: the sandbox %s is still starting; try again", r.name);
+        record_close(&r);
+        return EXIT_EGRESSCTL;
+    }
     const struct backend *b = backend_of(&r);
     struct health h = {0};
     if (b)

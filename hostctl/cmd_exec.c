@@ -44,8 +44,7 @@ int cmd_exec(int argc, char **argv)
     if (sandbox_find(args.pos[0], &r))
         return EXIT_EGRESSCTL;
     status = EXIT_EGRESSCTL;
-    const char *phase = record_str(&r, "phase");
-    if (phase && strcmp(phase, "starting") == 0) {
+    if (sandbox_is_starting(&r)) {
         /* Its rules and its probe may not be there yet: nothing runs in it before CMD may. */
         log_warn("exec: the sandbox %s is still starting; try again", r.name);
         record_close(&r);

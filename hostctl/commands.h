@@ -35,6 +35,9 @@ int policy_learn(const char *name, const char *state_dir, unsigned siblings);
 /** The living sandbox called `name`, or the only one where it is NULL. 0, or -errno after a message. */
 int sandbox_find(const char *name, struct record *out);
 
+/** Its rules may not be there yet, and nothing runs in it. */
+bool sandbox_is_starting(const struct record *r);
+
 /** Tries the network of a running sandbox. Whatever is open ends the sandbox: 0, or -EPERM after messages. */
 int sandbox_prove(struct record *r);
 

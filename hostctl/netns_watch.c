@@ -186,8 +186,11 @@ int netns_probe(struct record *r, const char *skip)
     int err = netns_argv_probe(r, skip, &argv);
     if (err)
         log_warn("cannot try the network of %s: %s", r->name, strerror(-err));
-    else if (run_inside(r, pid, &req, argv.agent) != 0)
-        err = -EPERM;
+    else {
+        int status = run_inside(r, pid, &req, argv.agent);
+        /* A signal to us (Ctrl-C) has found out nothing. */
+        err = status == 0 ? 0 : status == EXIT_EGRESSCTL ? -EPERM : -EINTR;
+    }
     netns_argv_free(&argv);
     return err;
 }

@@ -85,7 +85,8 @@ void sandbox_free(struct sandbox *sb);
 /** The explicit proxy's port: the policy's, or the usual one. */
 #define PROXY_PORT 3128
 unsigned sandbox_proxy_port(const struct sandbox *sb);
-/** The i-th variable ("NAME=value") that tells of it; false: there are no more. `gateway` is the sidecar's address. */
+/** The i-th variable ("NAME=value") that tells of it; false: there are no more. `gateway` is the sidecar's
+ * address. */
 #define PROXY_LINE 128
 bool sandbox_proxy_line(const struct sandbox *sb, const char *gateway, size_t i, char out[static PROXY_LINE]);
 /** Adds the proxy variables to CMD's environment. 0 or -ENOMEM. */

@@ -117,7 +117,7 @@ bool ipv6_is_set(const struct ipv6 *addr)
     return memcmp(addr, &none, sizeof none) != 0;
 }
 
-static unsigned group(const struct ipv6 *a, unsigned i)
+static unsigned group(const struct ipv6 *a, size_t i)
 {
     return (unsigned)a->b[2 * i] << 8 | a->b[2 * i + 1];
 }

@@ -164,6 +164,16 @@ check "and the refusals" logged 'e["event"]=="flow" and e["verdict"]=="deny" and
 left() { in_host nft list tables | grep -q egressd || in_host ip -6 addr | grep -q fd65 || [ "$(in_host sysctl -n net.ipv6.conf.up0.force_forwarding 2>/dev/null || echo 0)" != 0 ]; }
 if ! left; then ok "nothing is left on the host"; else not_ok "nothing is left on the host" "$(in_host nft list tables; in_host sysctl net.ipv6.conf.up0.force_forwarding)"; fi
 
+# Tried again from inside while it runs, with every door of IPv6; and a door of IPv6 is found.
+ctl run --backend netns --name six$$ --policy "$T/policy.yaml" --dns-upstream $DNS --state-dir "$T/tried" -- sleep 20 >"$T/out" 2>&1 &
+tried=$!
+eventually 5 ctl exec six$$ -- true
+check "egressctl doctor finds it tight" ctl doctor six$$
+nsenter -t "$(jq .agent.pid "/run/egressd/six$$/record.json")" -n ip -6 addr add fd00:9::9/64 dev eth0 nodad
+ctl doctor six$$ >"$T/doctor" 2>&1
+if [ $? = 1 ] && grep -q 'IPv6 addresses' "$T/doctor"; then ok "and not with an address of its own"; else not_ok "and not with an address of its own" "$(cat "$T/doctor")"; fi
+wait $tried
+
 # One of two ends: the host goes on forwarding for the other.
 agent "$T/policy.yaml" bash -c "sleep 1.5; echo \"second \$(curl -sS -m8 https://six.test/)\"" >"$T/out" 2>&1 &
 second=$!
