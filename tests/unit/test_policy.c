@@ -47,7 +47,7 @@ static const char manifest[] = //
     "      auth:\n"
     "        scheme: Bearer\n"
     "        token_ref: BOT_BOTTLE_CLAUDE_OAUTH_TOKEN\n"
-    "    - host: pypi.org\n";
+    "    - host: packages.example.net\n";
 
 Test(policy, manifest_loads_verbatim)
 {
@@ -86,7 +86,7 @@ Test(policy, manifest_loads_verbatim)
     cr_expect_eq(r->n_strip_headers, 3);
     cr_expect_eq(r->auth.scheme, AUTH_BEARER);
 
-    r = policy_route(p, "pypi.org");
+    r = policy_route(p, "packages.example.net");
     cr_expect_eq(r->auth.scheme, AUTH_NONE);
     cr_expect_eq(r->outbound, DETECT_TOKEN_PATTERNS | DETECT_KNOWN_SECRETS);
     cr_expect_eq(r->inbound, DETECT_INJECTION);
