@@ -32,7 +32,7 @@ def arguments():
 
 
 def how_much(a):
-    q = dict(full=False, reps=1, wrk=2, new=1, seq=3000, bulk=1, hold=500, dns=1, mib=128) if a.quick else \
+    q = dict(full=False, reps=1, wrk=1, new=1, seq=2000, bulk=1, hold=300, dns=1, mib=64) if a.quick else \
         dict(full=True, reps=3, wrk=3, new=2, seq=4000, bulk=2, hold=1000, dns=2, mib=256)
     q["reps"] = a.reps or q["reps"]
     return q
@@ -102,8 +102,7 @@ def present(a):
 def extras(run):
     """What only egressd has: many routes, scanning, first packets, its whole start; and many idle connections."""
     q = run.q
-    # turn about: what is compared are differences of a few per cent
-    for _ in range(max(2, q["reps"])):
+    for _ in range(q["reps"]):     # turn about: what is compared are differences of a few per cent
         for name, how in (("10 routes", lambda world, d: c.egressd(world, d, routes=10)),
                           ("10,000 routes", lambda world, d: c.egressd(world, d, routes=10000)),
                           ("scanning", lambda world, d: c.egressd(world, d, scan=True))):
@@ -144,7 +143,7 @@ def everything(a, q, world):
         q["done"] = rep + 1
         if {"bump", "splice"} & set(kinds):
             run.measure("bare", "bare", None, (m.keep_alive, m.latency, m.first_visits))
-        shift = rep * 2 % len(found)
+        shift = rep * 2 % max(1, len(found))
         for kind, name, _, how in found[shift:] + found[:shift]:
             print(f"round {rep + 1}: {kind} {name}", flush=True)
             asked = m.ASKED[kind]

@@ -186,12 +186,12 @@ ALL = [
 
 
 def version(program):
-    for flag in ("--version", "-V", "-v"):
+    for flag in ("-V", "--version", "-v"):
         try:
             r = subprocess.run([program, flag], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=10, stdin=subprocess.DEVNULL)
         except (OSError, subprocess.TimeoutExpired):
             return "?"
         for line in r.stdout.splitlines():
-            if any(c.isdigit() for c in line) and "nknown" not in line and "nvalid" not in line:
-                return line.strip()[:60]
+            if any(c.isdigit() for c in line) and "nknown" not in line and "nvalid" not in line and "FATAL" not in line:
+                return line.split(" - ")[0].split("  ")[0].strip()[:60]
     return "?"
