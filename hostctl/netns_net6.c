@@ -50,6 +50,13 @@ static bool forwards_all(void)
     return flag_read("all", "forwarding") == 1;
 }
 
+/* In a container the kernel's switches may be there and read-only. */
+static bool can_forward(void)
+{
+    cleanup_fd int fd = forwards_all() ? -1 : flag("all", "force_forwarding", O_WRONLY);
+    return fd >= 0 || forwards_all();
+}
+
 static bool is_beyond_link(const struct in6_addr *a)
 {
     return !IN6_IS_ADDR_LINKLOCAL(a) && !IN6_IS_ADDR_LOOPBACK(a) && !IN6_IS_ADDR_UNSPECIFIED(a) &&
@@ -78,8 +85,8 @@ void net6_plan(struct net_plan *p, uint32_t hash)
     p->ipv6 = false;
     if (!has_uplink())
         return;
-    if (!forwards_all() && flag_read("all", "force_forwarding") < 0) {
-        log_info("no IPv6 in the sandbox: this kernel cannot forward it for one interface, and "
+    if (!can_forward()) {
+        log_info("no IPv6 in the sandbox: it cannot be forwarded for one interface here, and "
                  "net.ipv6.conf.all.forwarding is off");
         return;
     }

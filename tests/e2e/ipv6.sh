@@ -195,6 +195,12 @@ is "a firewall that drops is told" behind 'hello*'
 check "and told again afterwards" sh -c "! ip netns exec $W-host nft list chain ip6 fw forward | grep -q accept"
 in_host nft delete table ip6 fw
 
+# Where the switches are read-only, as in many containers, there is no IPv6, rather than no sandbox.
+in_host unshare -m sh -c "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec \"\$@\"" sh \
+    "$BUILD/egressctl" run --backend netns --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --dns-upstream $DNS \
+    --state-dir "$T/readonly" -- sh -c 'echo "dual $(curl -sS -m8 -o /dev/null -w "%{http_code} %{remote_ip}" https://dual.test/)"' >"$T/out" 2>&1
+is "with a read-only /proc/sys IPv4 remains" dual '200 93.184.216.10'
+
 # The host loses its IPv6: then there is none, and nobody is told of any.
 in_host ip -6 route del default
 cat >"$T/none.sh" <<'SH'
