@@ -217,29 +217,36 @@ static int container_start_sidecar(struct sandbox *sb)
     return k->sidecar < 0 ? (int)k->sidecar : await_ready(sb);
 }
 
-/* Concrete, from inspect: names would need a resolver. */
-static int find_gateway(struct sandbox *sb, char out[static ADDR_STRLEN])
+/* An address of the sidecar's on one of its networks, in canonical form; "" where there is none. */
+static void network_address(json_t *sidecar, const char *net, const char *key, char out[static ADDR_STRLEN])
 {
-    char name[CONTAINER_NAME_MAX], net[CONTAINER_NAME_MAX];
+    json_t *network = json_object_get(cli_member(sidecar, "NetworkSettings.Networks"), net);
+    const char *ip = json_string_value(json_object_get(network, key));
+    struct addr a;
+    out[0] = 0;
+    if (ip && addr_parse(ip, &a))
+        (void)addr_format(&a, out);
+}
+
+/* Concrete, from inspect: names would need a resolver. */
+static int find_addresses(struct sandbox *sb, char gateway[static ADDR_STRLEN], char host[static ADDR_STRLEN])
+{
+    char name[CONTAINER_NAME_MAX];
     struct cli c = cli_of(sb->backend->name);
     json_t *o = cli_inspect(&c, "container", container_name(name, sb->name, "sidecar"));
-    json_t *network =
-        json_object_get(cli_member(o, "NetworkSettings.Networks"), container_name(net, sb->name, "net"));
-    const char *ip = json_string_value(json_object_get(network, "IPAddress"));
-    struct addr a;
-    bool good = ip && addr_parse(ip, &a);
-    if (good)
-        (void)addr_format(&a, out);
-    else
-        log_warn("%s does not say which address the sidecar has on the network %s", c.program, net);
+    network_address(o, container_name(name, sb->name, "egress"), "Gateway", host);
+    network_address(o, container_name(name, sb->name, "net"), "IPAddress", gateway);
     json_decref(o);
-    return good ? 0 : -EADDRNOTAVAIL;
+    if (gateway[0])
+        return 0;
+    log_warn("%s does not say which address the sidecar has on the network %s", c.program, name);
+    return -EADDRNOTAVAIL;
 }
 
 static int container_sidecar_addr(struct sandbox *sb, struct addr *out)
 {
-    char text[ADDR_STRLEN];
-    int err = find_gateway(sb, text);
+    char text[ADDR_STRLEN], host[ADDR_STRLEN];
+    int err = find_addresses(sb, text, host);
     return err ? err : addr_parse(text, out) ? 0 : -EADDRNOTAVAIL;
 }
 
@@ -300,15 +307,27 @@ static int container_start_agent(struct sandbox *sb)
     struct words w = {0};
     int err = container_copy_ca(sb);
     if (!err)
-        err = find_gateway(sb, k->gateway);
+        err = find_addresses(sb, k->gateway, k->host);
     if (err)
         return err;
+    record_set_str(sb->rec, "gateway", k->gateway);
+    record_set_str(sb->rec, "host_address", k->host);
     container_agent_argv(sb, container_dir(sb->rec), &w);
     k->agent = container_spawn(&w, NULL);
     return k->agent < 0 ? (int)k->agent : await_agent(sb);
 }
 
 /* -- the rest of a life -- */
+
+static int container_probe(struct record *r, const char *skip)
+{
+    struct cli c = cli_of(record_str(r, "backend"));
+    struct words w = {0};
+    if (!container_pid(&c, r->name, "agent"))
+        return -ESRCH; /* nobody there who could get out */
+    container_probe_argv(&c, r, skip, &w);
+    return cli_run(&w, false) == 0 ? 0 : -EPERM;
+}
 
 static void container_health(struct record *r, struct health *out)
 {
@@ -384,9 +403,10 @@ static int container_remove(struct record *r)
         .name = program, .check = container_check, .plan = container_plan, \
         .create_networks = container_create_networks, .start_sidecar = container_start_sidecar, \
         .sidecar_addr = container_sidecar_addr, .start_agent = container_start_agent, \
-        .wait = container_watch, .exec = container_exec, .health = container_health, \
-        .get_file = container_get_file, .put_file = container_put_file, .reload = container_reload, \
-        .stop = container_stop, .remove = container_remove, .free = container_free, \
+        .wait = container_watch, .exec = container_exec, .probe = container_probe, \
+        .health = container_health, .get_file = container_get_file, .put_file = container_put_file, \
+        .reload = container_reload, .stop = container_stop, .remove = container_remove, \
+        .free = container_free, \
     }
 
 const struct backend backend_podman = CONTAINER_BACKEND("podman");

@@ -21,6 +21,7 @@
 struct container {
     struct cli cli;
     char gateway[ADDR_STRLEN]; /* the sidecar on the agent's network */
+    char host[ADDR_STRLEN]; /* the host on the sidecar's other network, for the proof; "": not known */
     pid_t sidecar, agent; /* the runtime's programs that are attached to them; 0: none, or reaped */
     int sidecar_status, agent_status; /* once they are reaped */
     pid_t warden;
@@ -59,6 +60,9 @@ void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct wo
 void container_agent_argv(const struct sandbox *sb, const char *dir, struct words *w);
 void container_exec_argv(const struct cli *c, const struct record *r, const struct exec_request *req,
     enum tty_mode tty, struct words *w);
+
+/** Tries the agent's network from inside; `skip` as in struct backend. */
+void container_probe_argv(const struct cli *c, const struct record *r, const char *skip, struct words *w);
 
 /* container_watch.c */
 

@@ -142,6 +142,8 @@ void container_agent_argv(const struct sandbox *sb, const char *dir, struct word
     words_add_all(w, "--entrypoint", "/egress-init", sb->opt->image, "--gateway", k->gateway, "--dns",
         k->gateway, "--ca", "/egress-ca.crt", NULL);
     words_opt(w, "--user", "%u:%u", (unsigned)sb->uid, (unsigned)sb->gid);
+    if (k->host[0])
+        words_add_all(w, "--probe-host", k->host, NULL);
     words_add_all(w, "--probe", "--reap", "--", NULL);
     for (char **c = sb->opt->cmd; *c; c++)
         words_add(w, *c);
@@ -163,4 +165,18 @@ void container_exec_argv(const struct cli *c, const struct record *r, const stru
     words_add_all(w, "/egress-init", "--exec", "--user", user ? user : "65534", "--", NULL);
     for (char **a = req->cmd; *a; a++)
         words_add(w, *a);
+}
+
+void container_probe_argv(const struct cli *c, const struct record *r, const char *skip, struct words *w)
+{
+    char name[CONTAINER_NAME_MAX];
+    const char *gateway = record_str(r, "gateway"), *host = record_str(r, "host_address");
+    cli_begin(c, w);
+    words_add_all(w, "exec", "--user", "0:0", container_name(name, r->name, "agent"), "/egress-init",
+        "--gateway", gateway ? gateway : "", NULL);
+    if (host && *host)
+        words_add_all(w, "--probe-host", host, NULL);
+    if (skip && *skip)
+        words_add_all(w, "--probe-skip", skip, NULL);
+    words_add(w, "--probe-only");
 }

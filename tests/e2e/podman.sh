@@ -246,6 +246,7 @@ sed 's/plain.test/h2.test/' "$T/policy.yaml" >"$T/other.yaml"
 reloads() { API_TOKEN=$API_TOKEN ctl reload long --policy "$T/other.yaml" && eventually 5 bash -c "! ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox wget -q -O - http://plain.test/ 2>/dev/null | grep hello"; }
 check "reload" reloads
 check "ca" bash -c "ip netns exec $W-host $BUILD/egressctl ca long | grep -q BEGIN"
+check "doctor proves it from inside" ctl doctor long
 check "stop" ctl stop long
 wait $LONG
 check "...lets CMD end by itself" test $? = 9
