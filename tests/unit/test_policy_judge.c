@@ -308,3 +308,18 @@ Test(judge, longest_targets_cost_little, .timeout = 10)
     free(line);
     policy_free(p);
 }
+
+/* What a CGI server makes of names (RFC 3875 4.1.18). */
+Test(policy_judge, names_that_servers_take_for_each_other)
+{
+    static const struct {
+        const char *name, *as;
+        bool same;
+    } t[] = {{"x-kind", "x-kind", true}, {"x_kind", "x-kind", true}, {"x.kind", "x-kind", true},
+        {"x-kin", "x-kind", false}, {"x-kind1", "x-kind", false}, {"xxkind", "x-kind", false},
+        {"content_length", "content-length", true}, {"x-kine", "x-kind", false}};
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        struct field f = {.name = t[i].name, .name_len = (uint32_t)strlen(t[i].name)};
+        cr_assert_eq(field_reads_as(&f, t[i].as), t[i].same, "%s as %s", t[i].name, t[i].as);
+    }
+}
