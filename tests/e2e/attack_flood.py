@@ -73,10 +73,10 @@ HELLO = b"\x16\3\1\2\0\1\0\1\xfc\3\3" + os.urandom(32)  # the beginning of one
 
 def idle():
     s = opened(MANY)
-    served(f"{MANY} connections that say nothing", 8)
+    served(f"{MANY} connections that say nothing", 20)
     close(s)
     s = opened(500, first=HELLO)
-    served("500 handshakes that never go on", 8)
+    served("500 handshakes that never go on", 20)
     close(s, reset=True)
     s = opened(500, port=80, first=b"GET / HTTP/1.1\r\nHost: origin.test\r\nX: ")
     for _ in range(5):
@@ -86,20 +86,20 @@ def idle():
             except OSError:
                 pass
         time.sleep(0.1)
-    served("500 heads that never end", 8)
+    served("500 heads that never end", 20)
     close(s)
     s = opened(500, port=80, first=b"POST / HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 1000000\r\n\r\nx")
-    served("500 bodies that never end", 8)
+    served("500 bodies that never end", 20)
     close(s, reset=True)
     s = opened(500, port=80, first=b"POST /x HTTP/1.1\r\nHost: origin.test\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n")
-    served("500 chunks that never end", 8)
+    served("500 chunks that never end", 20)
     close(s)
     s = opened(300, port=53, address="93.184.216.53", first=b"\xff\xff")
-    served("300 questions over TCP that never end", 8)
+    served("300 questions over TCP that never end", 20)
     close(s)
     s = opened(300, port=80, first=b"GET /big HTTP/1.1\r\nHost: origin.test\r\n\r\n")
     time.sleep(1)
-    served("300 downloads that nobody reads", 8)
+    served("300 downloads that nobody reads", 20)
     close(s, reset=True)
 
 
