@@ -51,7 +51,7 @@ static int container_check(struct sandbox *sb)
     if (c.podman) /* needs no service */
         return 0;
     cli_begin(&c, &w);
-    words_add_all(&w, "version", NULL);
+    words_add_all(&w, "version");
     if (cli_run(&w, true) == 0)
         return 0;
     log_warn("%s does not answer; is its service running? Try: %s version", c.program, c.program);
@@ -372,7 +372,7 @@ static int container_reload(struct record *r)
     char name[CONTAINER_NAME_MAX];
     struct words w = {0};
     cli_begin(&c, &w);
-    words_add_all(&w, "kill", "--signal", "HUP", container_name(name, r->name, "sidecar"), NULL);
+    words_add_all(&w, "kill", "--signal", "HUP", container_name(name, r->name, "sidecar"));
     return cli_run(&w, true) == 0 ? 0 : -ESRCH;
 }
 
@@ -385,7 +385,7 @@ static int container_stop(struct record *r, bool grace)
     if (!grace)
         return 0;
     cli_begin(&c, &w);
-    words_add_all(&w, "stop", "-t", DRAIN_S, container_name(name, r->name, "sidecar"), NULL);
+    words_add_all(&w, "stop", "-t", DRAIN_S, container_name(name, r->name, "sidecar"));
     (void)cli_run(&w, true);
     return 0;
 }
@@ -400,7 +400,7 @@ static int container_remove(struct record *r)
 
 #define CONTAINER_BACKEND(program) \
     { \
-        .name = program, .check = container_check, .plan = container_plan, \
+        .name = (program), .check = container_check, .plan = container_plan, \
         .create_networks = container_create_networks, .start_sidecar = container_start_sidecar, \
         .sidecar_addr = container_sidecar_addr, .start_agent = container_start_agent, \
         .wait = container_watch, .exec = container_exec, .probe = container_probe, \

@@ -34,7 +34,7 @@ void container_network_argv(const struct cli *c, const char *sandbox, bool inter
 {
     char name[CONTAINER_NAME_MAX];
     cli_begin(c, w);
-    words_add_all(w, "network", "create", NULL);
+    words_add_all(w, "network", "create");
     if (c->podman)
         words_add(w, "--disable-dns"); /* a resolver of the host's would be a way out */
     if (internal)
@@ -44,12 +44,9 @@ void container_network_argv(const struct cli *c, const char *sandbox, bool inter
 }
 
 /* Runtimes ask for more than some hosts let them have. */
-static void add_limit(struct words *w, int what, const char *name, rlim_t most)
+static void add_limit(struct words *w, const char *name, rlim_t hard, rlim_t most)
 {
-    struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)what, &now))
-        return;
-    unsigned long long n = MIN(now.rlim_max, most);
+    unsigned long long n = MIN(hard, most);
     words_opt(w, "--ulimit", "%s=%llu:%llu", name, n, n);
 }
 
@@ -66,21 +63,24 @@ static void add_mount(struct words *w, const char *from, const char *to, bool re
 static void begin_run(const struct sandbox *sb, const char *what, struct words *w)
 {
     char name[CONTAINER_NAME_MAX];
+    struct rlimit limit;
     cli_begin(&container_of(sb)->cli, w);
     words_add(w, "run");
     words_opt(w, "--name", "%s", container_name(name, sb->name, what));
     add_labels(w, sb->name, what);
     words_add_all(w, "--log-driver", "none", "--user", "0:0", "--cap-drop", "all", "--security-opt",
         "no-new-privileges", "--security-opt", "label=disable", "--sysctl",
-        "net.ipv6.conf.all.disable_ipv6=1", NULL);
-    add_limit(w, RLIMIT_NOFILE, "nofile", NOFILE_WANTED);
-    add_limit(w, RLIMIT_NPROC, "nproc", NPROC_WANTED);
+        "net.ipv6.conf.all.disable_ipv6=1");
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        add_limit(w, "nofile", limit.rlim_max, NOFILE_WANTED);
+    if (getrlimit(RLIMIT_NPROC, &limit) == 0)
+        add_limit(w, "nproc", limit.rlim_max, NPROC_WANTED);
 }
 
 static void add_caps(struct words *w, const char *const *caps, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        words_add_all(w, "--cap-add", caps[i], NULL);
+        words_add_all(w, "--cap-add", caps[i]);
 }
 
 void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w)
@@ -91,14 +91,14 @@ void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct wo
     /* The first network is the one with the default route. */
     words_opt(w, "--network", "%s", container_name(net, sb->name, "egress"));
     words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
-    words_add_all(w, "--dns", "127.0.0.1", "--read-only", "--sysctl", "net.ipv4.icmp_ratelimit=0", NULL);
+    words_add_all(w, "--dns", "127.0.0.1", "--read-only", "--sysctl", "net.ipv4.icmp_ratelimit=0");
     add_mount(w, dir, SIDECAR_DIR, false);
     add_mount(w, sb->state_dir, "/var/lib/egressd", false);
     words_add(w, "localhost/egressd/sidecar:" EGRESS_VERSION);
     words_add_all(w, "run", "--policy", SIDECAR_DIR "/" SIDECAR_POLICY, "--state-dir", "/var/lib/egressd",
-        "--ca-dir", SIDECAR_DIR "/ca", "--secrets", SIDECAR_DIR "/" SIDECAR_SECRETS, NULL);
+        "--ca-dir", SIDECAR_DIR "/ca", "--secrets", SIDECAR_DIR "/" SIDECAR_SECRETS);
     for (size_t i = 0; i < sb->resolvers.n; i++)
-        words_add_all(w, "--dns-upstream", sb->resolvers.items[i], NULL);
+        words_add_all(w, "--dns-upstream", sb->resolvers.items[i]);
     for (size_t i = 0; i < OPT_LIST_MAX && sb->upstream_ca[i]; i++)
         words_opt(w, "--upstream-ca", SIDECAR_DIR "/upstream-%zu.pem", i);
     if (sb->opt->engines)
@@ -115,7 +115,7 @@ static void add_environment(struct words *w, char *const *env)
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)
         for (char *const *e = env; e && *e; e++)
             if (strncmp(*e, passed[i], strlen(passed[i])) == 0 && (*e)[strlen(passed[i])] == '=')
-                words_add_all(w, "--env", passed[i], NULL);
+                words_add_all(w, "--env", passed[i]);
 }
 
 void container_agent_argv(const struct sandbox *sb, const char *dir, struct words *w)
@@ -131,20 +131,20 @@ void container_agent_argv(const struct sandbox *sb, const char *dir, struct word
     begin_run(sb, "agent", w);
     add_caps(w, agent_caps, ARRAY_LEN(agent_caps));
     words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
-    words_add_all(w, "--dns", k->gateway, "--interactive", NULL);
+    words_add_all(w, "--dns", k->gateway, "--interactive");
     if (k->tty == TTY_OWNED)
         words_add(w, "--tty");
     add_environment(w, sb->env);
     for (size_t i = 0; sb->opt->proxy_env && sandbox_proxy_line(sb, k->gateway, i, line); i++)
-        words_add_all(w, "--env", line, NULL);
+        words_add_all(w, "--env", line);
     add_mount(w, shim, "/egress-init", true);
     add_mount(w, ca, "/egress-ca.crt", true);
     words_add_all(w, "--entrypoint", "/egress-init", sb->opt->image, "--gateway", k->gateway, "--dns",
-        k->gateway, "--ca", "/egress-ca.crt", NULL);
+        k->gateway, "--ca", "/egress-ca.crt");
     words_opt(w, "--user", "%u:%u", (unsigned)sb->uid, (unsigned)sb->gid);
     if (k->host[0])
-        words_add_all(w, "--probe-host", k->host, NULL);
-    words_add_all(w, "--probe", "--reap", "--", NULL);
+        words_add_all(w, "--probe-host", k->host);
+    words_add_all(w, "--probe", "--reap", "--");
     for (char **c = sb->opt->cmd; *c; c++)
         words_add(w, *c);
 }
@@ -155,14 +155,14 @@ void container_exec_argv(const struct cli *c, const struct record *r, const stru
     char name[CONTAINER_NAME_MAX];
     const char *user = record_str(r, "user");
     cli_begin(c, w);
-    words_add_all(w, "exec", "--interactive", "--user", "0:0", NULL);
+    words_add_all(w, "exec", "--interactive", "--user", "0:0");
     if (tty == TTY_OWNED)
         words_add(w, "--tty");
     add_environment(w, req->env);
     words_add(w, container_name(name, r->name, "agent"));
     /* A runtime's exec starts as root with the container's full set. The shim takes it all away before CMD.
      */
-    words_add_all(w, "/egress-init", "--exec", "--user", user ? user : "65534", "--", NULL);
+    words_add_all(w, "/egress-init", "--exec", "--user", user ? user : "65534", "--");
     for (char **a = req->cmd; *a; a++)
         words_add(w, *a);
 }
@@ -173,10 +173,10 @@ void container_probe_argv(const struct cli *c, const struct record *r, const cha
     const char *gateway = record_str(r, "gateway"), *host = record_str(r, "host_address");
     cli_begin(c, w);
     words_add_all(w, "exec", "--user", "0:0", container_name(name, r->name, "agent"), "/egress-init",
-        "--gateway", gateway ? gateway : "", NULL);
+        "--gateway", gateway ? gateway : "");
     if (host && *host)
-        words_add_all(w, "--probe-host", host, NULL);
+        words_add_all(w, "--probe-host", host);
     if (skip && *skip)
-        words_add_all(w, "--probe-skip", skip, NULL);
+        words_add_all(w, "--probe-skip", skip);
     words_add(w, "--probe-only");
 }

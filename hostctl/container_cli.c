@@ -51,15 +51,14 @@ static pid_t parent_of(pid_t pid)
 {
     char path[64];
     struct blob text;
-    int parent = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     if (blob_read(path, KIB(4), &text))
         return 0;
+    /* "PID (NAME) STATE PARENT ..." */
     const char *end = strrchr(text.p, ')');
-    if (!end || sscanf(end, ") %*c %d", &parent) != 1)
-        parent = 0;
+    long parent = end && strlen(end) > 4 ? strtol(end + 4, NULL, 10) : 0;
     blob_wipe(&text);
-    return parent;
+    return parent > 0 ? (pid_t)parent : 0;
 }
 
 /* `ip netns exec` hides the host's cgroups behind a fresh /sys, and podman's mounts would stay in its mount
@@ -107,11 +106,11 @@ void cli_begin(const struct cli *c, struct words *w)
         words_add(w, "nsenter");
         char option[64];
         (void)snprintf(option, sizeof option, "--mount=/proc/%d/ns/mnt", (int)lender);
-        words_add_all(w, option, "--", NULL);
+        words_add_all(w, option, "--");
     }
     words_add(w, c->program);
     if (c->podman && mixed_cgroups(lender) && cli_present("runc"))
-        words_add_all(w, "--runtime", "runc", NULL);
+        words_add_all(w, "--runtime", "runc");
 }
 
 int cli_run(struct words *w, bool quiet)
@@ -136,7 +135,7 @@ json_t *cli_inspect(const struct cli *c, const char *kind, const char *name)
 {
     struct words w = {0};
     cli_begin(c, &w);
-    words_add_all(&w, kind, "inspect", name, NULL);
+    words_add_all(&w, kind, "inspect", name);
     cleanup_free char *text = cli_output(&w);
     json_t *list = text ? json_loads(text, 0, NULL) : NULL;
     json_t *first = json_incref(json_array_get(list, 0));
@@ -177,20 +176,20 @@ static char *list_names(const struct cli *c, const char *kind)
     struct words w = {0};
     cli_begin(c, &w);
     if (strcmp(kind, "container") == 0)
-        words_add_all(&w, "ps", "--all", "--format", "{{.Names}}", NULL);
+        words_add_all(&w, "ps", "--all", "--format", "{{.Names}}");
     else
-        words_add_all(&w, "network", "ls", "--format", "{{.Name}}", NULL);
+        words_add_all(&w, "network", "ls", "--format", "{{.Name}}");
     return cli_output(&w);
 }
 
 static void add_remove(const struct cli *c, const char *kind, struct words *w)
 {
     cli_begin(c, w);
-    words_add_all(w, kind, "rm", NULL);
+    words_add_all(w, kind, "rm");
     if (strcmp(kind, "container") == 0)
-        words_add_all(w, "--force", "--volumes", NULL);
+        words_add_all(w, "--force", "--volumes");
     if (strcmp(kind, "container") == 0 && c->podman)
-        words_add_all(w, "--time", "0", NULL); /* or it waits for a SIGTERM to be obeyed */
+        words_add_all(w, "--time", "0"); /* or it waits for a SIGTERM to be obeyed */
 }
 
 void cli_remove(const struct cli *c, const char *container)

@@ -92,7 +92,7 @@ int container_load_image(const struct cli *c)
     }
     struct words w = {0};
     cli_begin(c, &w);
-    words_add_all(&w, "load", "--quiet", "--input", archive, NULL);
+    words_add_all(&w, "load", "--quiet", "--input", archive);
     if (cli_run(&w, true) == 0)
         return 0;
     log_warn("%s cannot load %s; try: %s load -i %s", c->program, archive, c->program, archive);
@@ -102,15 +102,16 @@ int container_load_image(const struct cli *c)
 /* "1000" or "1000:100"; names would need the image's files. */
 static bool numeric_user(const char *text, struct sandbox *sb)
 {
-    unsigned uid, gid;
-    char end;
-    int n = sscanf(text, "%u:%u%c", &uid, &gid, &end);
-    if (n != 2 && !(sscanf(text, "%u%c", &uid, &end) == 1))
+    char *end;
+    if (*text < '0' || *text > '9')
         return false;
-    if (uid == 0 || uid == UINT_MAX || (n == 2 && gid == UINT_MAX))
+    unsigned long uid = strtoul(text, &end, 10), gid = uid;
+    if (*end == ':' && end[1] >= '0' && end[1] <= '9')
+        gid = strtoul(end + 1, &end, 10);
+    if (*end || uid == 0 || uid >= UINT_MAX || gid >= UINT_MAX)
         return false;
-    sb->uid = uid;
-    sb->gid = n == 2 ? gid : uid;
+    sb->uid = (uid_t)uid;
+    sb->gid = (gid_t)gid;
     return true;
 }
 
@@ -121,7 +122,7 @@ int container_look_at_image(const struct cli *c, struct sandbox *sb)
     if (!o) {
         struct words w = {0};
         cli_begin(c, &w);
-        words_add_all(&w, "pull", "--quiet", "--", image, NULL);
+        words_add_all(&w, "pull", "--quiet", "--", image);
         if (cli_run(&w, false) == 0)
             o = cli_inspect(c, "image", image);
     }

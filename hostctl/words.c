@@ -23,13 +23,10 @@ void words_add(struct words *w, const char *s)
     v[w->n] = NULL;
 }
 
-void words_add_all(struct words *w, ...)
+void words_add_list(struct words *w, const char *const *list)
 {
-    va_list ap;
-    va_start(ap, w);
-    for (const char *s; (s = va_arg(ap, const char *));)
-        words_add(w, s);
-    va_end(ap);
+    for (; *list; list++)
+        words_add(w, *list);
 }
 
 void words_opt(struct words *w, const char *name, const char *fmt, ...)

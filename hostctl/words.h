@@ -15,7 +15,8 @@ struct words {
 
 void words_add(struct words *w, const char *s);
 /** Each of the strings up to a NULL. */
-void words_add_all(struct words *w, ...) __attribute__((sentinel));
+void words_add_list(struct words *w, const char *const *list);
+#define words_add_all(w, ...) words_add_list(w, (const char *const[]){__VA_ARGS__, NULL})
 /** Two words: `name` and what the format gives. */
 void words_opt(struct words *w, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void words_free(struct words *w);
