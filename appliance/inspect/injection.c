@@ -85,6 +85,14 @@ static const struct {
     {"[systemmessage]", 2},
 };
 
+static bool begins_mark(const char *p, size_t n)
+{
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+        if (strncmp(marks[i].text, p, n) == 0)
+            return true;
+    return false;
+}
+
 static void mark(struct injection *j, struct reader *r, char c)
 {
     if (c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '*')
@@ -99,6 +107,8 @@ static void mark(struct injection *j, struct reader *r, char c)
                 j->rule = phrases_markup(&r->phrases, marks[i].weight);
         }
     }
+    if (!begins_mark(j->markup, j->n_markup))
+        j->n_markup = 0;
 }
 
 /* ---- tags ---- */
@@ -251,13 +261,64 @@ static bool tell(struct injection *j)
     return j->env->stop;
 }
 
+/* What an octet is where nothing is under way but a word: a letter; ' ', which ends one; 0: look closer; 1:
+ * so in a tag. */
+#define LETTERS \
+    'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', \
+        'v', 'w', 'x', 'y', 'z'
+#define ENDS4 ' ', ' ', ' ', ' '
+static const char plain_class[256] = {ENDS4, ENDS4, ENDS4, ENDS4, ENDS4, ENDS4, ENDS4, ENDS4, /* 0x20 */ ' ',
+    ' ', 1, 0, ' ', ' ', 0, 0, ENDS4, ENDS4, '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ' ', ' ', 0,
+    ' ', 1, ' ', /* 0x40 */ ' ', LETTERS, 0, 0, ' ', ' ', ' ', /* 0x60 */ ' ', LETTERS, ENDS4, ' '};
+
+/* May the octets that come be taken by themselves? */
+static bool is_plain(const struct injection *j)
+{
+    return !j->utf8.left && !j->reference_kind && !j->n_markup && !(j->html && j->last == '<');
+}
+
+/* What most text is made of, without a closer look. Returns the octets used; with a rule that fitted, the
+ * last of them ended the word. */
+static size_t plain(struct injection *j, uint64_t at, const uint8_t *p, size_t n)
+{
+    struct reader *r = j->tag ? &j->attribute : &j->text;
+    bool ignored = j->tag && !j->quote;
+    size_t i = 0;
+    if (j->tag)
+        n = MIN(n, j->tag < TAG_MAX ? TAG_MAX - j->tag : 0);
+    while (i < n) {
+        char c = plain_class[p[i]];
+        if (c == 0 || (c == 1 && j->tag))
+            break;
+        i++;
+        if (ignored)
+            continue;
+        if (c > ' ') {
+            if (r->n == 0 && j->text.n == 0)
+                j->word_at = at + i - 1;
+            letter(r, c);
+        } else if (r->n) {
+            end_word(j, r);
+            if (j->rule >= 0)
+                break;
+        }
+    }
+    if (i)
+        j->last = (char)p[i - 1];
+    if (j->tag)
+        j->tag += i;
+    return i;
+}
+
 uint64_t injection_feed(struct injection *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n;) {
         uint32_t c;
-        if (j->text.n + j->attribute.n == 0)
+        size_t k = is_plain(j) ? plain(j, at + i, p + i, n - i) : 0;
+        i += k;
+        if (k == 0 && j->text.n + j->attribute.n == 0)
             j->word_at = at + i;
-        if (utf8_next(&j->utf8, p[i], &c))
+        if (k == 0 && utf8_next(&j->utf8, p[i++], &c))
             take(j, c);
         if (j->rule >= 0 && tell(j))
             return j->word_at;

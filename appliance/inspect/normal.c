@@ -69,6 +69,8 @@ char normal_char(uint32_t c)
         return (char)c;
     if (c >= 'A' && c <= 'Z')
         return (char)(c + 32);
+    if (c < 0x80)
+        return c == '\'' ? 0 : ' ';
     if (is_unseen(c))
         return 0;
     if (c < 0xaa)

@@ -6,12 +6,12 @@
 #include "appliance/inspect/words.h"
 #include "lib/base.h"
 
-static uint64_t pack(const char *s, size_t n)
+/* As word_pack(), of a word that is known here: it is folded to a number. */
+static inline uint64_t pack(const char *s, size_t n)
 {
-    uint64_t v = 0;
-    for (size_t left = MIN(n, (size_t)8); left; left--)
-        v = v << 8 | (uint8_t)*s++;
-    return v;
+    char text[8] = {0};
+    memcpy(text, s, MIN(n, sizeof text));
+    return word_pack(text, sizeof text);
 }
 #define IS(p, k, word) (text_at((p), (k)) == pack(word, sizeof(word) - 1))
 
@@ -261,12 +261,17 @@ static int add(struct phrases *p, int rule, unsigned weight)
     return judge(p, rule);
 }
 
+/* The words that a rule may end with; with any other, none fits. */
+#define RULE_ENDS \
+    (W_ORDERS | W_RULES | W_BEFORE | W_SYSTEM | W_FREE | W_MACHINE | W_USER | W_PLACE | W_PROMPT | W_DO | \
+        W_YOU | W_LAST)
+
 int phrases_word(struct phrases *p, const char *word, size_t n)
 {
     size_t at = p->n++ % PHRASE_WORDS;
     p->word[at].kind = word_kind(word, n);
-    p->word[at].text = pack(word, n);
-    if (!p->word[at].kind)
+    p->word[at].text = word_pack(word, n);
+    if (!(p->word[at].kind & RULE_ENDS))
         return -1;
     for (int r = 0; r < PHRASE_RULES; r++) {
         unsigned weight = rules[r] ? rules[r](p) : 0;

@@ -39,7 +39,8 @@ struct phrases {
     uint8_t weight[PHRASE_RULES];
 };
 
-/** One more word, in normal letters. Returns the rule that made it a finding, or -1. */
+/** One more word, in normal letters; 8 octets of it can be read. Returns the rule that made it a finding, or
+ * -1. */
 int phrases_word(struct phrases *p, const char *word, size_t n);
 /** Something that is no word. */
 int phrases_markup(struct phrases *p, unsigned weight);

@@ -27,7 +27,7 @@ static const struct word {
     {"anyone", W_USER},
     {"anything", W_WHOLE | W_FILLER},
     {"api", W_FILLER | W_TOKEN},
-    {"are", W_FILLER},
+    {"are", W_FILLER | W_LAST},
     {"assignment", W_TASK},
     {"assistant", W_MACHINE},
     {"assistants", W_MACHINE},
@@ -121,13 +121,13 @@ static const struct word {
     {"instruction", W_ORDERS},
     {"instructions", W_ORDERS},
     {"internal", W_SYSTEM | W_FILLER},
-    {"is", W_FILLER},
+    {"is", W_FILLER | W_LAST},
     {"it", W_FILLER},
     {"its", W_FILLER},
     {"jailbroken", W_FREE},
     {"key", W_TOKEN | W_FILLER},
     {"keys", W_TOKEN},
-    {"know", W_TELL},
+    {"know", W_TELL | W_LAST},
     {"language", W_FILLER},
     {"leak", W_SEND | W_SHOW},
     {"letting", W_FILLER},
@@ -143,7 +143,7 @@ static const struct word {
     {"messages", W_RULES},
     {"might", W_DESCRIBES},
     {"mission", W_TASK},
-    {"mode", W_FILLER},
+    {"mode", W_FILLER | W_LAST},
     {"model", W_MACHINE},
     {"models", W_MACHINE},
     {"must", W_NEED | W_FILLER},
@@ -166,7 +166,7 @@ static const struct word {
     {"other", W_ALL | W_FILLER},
     {"our", W_FILLER},
     {"output", W_SHOW},
-    {"override", W_OVERRIDE | W_TECHNICAL},
+    {"override", W_OVERRIDE | W_TECHNICAL | W_LAST},
     {"owner", W_USER},
     {"parameters", W_FILLER},
     {"passed", W_FILLER},
@@ -187,7 +187,7 @@ static const struct word {
     {"prior", W_BEFORE},
     {"private", W_FILLER | W_PRIVATE},
     {"programming", W_RULES},
-    {"prompt", W_RULES | W_PROMPT},
+    {"prompt", W_RULES | W_PROMPT | W_LAST},
     {"prompting", W_RULES},
     {"prompts", W_RULES | W_PROMPT},
     {"protocols", W_RULES},
@@ -204,7 +204,7 @@ static const struct word {
     {"rules", W_RULES},
     {"run", W_DO},
     {"safety", W_BEFORE | W_FILLER},
-    {"said", W_FILLER},
+    {"said", W_FILLER | W_LAST},
     {"secret", W_TOKEN | W_FILLER},
     {"secrets", W_TOKEN},
     {"send", W_SEND},
@@ -235,7 +235,7 @@ static const struct word {
     {"to", W_DESCRIBES | W_FILLER},
     {"token", W_TOKEN},
     {"tokens", W_TOKEN},
-    {"told", W_RULES},
+    {"told", W_RULES | W_LAST},
     {"training", W_RULES},
     {"transmit", W_SEND},
     {"true", W_NEW | W_FILLER},
@@ -268,35 +268,43 @@ static const struct word {
     {"youve", W_YOU | W_FILLER},
 };
 
-/* Where the words that begin with a letter are: most words of a text are none of them, and that must be told
- * soon. */
-static const uint16_t first[27] = {0, 25, 28, 46, 66, 78, 87, 94, 102, 115, 116, 119, 125, 139, 147, 159, 184,
-    184, 194, 211, 230, 239, 241, 254, 254, 257, 257};
-static_assert(ARRAY_LEN(words) == 257, "`first` goes with the words");
+/* The same words, to be found at once: most words of a text are none of them. Open addressing. */
+#define SLOTS 1024u
+static struct slot {
+    uint64_t text; /* its first eight letters */
+    uint32_t kind; /* 0: empty */
+    uint16_t len, word;
+} slots[SLOTS];
+static_assert(ARRAY_LEN(words) * 3 < SLOTS, "there are empty slots");
 
-/* As strcmp(), of a word that has no NUL at its end. The second letter mostly settles it. */
-static int compare(const char *word, size_t n, const char *text)
+static unsigned slot_of(uint64_t text)
 {
-    int order = n > 1 ? word[1] - text[1] : 0;
-    if (order == 0)
-        order = strncmp(word, text, n);
-    return order == 0 && text[n] != '\0' ? -1 : order;
+    return (unsigned)(text * 0x9e3779b97f4a7c15ull >> 54);
+}
+
+__attribute__((constructor)) static void fill_slots(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        char word[WORD_MAX + 1] = {0};
+        size_t n = strlen(words[i].text);
+        memcpy(word, words[i].text, n);
+        uint64_t text = word_pack(word, n);
+        unsigned at = slot_of(text);
+        while (slots[at].kind)
+            at = (at + 1) % SLOTS;
+        slots[at] = (struct slot){text, words[i].kind, (uint16_t)n, (uint16_t)i};
+    }
 }
 
 uint32_t word_kind(const char *word, size_t n)
 {
-    if (n == 0 || n > WORD_MAX || word[0] < 'a' || word[0] > 'z')
+    if (n == 0 || n > WORD_MAX)
         return 0;
-    unsigned from = first[word[0] - 'a'], to = first[word[0] - 'a' + 1];
-    while (from < to) {
-        unsigned middle = (from + to) / 2;
-        int order = compare(word, n, words[middle].text);
-        if (order == 0)
-            return words[middle].kind;
-        if (order < 0)
-            to = middle;
-        else
-            from = middle + 1;
+    uint64_t text = word_pack(word, n);
+    for (unsigned at = slot_of(text); slots[at].kind; at = (at + 1) % SLOTS) {
+        const struct slot *s = &slots[at];
+        if (s->text == text && s->len == n && (n <= 8 || memcmp(word, words[s->word].text, n) == 0))
+            return s->kind;
     }
     return 0;
 }

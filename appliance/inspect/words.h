@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define WORD_MAX 24u /* longer ones mean nothing */
 
@@ -39,6 +40,21 @@
 #define W_TECHNICAL 0x8000000u /* said of settings, too */
 #define W_NEED 0x2000000u /* need, must, want, have */
 
+#define W_LAST 0x10000000u /* a rule may end with it */
+
+/** Of a word, 8 octets can be read, however short it is. */
 uint32_t word_kind(const char *word, size_t n);
+
+/** Its first eight letters. */
+static inline uint64_t word_pack(const char *word, size_t n)
+{
+    uint64_t v;
+    memcpy(&v, word, sizeof v);
+    if (n >= sizeof v)
+        return v;
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v & ((1ull << 8 * n) - 1)
+           : n                                       ? v >> (64 - 8 * n) << (64 - 8 * n)
+                                                     : 0;
+}
 
 #endif
