@@ -1,3 +1,4 @@
+#include "appliance/flow/der.h"
 #include "appliance/flow/tls_internal.h"
 
 #include <openssl/err.h>
@@ -50,7 +51,7 @@ struct tls_state *tls_state_add(SSL *ssl, struct tls_ctx *t, const char *name)
         return NULL;
     s->tls = t;
     if (name)
-        memcpy(s->name, name, len);
+        memcpy(s->name, name, len + 1);
     if (SSL_set_app_data(ssl, s) != 1) {
         free(s);
         return NULL;
@@ -204,27 +205,15 @@ SSL *tls_server_new(
     return ssl;
 }
 
-/* The next element of `*p`, and `*p` behind it: its contents where it is to be entered. */
-static bool der_next(const uint8_t **p, const uint8_t *end, bool enter)
-{
-    const uint8_t *content = *p;
-    long len;
-    int tag, class;
-    if (ASN1_get_object(&content, &len, &tag, &class, end - *p) & 0x80)
-        return false;
-    *p = enter ? content : content + len;
-    return true;
-}
-
 /* Only the validity is looked at: parsing a certificate whole costs as much as signing four of them, most of
  * it for its key. RFC 5280 4.1: version, serial, signature and issuer come before it. */
 uint64_t tls_leaf_seconds(const uint8_t *der, size_t len)
 {
     const uint8_t *p = der, *end = der + len;
-    bool ok = der_next(&p, end, true) && der_next(&p, end, true);
+    bool ok = der_enter(&p, end, 2);
     for (int i = 0; ok && i < 4; i++)
-        ok = der_next(&p, end, false);
-    ok = ok && der_next(&p, end, true) && der_next(&p, end, false);
+        ok = der_skip(&p, end) >= 0;
+    ok = ok && der_enter(&p, end, 1) && der_skip(&p, end) >= 0;
     ASN1_TIME *not_after = ok ? d2i_ASN1_TIME(NULL, &p, end - p) : NULL;
     int days = 0, seconds = 0;
     ok = not_after && ASN1_TIME_diff(&days, &seconds, NULL, not_after) == 1 && days >= 0 && seconds >= 0;

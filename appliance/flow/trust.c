@@ -1,3 +1,4 @@
+#include "appliance/flow/der.h"
 #include "appliance/flow/trust.h"
 
 #include <openssl/asn1.h>
@@ -30,27 +31,15 @@ static bool hash_of(const X509_NAME *name, unsigned long *hash)
     return ok == 1;
 }
 
-/* The next element of `*p`, and `*p` behind its head or behind all of it; its tag, or -1. */
-static int der_next(const uint8_t **p, const uint8_t *end, bool enter)
-{
-    const uint8_t *content = *p;
-    long len;
-    int tag, class;
-    if (ASN1_get_object(&content, &len, &tag, &class, end - *p) & 0x80)
-        return -1;
-    *p = enter ? content : content + len;
-    return class == V_ASN1_UNIVERSAL ? tag : 0;
-}
-
 /* RFC 5280 4.1: [version], serial, signature, issuer, validity, subject. */
 static bool read_subject(const uint8_t *der, long len, unsigned long *hash)
 {
     const uint8_t *p = der, *end = der + len;
-    if (der_next(&p, end, true) != V_ASN1_SEQUENCE || der_next(&p, end, true) != V_ASN1_SEQUENCE)
+    if (!der_enter(&p, end, 2))
         return false;
-    int first = der_next(&p, end, false); /* a certificate of version 1 has no version */
+    int first = der_skip(&p, end); /* a certificate of version 1 has no version */
     for (int i = first == V_ASN1_INTEGER ? 1 : 0; i < 4; i++)
-        if (der_next(&p, end, false) < 0)
+        if (der_skip(&p, end) < 0)
             return false;
     X509_NAME *name = d2i_X509_NAME(NULL, &p, end - p);
     bool ok = name && hash_of(name, hash);
