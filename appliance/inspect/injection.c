@@ -67,7 +67,7 @@ static void letter(struct reader *r, char c)
 
 /* Role marks of chat templates; one that names the system's part says more. */
 static const struct {
-    const char *text;
+    char text[MARKUP_MAX + 1];
     unsigned weight;
 } marks[] = {
     {"<|im_start|>system", 2},
@@ -88,7 +88,7 @@ static const struct {
 static bool begins_mark(const char *p, size_t n)
 {
     for (size_t i = 0; i < ARRAY_LEN(marks); i++)
-        if (strncmp(marks[i].text, p, n) == 0)
+        if (marks[i].text[n - 1] == p[n - 1] && memcmp(marks[i].text, p, n) == 0)
             return true;
     return false;
 }
@@ -277,6 +277,24 @@ static bool is_plain(const struct injection *j)
     return !j->utf8.left && !j->reference_kind && !j->n_markup && !(j->html && j->last == '<');
 }
 
+/* A word that is at hand as a whole, and what ends it. Returns its length; 0: it is not at hand. */
+static size_t plain_word(struct injection *j, struct reader *r, const uint8_t *p, size_t n)
+{
+    uint64_t text[WORD_MAX / 8];
+    size_t e = 1;
+    if (n <= WORD_MAX)
+        return 0;
+    while (e < n && plain_class[p[e]] > ' ')
+        e++;
+    if (e == n || plain_class[p[e]] != ' ')
+        return 0;
+    memcpy(text, p, sizeof text);
+    for (size_t i = 0; i < ARRAY_LEN(text); i++)
+        text[i] |= 0x2020202020202020; /* lower case, as digits are already */
+    j->rule = phrases_word(&r->phrases, (const char *)text, e);
+    return e;
+}
+
 /* What most text is made of, without a closer look. Returns the octets used; with a rule that fitted, the
  * last of them ended the word. */
 static size_t plain(struct injection *j, uint64_t at, const uint8_t *p, size_t n)
@@ -296,7 +314,12 @@ static size_t plain(struct injection *j, uint64_t at, const uint8_t *p, size_t n
         if (c > ' ') {
             if (r->n == 0 && j->text.n == 0)
                 j->word_at = at + i - 1;
-            letter(r, c);
+            size_t e = r->n ? 0 : plain_word(j, r, p + i - 1, n - i + 1);
+            if (!e)
+                letter(r, c);
+            i += e;
+            if (j->rule >= 0)
+                break;
         } else if (r->n) {
             end_word(j, r);
             if (j->rule >= 0)

@@ -212,18 +212,25 @@ static unsigned rule_order(const struct phrases *p)
     return kind_at(p, 0) & W_DO && !is_told(p, 0) ? 1 : 0;
 }
 
-static unsigned (*const rules[PHRASE_RULES])(const struct phrases *) = {
-    [PHRASE_OVERRIDE] = rule_override,
-    [PHRASE_FORGET] = rule_forget,
-    [PHRASE_PERSONA] = rule_persona,
-    [PHRASE_CONCEAL] = rule_conceal,
-    [PHRASE_EXFILTRATE] = rule_exfiltrate,
-    [PHRASE_REVEAL] = rule_reveal,
-    [PHRASE_TASK] = rule_task,
-    [PHRASE_ADDRESS] = rule_address,
-    [PHRASE_AUTHORITY] = rule_authority,
-    [PHRASE_ORDER] = rule_order,
+/* `ends`: what the last word must be one of, or the rule does not fit. */
+static const struct {
+    unsigned (*fits)(const struct phrases *);
+    uint32_t ends;
+} rules[PHRASE_RULES] = {
+    [PHRASE_OVERRIDE] = {rule_override, W_ORDERS | W_RULES},
+    [PHRASE_FORGET] = {rule_forget, W_BEFORE | W_LAST},
+    [PHRASE_PERSONA] = {rule_persona, W_SYSTEM | W_FREE | W_MACHINE | W_LAST},
+    [PHRASE_CONCEAL] = {rule_conceal, W_USER | W_LAST},
+    [PHRASE_EXFILTRATE] = {rule_exfiltrate, W_PLACE},
+    [PHRASE_REVEAL] = {rule_reveal, W_ORDERS | W_PROMPT},
+    [PHRASE_TASK] = {rule_task, W_ORDERS | W_PROMPT | W_IS},
+    [PHRASE_ADDRESS] = {rule_address, W_MACHINE},
+    [PHRASE_AUTHORITY] = {rule_authority, W_YOU | W_LAST},
+    [PHRASE_ORDER] = {rule_order, W_DO},
 };
+#define RULE_ENDS \
+    (W_ORDERS | W_RULES | W_BEFORE | W_SYSTEM | W_FREE | W_MACHINE | W_USER | W_PLACE | W_PROMPT | W_YOU | \
+        W_DO | W_IS | W_LAST)
 
 const char *phrase_name(int rule)
 {
@@ -261,20 +268,15 @@ static int add(struct phrases *p, int rule, unsigned weight)
     return judge(p, rule);
 }
 
-/* The words that a rule may end with; with any other, none fits. */
-#define RULE_ENDS \
-    (W_ORDERS | W_RULES | W_BEFORE | W_SYSTEM | W_FREE | W_MACHINE | W_USER | W_PLACE | W_PROMPT | W_DO | \
-        W_YOU | W_LAST)
-
 int phrases_word(struct phrases *p, const char *word, size_t n)
 {
     size_t at = p->n++ % PHRASE_WORDS;
-    p->word[at].kind = word_kind(word, n);
+    uint32_t kind = p->word[at].kind = word_kind(word, n);
     p->word[at].text = word_pack(word, n);
-    if (!(p->word[at].kind & RULE_ENDS))
+    if (!(kind & RULE_ENDS))
         return -1;
     for (int r = 0; r < PHRASE_RULES; r++) {
-        unsigned weight = rules[r] ? rules[r](p) : 0;
+        unsigned weight = kind & rules[r].ends ? rules[r].fits(p) : 0;
         int found = weight ? add(p, r, weight) : -1;
         if (found >= 0)
             return found;

@@ -40,6 +40,7 @@
 #define W_TECHNICAL 0x8000000u /* said of settings, too */
 #define W_NEED 0x2000000u /* need, must, want, have */
 
+#define W_IS 0x20000000u
 #define W_LAST 0x10000000u /* a rule may end with it */
 
 /** Of a word, 8 octets can be read, however short it is. */
