@@ -329,6 +329,8 @@ int inspect_feed(struct inspect *s, const uint8_t *in, size_t n, bool fin, struc
         s->bypass = true;
         return let_go(s, in, n, s->end, out) ? -ENOMEM : r;
     }
+    if (!s->env.stop && !s->env.redact)
+        upto = s->end; /* nothing will be cut: no reason to keep anyone waiting */
     int kept = let_go(s, in, n, upto, out);
     r = r ? r : kept;
     s->dead = r != 0 || (out->found && s->env.stop);

@@ -1,10 +1,21 @@
 /** \file
  * Two-way inspection as a filter over a stream: octets in, octets that may go on out, and a finding at most.
  *
- * The filter holds back just so much that no octet of a match leaves: what it has released so far is always a
- * prefix of its input that holds no octet of a blocked match. Text inside base64, hex, escapes and compressed
- * bodies is looked at beside the raw octets; the octets that go on are the raw ones. Pure but for memory: no
- * sockets, no clock.
+ * Text inside base64, hex, escapes and compressed bodies is looked at beside the raw octets; the octets that
+ * go on are the raw ones. Pure but for memory: no sockets, no clock.
+ *
+ * The hold-back rule. A sender may wait for an answer to what it has sent so far, so after each feed all goes
+ * on but what has begun to be a match, from its first octet:
+ *  - the first INSPECT_HOLD_MIN octets or more of a known secret, as it is or in one of the forms that it is
+ *    watched in (base64, base32, hex, and what undoing escapes gives), which the text so far ends with;
+ *  - a token format's beginning (its anchor, "ghp_"), once whole, while what follows fits the format;
+ *  - the end of a run of base64 or hex, where what the run says so far ends in one of those;
+ *  - the octets of a compressed stream that has not said anything yet;
+ *  - inbound, with DETECT_INJECTION: a word, or half a reference, that may complete an order.
+ * A word, a JSON string, a run of base64, half an escape that merely may go on is not held. It is remembered:
+ * when more comes and makes a match of it, that is a finding, and cuts. So of a match less than
+ * INSPECT_HOLD_MIN octets of its text, or a part of its anchor, may have gone on before a pause; never more,
+ * and never a whole one. What is not cut (audit_only) is not held at all, unless it is to be redacted.
  */
 #ifndef EGRESS_APPLIANCE_INSPECT_INSPECT_H
 #define EGRESS_APPLIANCE_INSPECT_INSPECT_H
@@ -14,6 +25,8 @@
 #include <stdint.h>
 
 #include "lib/policy.h"
+
+#define INSPECT_HOLD_MIN 4u
 
 struct inspector; /* databases; built once, before the engines fork */
 struct inspect; /* one stream */

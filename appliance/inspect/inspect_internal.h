@@ -14,7 +14,8 @@
  * keeps what is not settled (the beginning of a candidate, bounded by HOLD_MAX) and looks at it again
  * together with what comes next. A transform turns a layer's octets into those of a layer below and keeps
  * marks, so that "settled up to here" below can be said in the octets above. The root lets go of what all of
- * them have settled.
+ * them have settled. Settled is what is no match's, as far as anything says: what merely may go on (a run of
+ * base64, a JSON string, half an escape) is kept to be looked at again, but has been let go of.
  */
 #ifndef EGRESS_APPLIANCE_INSPECT_INSPECT_INTERNAL_H
 #define EGRESS_APPLIANCE_INSPECT_INSPECT_INTERNAL_H
@@ -195,8 +196,10 @@ struct scan {
 /** Looks at what is held and `p` (at most PIECE_MAX). Returns the offset up to which all is settled; with
  * env->found set, that is where the match begins. */
 uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin);
-/** What is held and not settled; its length. */
-size_t scan_held(const struct scan *s, const uint8_t **p);
+/** The text's end: context, and what is not settled; its length. */
+size_t scan_kept(const struct scan *s, const uint8_t **p);
+/** Is anything of it not settled? */
+bool scan_waits(const struct scan *s);
 void scan_free(struct scan *s);
 /** Host names: case is lost, so every literal is compared without it. */
 bool scan_host(struct scan_env *env, const char *host, size_t n);

@@ -86,6 +86,20 @@ void below_close(struct below *b)
     b->l = NULL;
 }
 
+bool below_waits(const struct scan_env *env, unsigned depth, unsigned kind, const uint8_t *p, size_t n)
+{
+    struct scan_env peek = *env;
+    struct below b;
+    peek.found = false;
+    peek.stop = true;
+    if (env->too_much || (env->found && env->stop) || !below_open(&b, &peek, depth, kind))
+        return true;
+    below_feed(&b, p, n, 0, false);
+    bool waits = peek.found || peek.too_much || b.settled < b.end;
+    below_close(&b);
+    return waits;
+}
+
 /* ---- life ---- */
 
 struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind)
@@ -180,6 +194,12 @@ bool layer_is_packed(const struct layer *l)
     return l->unpacks[0] != NULL;
 }
 
+bool layer_is_busy(const struct layer *l)
+{
+    return scan_waits(&l->scan) || (l->runs && runs_busy(l->runs)) ||
+           (l->unescape && unescape_busy(l->unescape));
+}
+
 /* ---- feeding ---- */
 
 static const uint8_t magic_gzip[] = {0x1f, 0x8b, 0x08}, magic_zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
@@ -267,7 +287,7 @@ static uint64_t feed_unescape(struct layer *l, const uint8_t *p, size_t n, bool 
     }
     if (l->runs)
         run.n = runs_pending(l->runs, &run.p);
-    text.n = scan_held(&l->scan, &text.p);
+    text.n = scan_kept(&l->scan, &text.p);
     return unescape_feed(l->unescape, l->end, run.n > text.n ? &run : &text, p, n, fin);
 }
 

@@ -26,6 +26,8 @@ struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind);
  * env->too_much. */
 struct layer *layer_new_body(struct scan_env *env, bool strict, unsigned kind, const char *content_encoding);
 bool layer_is_packed(const struct layer *l);
+/** Is something under way at its end, settled or not? */
+bool layer_is_busy(const struct layer *l);
 /** At most PIECE_MAX octets. Returns the offset in this layer's text up to which all is settled, in it and
  * below. */
 uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin);
@@ -50,6 +52,9 @@ void below_feed(struct below *b, const uint8_t *p, size_t n, uint64_t above, boo
 /** Up to where is all settled above, if everything before `above` has been handed down? */
 uint64_t below_settled(const struct below *b, uint64_t above);
 void below_close(struct below *b);
+/** A text that has not ended: does its end hold anything back? Findings are not told: it is looked at again.
+ */
+bool below_waits(const struct scan_env *env, unsigned depth, unsigned kind, const uint8_t *p, size_t n);
 
 /* ---- transforms. Each is fed the layer's octets at offset `at` and returns up to where they are settled.
  * ---- */
@@ -59,13 +64,17 @@ struct runs *runs_new(struct scan_env *env, unsigned depth);
 uint64_t runs_feed(struct runs *r, uint64_t at, const uint8_t *p, size_t n, bool fin);
 /** The octets of the run at the end of what has come; their number. */
 size_t runs_pending(const struct runs *r, const uint8_t **p);
+/** Does the text end in a run? */
+bool runs_busy(const struct runs *r);
 void runs_free(struct runs *r);
 
 struct unescape;
 struct unescape *unescape_new(struct scan_env *env, unsigned depth);
 /** Is there an escape in it that could be part of something looked for? */
 bool unescape_wants(struct scan_env *env, const uint8_t *p, size_t n, bool fin);
-/** `before`: text before `at` that is not settled. */
+/** Does it follow a text at the moment? */
+bool unescape_busy(const struct unescape *u);
+/** `before`: the end of the text before `at`, as far as it may matter. */
 struct held_text {
     const uint8_t *p;
     size_t n;

@@ -10,6 +10,7 @@
 #define RUN_MIN 16u /* also the stride at which a text is looked at: no run of that length lies between */
 #define RUN_KEPT 4096u
 #define PRINTABLE_MIN 8u /* no secret is shorter */
+#define PEEK_MAX 512u /* of a run that goes on: what is looked at before it is let go of */
 
 struct runs {
     struct scan_env *env;
@@ -332,6 +333,26 @@ static void find(struct runs *r, uint64_t at, const uint8_t *p, size_t n, size_t
         keep_last(r, at, p, n, from);
 }
 
+/* Does what the run says so far end in the beginning of something? In that case alone the run is held. Only
+ * its end is asked about: no token is longer, and what is asked at each call must not be much. */
+static bool waits(struct runs *r)
+{
+    uint8_t out[PEEK_MAX];
+    size_t n = MIN(r->n, (size_t)PEEK_MAX);
+    const uint8_t *p = r->kept + r->n - n;
+    bool hex = all_hex(p, n), waiting = false;
+    uint64_t work = r->env->work; /* bounded here: it does not count against the text */
+    for (size_t skip = 0; n >= RUN_MIN / 2 && skip < (hex ? 2 : 4) && !waiting; skip++) {
+        unsigned acc = 0, bits = 0;
+        size_t used, len = hex ? decode16(p + skip, n - skip, &acc, &bits, out, &used)
+                               : decode64(p + skip, n - skip, &acc, &bits, out);
+        waiting =
+            below_waits(r->env, r->depth, r->depth < 2 ? LAYER_ESCAPES | LAYER_RUNS : LAYER_PLAIN, out, len);
+    }
+    r->env->work = work;
+    return waiting;
+}
+
 uint64_t runs_feed(struct runs *r, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
     size_t i = 0;
@@ -345,5 +366,10 @@ uint64_t runs_feed(struct runs *r, uint64_t at, const uint8_t *p, size_t n, bool
         find(r, at, p, n, i, fin);
     if (r->open)
         return below_settled(&r->below, at + n);
-    return r->n ? r->at : at + n;
+    return r->n && !fin && waits(r) ? r->at : at + n;
+}
+
+bool runs_busy(const struct runs *r)
+{
+    return r->open || r->n;
 }

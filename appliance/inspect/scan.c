@@ -8,9 +8,6 @@
  * again: past this many octets a piece, it cannot be followed. */
 #define VERIFY_WORK_MAX (64 * PIECE_MAX)
 #define VERIFY_COST 64u
-/* What comes back is held for no less: a letter at the end of a message is nearly always the first of some
- * secret's forms, and whoever reads the message may be waiting for it. */
-#define PARTIAL_MIN 4u
 
 struct look {
     struct scan_env *env;
@@ -20,6 +17,7 @@ struct look {
     bool fin;
     size_t open; /* the first octet that is not settled */
     size_t match; /* the first match's first octet; n: none */
+    size_t match_end; /* of what it begins with */
     const char *detector;
     uint64_t work;
     struct scan_magic magic[SCAN_MAGIC_MAX]; /* offsets in p */
@@ -55,7 +53,7 @@ static bool wanted(const struct scan_env *env, const struct literal *l)
     return env->detectors & (l->pattern ? DETECT_TOKEN_PATTERNS : DETECT_KNOWN_SECRETS);
 }
 
-/* A secret that comes back. Its first octets may have gone already (see PARTIAL_MIN): what is left is
+/* A secret that comes back. Its first octets may have gone already (see INSPECT_HOLD_MIN): what is left is
  * covered. */
 static int cover(struct look *k, const struct literal *l, size_t start)
 {
@@ -82,7 +80,8 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
     (void)from, (void)flags;
     if (k->env->redact && !l->pattern)
         return cover(k, l, start);
-    if (start < k->ctx || start >= k->match || !wanted(k->env, l))
+    /* One that began in the context was too short to be held; one that is all in there has been judged. */
+    if (to <= k->ctx || start >= k->match || !wanted(k->env, l))
         return 0;
     if (l->pattern && !l->pattern->verify) {
         if (to <= k->old) /* each is told once */
@@ -98,13 +97,29 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
     k->work += VERIFY_COST;
     if (v == SCAN_MATCH) {
         k->match = start;
+        k->match_end = (size_t)to;
         k->detector = l->detector;
     } else if (v == SCAN_MORE) {
-        k->open = MIN(k->open, start);
+        k->open = MIN(k->open, MAX(start, k->ctx));
     }
     if (k->work > VERIFY_WORK_MAX)
         k->env->too_much = true;
     return k->env->too_much;
+}
+
+/* The beginning of a known secret at the end of the text is held; that of a token format is not before it is
+ * whole, for it is the same in every token and says nothing. It may have begun in the context: octet by octet
+ * each end is too short by itself. Less than INSPECT_HOLD_MIN is not held: a letter or two at the end of a
+ * message are nearly always the first of some secret's forms, and whoever reads it may be waiting. */
+static void hold_partial(struct look *k)
+{
+    const struct literals *l = &k->env->i->secrets;
+    if (!k->env->redact && !(k->env->detectors & DETECT_KNOWN_SECRETS))
+        return;
+    size_t tail = MIN(k->n, l->longest);
+    size_t partial = k->n - tail + literals_partial(l, k->p + k->n - tail, tail);
+    if (k->n - partial >= INSPECT_HOLD_MIN)
+        k->open = MIN(k->open, MAX(partial, k->ctx));
 }
 
 static void look(struct look *k)
@@ -117,14 +132,8 @@ static void look(struct look *k)
     hs_error_t r = hs_scan(env->lits->db, (const char *)k->p, (unsigned)k->n, 0, env->i->scratch, on_hit, k);
     if (r != HS_SUCCESS && r != HS_SCAN_TERMINATED)
         env->too_much = true; /* what was not looked at does not pass */
-    if (!k->fin) {
-        /* What is to be covered may have begun in the context: octet by octet each end is too short by
-         * itself. */
-        size_t tail = MIN(env->redact ? k->n : k->n - k->ctx, env->lits->longest);
-        size_t partial = k->n - tail + literals_partial(env->lits, k->p + k->n - tail, tail);
-        if (!env->redact || k->n - partial >= PARTIAL_MIN)
-            k->open = MIN(k->open, MAX(partial, k->ctx));
-    }
+    if (!k->fin)
+        hold_partial(k);
 }
 
 static uint64_t detector_bit(const char *d)
@@ -194,7 +203,7 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
         }
         if (env->stop)
             return base + MIN(k.match, k.open);
-        k.open = MAX(k.open, k.match + 1);
+        k.open = MAX(k.open, k.match_end);
     }
     s->at = base + k.open;
     if (!fin)
@@ -202,10 +211,15 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
     return s->at;
 }
 
-size_t scan_held(const struct scan *s, const uint8_t **p)
+size_t scan_kept(const struct scan *s, const uint8_t **p)
 {
-    *p = held(s) + s->ctx;
-    return s->n - s->ctx;
+    *p = held(s);
+    return s->n;
+}
+
+bool scan_waits(const struct scan *s)
+{
+    return s->n > s->ctx;
 }
 
 void scan_free(struct scan *s)

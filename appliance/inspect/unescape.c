@@ -301,7 +301,7 @@ static size_t follow(struct unescape *u, uint64_t at, const uint8_t *p, size_t n
         i += used;
         if (used == k && i < n) { /* the next octets, if something below waits for them */
             flush(u);
-            if (u->below.settled >= u->below.end)
+            if (!u->below.l || (u->below.settled >= u->below.end && !layer_is_busy(u->below.l)))
                 break;
             u->until = at + i + AROUND;
         } else if (used < k && i + ESCAPE_MAX > n) {
@@ -361,5 +361,10 @@ uint64_t unescape_feed(
     if (!u->active)
         return at + n;
     flush(u);
-    return MIN(below_settled(&u->below, at + n), at + n - u->n_carry);
+    return below_settled(&u->below, at + n); /* half an escape is not waited for */
+}
+
+bool unescape_busy(const struct unescape *u)
+{
+    return u->active;
 }

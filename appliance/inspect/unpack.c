@@ -257,6 +257,7 @@ uint64_t unpack_feed(struct unpack *u, uint64_t at, const uint8_t *p, size_t n, 
     }
     if (u->ended || fin)
         finish(u, at + n);
-    u->settled = u->over ? at + n : MIN(u->said, below_settled(&u->below, u->said));
+    bool maybe = !u->declared && u->in < 2; /* its first octet is many a text's */
+    u->settled = u->over || maybe ? at + n : MIN(u->said, below_settled(&u->below, u->said));
     return u->settled;
 }

@@ -10,7 +10,6 @@ egress:
     - host: origin.test
       ports: [443, 9445]
       matches: [{paths: [{value: /pkg.Echo/Unary, type: exact}, {value: /pkg.Echo/}], methods: [POST]}]
-      dlp: {outbound_detectors: false, inbound_detectors: false}
 YAML
 in_net python3 "$HERE/grpc_peer.py" serve "$ORIGIN:9445" "$T/pki/origin.pem" "$T/pki/leaf.key" >"$T/grpc.err" 2>&1 &
 eventually 10 in_net bash -c "exec 3<>/dev/tcp/$ORIGIN/9445" || { echo "the gRPC server did not start: $(cat "$T/grpc.err")" >&2; exit 1; }
