@@ -111,7 +111,9 @@ static void put_line(struct gate_log *l, const struct seen *s, const struct gate
     const struct audit_common common = {
         .event = "flow",
         .agent = &s->src,
-        .verdict = denied ? VERDICT_DENY : noted ? VERDICT_AUDIT : VERDICT_ALLOW,
+        .verdict = denied  ? VERDICT_DENY
+                   : noted ? VERDICT_AUDIT
+                           : VERDICT_ALLOW,
         .reason = noted ? REASON_NO_ROUTE : v->reason,
         .route = v->route && !noted ? v->route->host : NULL,
         .host = v->named ? v->lease.name : NULL,

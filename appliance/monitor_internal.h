@@ -141,8 +141,8 @@ void monitor_reload(struct monitor *m);
 int inputs_load(const struct monitor *m, struct inputs *in, char *err, size_t errlen);
 /** The policy alone, as inputs_load(). */
 int inputs_load_policy(const struct monitor *m, struct inputs *in, char *err, size_t errlen);
-/** The explicit proxy's listeners, if the policy wants it: those of another generation on the same port, so that no
- * connection is lost in between, else new ones. 0 or -errno. */
+/** The explicit proxy's listeners, if the policy wants it: those of another generation on the same port, so
+ * that no connection is lost in between, else new ones. 0 or -errno. */
 int generation_open_proxy(struct monitor *m, struct generation *g);
 void generation_close_proxy(struct generation *g);
 /** Loads the packet rules for a policy. 0 or -errno. */

@@ -71,8 +71,8 @@ struct engine_config {
     X509_STORE *trust; /* of engine_trust() */
     struct addr self4, self6;
     bool ipv6;
-    const uint8_t *kept; /* by route: 0 once a newer policy has it no more, or changed; the monitor's to write. May be
-                            NULL: as if all were */
+    const uint8_t *kept; /* by route: 0 once a newer policy has it no more, or changed; the monitor's to
+                            write. May be NULL: as if all were */
     struct inspector *inspector; /* built from this policy before the fork (inspect/inspect.h); NULL: none */
     const uint8_t
         *ticket_key; /* TICKET_KEY_LEN random octets, the same for all engines; NULL: each its own */

@@ -1,8 +1,9 @@
 /** \file
  * The compiled policy: what a policy file means, immutable once loaded, shared by fork with every role.
  *
- * policy_load() turns YAML into this (errors carry line and column); policy_route() and policy_judge() are pure
- * lookups: no sockets, no clock. Cost does not grow with the number of routes (hash by name, one probe a label).
+ * policy_load() turns YAML into this (errors carry line and column); policy_route() and policy_judge() are
+ * pure lookups: no sockets, no clock. Cost does not grow with the number of routes (hash by name, one probe a
+ * label).
  */
 #ifndef EGRESS_LIB_POLICY_H
 #define EGRESS_LIB_POLICY_H
@@ -91,13 +92,14 @@ struct route {
 
 /** Milliseconds; the policy's `timeouts` section, by these names. */
 struct timeouts {
-    uint32_t client_hello, tls_handshake, request_head, request_body_idle, connect, response_head, idle, keepalive,
-        upstream_keepalive, drain;
+    uint32_t client_hello, tls_handshake, request_head, request_body_idle, connect, response_head, idle,
+        keepalive, upstream_keepalive, drain;
 };
 
 struct policy_dns {
     enum dns_refused refused;
-    const char *const *upstreams; /* "IP[:PORT]" or "tls://IP[:PORT]#NAME"; empty = --dns-upstream or the host's */
+    const char *const
+        *upstreams; /* "IP[:PORT]" or "tls://IP[:PORT]#NAME"; empty = --dns-upstream or the host's */
     size_t n_upstreams;
     uint32_t ttl_min, ttl_max, negative_ttl_max, stale_max; /* seconds */
     size_t cache_bytes;
@@ -136,7 +138,8 @@ struct policy_error {
     char text[400]; /* what is wrong and what is allowed */
 };
 
-/** Parses and compiles `text`. NULL and `*err` on the first error. The result owns everything it points to. */
+/** Parses and compiles `text`. NULL and `*err` on the first error. The result owns everything it points to.
+ */
 struct policy *policy_load(const char *text, size_t len, struct policy_error *err);
 /** The same from a file; the error text names what failed. */
 struct policy *policy_load_file(const char *path, struct policy_error *err);
@@ -144,8 +147,8 @@ struct policy *policy_load_file(const char *path, struct policy_error *err);
 struct policy *policy_empty(void);
 void policy_free(struct policy *p);
 
-/** The route for a canonical host name: exact before wildcard, the longest wildcard first. Where there is none:
- * NULL, or the implied one for HTTP in audit-only mode. */
+/** The route for a canonical host name: exact before wildcard, the longest wildcard first. Where there is
+ * none: NULL, or the implied one for HTTP in audit-only mode. */
 const struct route *policy_route(const struct policy *p, const char *host);
 /** The same, where it has the port too. */
 const struct route *policy_route_port(const struct policy *p, const char *host, uint16_t port);
@@ -153,9 +156,10 @@ const struct route *policy_route_port(const struct policy *p, const char *host, 
 /** Ports that are not the sidecar's otherwise: neither DNS, nor the web's, nor the engines'. */
 bool policy_proxy_port_ok(uint16_t port);
 
-/** From now on what no route allows goes by an implied route, and findings do not block: for an operator who wants to
- * see what an agent needs. Private addresses, malformed and ambiguous requests, and names that differ stay refused;
- * nothing is injected by an implied route. Before anything uses the policy. 0 or -ENOMEM. */
+/** From now on what no route allows goes by an implied route, and findings do not block: for an operator who
+ * wants to see what an agent needs. Private addresses, malformed and ambiguous requests, and names that
+ * differ stay refused; nothing is injected by an implied route. Before anything uses the policy. 0 or
+ * -ENOMEM. */
 int policy_audit_only(struct policy *p);
 /** Is this refusal only written down? */
 bool policy_only_notes(const struct policy *p, enum reason why);
@@ -175,8 +179,8 @@ struct field {
  * letters and digits. */
 bool field_reads_as(const struct field *f, const char *lower);
 
-/** What a request's judgement depends on. `path` is canonical (lib/target.h), without its query; `ambiguous` are the
- * AMBIGUOUS_ bits that came with it. `fields` are the agent's, before anything is stripped. */
+/** What a request's judgement depends on. `path` is canonical (lib/target.h), without its query; `ambiguous`
+ * are the AMBIGUOUS_ bits that came with it. `fields` are the agent's, before anything is stripped. */
 struct request {
     const char *method;
     const char *path;
@@ -188,9 +192,9 @@ struct request {
     size_t n_fields;
 };
 
-/** Whether `route` allows the request: REASON_NONE, NO_MATCH, GIT, GIT_PUSH, AMBIGUOUS_PATH (a rule or git depends on
- * what the path says, and it says two things) or LIMIT (a regex ran away). `*match` gets the index of the entry that
- * decided, or -1. */
+/** Whether `route` allows the request: REASON_NONE, NO_MATCH, GIT, GIT_PUSH, AMBIGUOUS_PATH (a rule or git
+ * depends on what the path says, and it says two things) or LIMIT (a regex ran away). `*match` gets the index
+ * of the entry that decided, or -1. */
 enum reason policy_judge(const struct route *route, const struct request *req, int *match);
 
 /** What of git's HTTP protocols a request is, whatever the route allows. */
@@ -202,9 +206,11 @@ enum git_kind {
     GIT_OTHER, /* info/refs for any other service, or for several */
     GIT_HIDDEN, /* git only to a server that decodes further than we do */
 };
-/** `*repo` gets the slice of req->path before the service, without slashes around it and ".git"; "" if none. */
+/** `*repo` gets the slice of req->path before the service, without slashes around it and ".git"; "" if none.
+ */
 enum git_kind git_classify(const struct request *req, const char **repo, size_t *repo_len);
-/** For GIT_LFS_BATCH that policy_judge() let through: may this route's LFS batch upload (or else download)? */
+/** For GIT_LFS_BATCH that policy_judge() let through: may this route's LFS batch upload (or else download)?
+ */
 enum reason policy_judge_lfs(const struct route *route, const struct request *req, bool upload);
 
 /** Secrets: NAME=value lines. Values never leave this table but through secrets_get(). */

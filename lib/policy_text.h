@@ -32,8 +32,8 @@ enum reason policy_explain(FILE *out, const struct policy *p, const struct polic
 /** What `b` changes in `a`, by host and setting. True if anything. */
 bool policy_diff(FILE *out, const struct policy *a, const struct policy *b);
 
-/** Which routes of `old` a flow may go on by: `kept[i]` stays as it is where `now` has route i unchanged and no route
- * of its own for a name below it; else it becomes 0. */
+/** Which routes of `old` a flow may go on by: `kept[i]` stays as it is where `now` has route i unchanged and
+ * no route of its own for a name below it; else it becomes 0. */
 void policy_keep(const struct policy *old, const struct policy *now, uint8_t *kept);
 
 #endif

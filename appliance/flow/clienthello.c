@@ -157,7 +157,8 @@ static bool hello(struct cursor c, struct client_hello *out)
     (void)vector(&c, 1, 0, 32); /* session id */
     struct cursor ciphers = vector(&c, 2, 2, UINT16_MAX - 1);
     struct cursor compression = vector(&c, 1, 1, UINT8_MAX);
-    if (c.bad || version >> 8 != 3 || ciphers.n % 2 || !compression.n || !memchr(compression.p, 0, compression.n))
+    if (c.bad || version >> 8 != 3 || ciphers.n % 2 || !compression.n ||
+        !memchr(compression.p, 0, compression.n))
         return false;
     out->tls12 = version >= 0x0303;
     if (c.n == 0)

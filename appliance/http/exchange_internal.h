@@ -131,7 +131,8 @@ enum reason exchange_inspect_response(struct exchange *x, struct http_head *h, b
 /** Octets of a body or of a tunnel; `out->span` may go on, if the reason is REASON_NONE. */
 enum reason exchange_inspect_data(struct exchange *x, enum inspect_direction dir, const uint8_t *p, size_t n,
     bool fin, struct inspect_out *out);
-/** An upstream's trailers as the agent may see them; they live as long as the exchange. `*n` 0 where there is no memory. */
+/** An upstream's trailers as the agent may see them; they live as long as the exchange. `*n` 0 where there is
+ * no memory. */
 const struct field *exchange_redact_trailers(struct exchange *x, const struct field *f, size_t *n);
 enum reason exchange_inspect_trailers(
     struct exchange *x, enum inspect_direction dir, const struct field *f, size_t n);

@@ -44,27 +44,27 @@ Test(learn, what_is_seen_becomes_routes)
     static const char *const lines[] = {
         "{" TS "\"event\":\"start\",\"verdict\":\"allow\"}",
         "{" TS "\"event\":\"dns\",\"verdict\":\"audit\",\"qname\":\"db.x.example\",\"qtype\":\"A\","
-               "\"answers\":[\"10.0.0."
+        "\"answers\":[\"10.0.0."
         "1\"]}",
         "{" TS "\"event\":\"dns\",\"verdict\":\"audit\",\"qname\":\"db.x.example\",\"qtype\":\"SRV\","
-               "\"answers\":[]}",
+        "\"answers\":[]}",
         "{" TS "\"event\":\"flow\",\"verdict\":\"audit\",\"state\":\"open\",\"host\":\"db.x.example\","
-               "\"mode\":\"tcp\","
+        "\"mode\":\"tcp\","
         "\"dport\":5432,\"flow\":\"f1\"}",
         "{" TS "\"event\":\"flow\",\"verdict\":\"audit\",\"state\":\"open\",\"host\":\"ntp.example\","
-               "\"mode\":\"udp\","
+        "\"mode\":\"udp\","
         "\"dport\":123,\"flow\":\"f2\"}",
         "{" TS
         "\"event\":\"flow\",\"verdict\":\"allow\",\"state\":\"open\",\"host\":\"sealed.example\",\"mode\":"
         "\"splice\",\"dport\":443,\"flow\":\"f3\"}",
         "{" TS "\"event\":\"flow\",\"verdict\":\"audit\",\"state\":\"open\",\"host\":\"api.example\","
-               "\"mode\":\"bump\","
+        "\"mode\":\"bump\","
         "\"dport\":8443,\"flow\":\"f4\"}",
         "{" TS "\"event\":\"http\",\"verdict\":\"audit\",\"host\":\"api.example\",\"flow\":\"f4\",\"method\":"
-               "\"POST\","
+        "\"POST\","
         "\"path\":\"/it's\"}",
         "{" TS "\"event\":\"http\",\"verdict\":\"audit\",\"host\":\"git.example\",\"method\":\"GET\","
-               "\"path\":\"/o/r.git/"
+        "\"path\":\"/o/r.git/"
         "info/refs\"}",
         "{" TS
         "\"event\":\"http\",\"verdict\":\"audit\",\"host\":\"git.example\",\"method\":\"POST\",\"path\":\"/o/"
