@@ -65,6 +65,7 @@ $(BUILD)/egressctl: $(BUILD)/hostctl/main.o $(BUILD)/libhostctl.a $(BUILD)/libeg
 
 include init/init.mk
 include tests/tests.mk
+include rootfs/rootfs.mk
 
 # What a fresh Debian 12 lacks. Build first, then what the tests run.
 DEPS := gcc make pkg-config libuv1-dev libssl-dev node-llhttp libnghttp2-dev libyaml-dev \
@@ -72,7 +73,8 @@ DEPS := gcc make pkg-config libuv1-dev libssl-dev node-llhttp libnghttp2-dev lib
         libzstd-dev libseccomp-dev libidn2-dev musl-tools nftables iptables iproute2 ca-certificates procps
 TEST_DEPS := libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc \
         curl wget git openssl python3 nodejs default-jdk-headless nginx-light nghttp2-server nghttp2-client nsd dnsutils \
-        tcpdump conntrack netcat-openbsd iputils-ping socat strace psmisc busybox-static jq python3-grpcio wrk dnsperf
+        tcpdump conntrack netcat-openbsd iputils-ping socat strace psmisc busybox-static jq python3-grpcio wrk dnsperf \
+        podman runc binutils
 
 .PHONY: deps demo check bench format format-check tidy cppcheck fuzz install uninstall clean help
 # The arm64 shim is cross-built; its libc comes from the other architecture's packages.
