@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "appliance/inspect/layer.h"
+#include "appliance/inspect/skip.h"
 
 #define EDGE 512u
 #define APART_MAX KIB(16) /* strings further apart are not put together: nothing is held that long */
@@ -143,7 +144,7 @@ static void outside(struct json *j, uint8_t c)
 /* How much of it is inside the string; p[that] ends it. */
 static size_t string_length(struct json *j, const uint8_t *p, size_t n)
 {
-    size_t i = 0;
+    size_t i = j->escaped ? 0 : skip_to(p, n, '\\', '"', '"');
     for (; i < n; i++) {
         if (j->escaped)
             j->escaped = false;

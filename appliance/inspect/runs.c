@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "appliance/inspect/layer.h"
+#include "appliance/inspect/skip.h"
 
 #define RUN_MIN 16u /* also the stride at which a text is looked at: no run of that length lies between */
 #define RUN_KEPT 4096u
@@ -311,8 +312,14 @@ static void find(struct runs *r, uint64_t at, const uint8_t *p, size_t n, size_t
 {
     const uint8_t *digit = digit_table();
     for (size_t i = from + RUN_MIN - 1; i < n; i += RUN_MIN) {
+        unsigned after;
         if (digit[p[i]] == 64)
             continue;
+        if (n - i >= RUN_MIN && skip_short_run(p + i + 1 - RUN_MIN, &after)) {
+            from = i + after;
+            i = from - 1;
+            continue;
+        }
         size_t b = run_begin(p, from, i + 1);
         bool line = false;
         size_t e = run_end(p, n, b, &line);

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "appliance/inspect/layer.h"
+#include "appliance/inspect/skip.h"
 
 #define ESCAPE_MAX 12u /* "\u{10ffff}", "&#x0010ffff;" */
 
@@ -125,6 +126,8 @@ static struct escape entity(const uint8_t *p, size_t n, bool fin)
         return ended_by(e, p, n, ';', fin, false);
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (p[1] != names[i].name[1])
+            continue;
         size_t len = strlen(names[i].name), have = MIN(n, len);
         if (memcmp(p, names[i].name, have) != 0)
             continue;
@@ -204,7 +207,7 @@ static bool is_escape(uint8_t c)
 
 static size_t next_escape(const uint8_t *p, size_t n)
 {
-    size_t i = 0;
+    size_t i = skip_to(p, n, '\\', '%', '&');
     while (i < n && !is_escape(p[i]))
         i++;
     return i;
@@ -255,10 +258,25 @@ static size_t run(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, b
     return i;
 }
 
+/* The escapes that most JSON has, where they stand for nothing that is looked for: as parse() and matters()
+ * would say, but soon. */
+static bool is_common(const struct unescape *u, const uint8_t *p, size_t n, size_t before)
+{
+    if (n < ESCAPE_MAX || p[0] != '\\')
+        return false;
+    if (p[1] == '"')
+        return !u->env->lits->in_secrets['"'];
+    return p[1] == 'n' && before && b64_value(p[-1]) < 0;
+}
+
 /* The next escape that matters; n: none. */
 static size_t find(const struct unescape *u, const uint8_t *p, size_t n, size_t from, bool fin)
 {
     for (size_t i = from; (i += next_escape(p + i, n - i)) < n;) {
+        if (is_common(u, p + i, n - i, i)) {
+            i += 2;
+            continue;
+        }
         struct escape e = parse(p + i, n - i, fin || n - i >= ESCAPE_MAX);
         if (matters(u, &e, p + i, i))
             return i;

@@ -1,0 +1,88 @@
+/** \file
+ * Octets looked at sixteen at a time, to pass quickly over those that say nothing. Private to inspection.
+ * Pure.
+ */
+#ifndef EGRESS_APPLIANCE_INSPECT_SKIP_H
+#define EGRESS_APPLIANCE_INSPECT_SKIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+#define SKIP_STEP 16u
+
+static inline __m128i skip_load(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static inline __m128i skip_is(__m128i v, char c)
+{
+    return _mm_cmpeq_epi8(v, _mm_set1_epi8(c));
+}
+
+/* from <= octet < from + n; n < 128 */
+static inline __m128i skip_within(__m128i v, char from, char n)
+{
+    __m128i moved = _mm_add_epi8(_mm_sub_epi8(v, _mm_set1_epi8(from)), _mm_set1_epi8(-128));
+    return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(n - 128)));
+}
+
+static inline unsigned skip_mask(__m128i v)
+{
+    return (unsigned)_mm_movemask_epi8(v);
+}
+
+/** Of 16 octets, those that may be in base64 or hex, or a line break in one: bit 0 is the first. */
+static inline unsigned skip_digits(const uint8_t *p)
+{
+    __m128i v = skip_load(p), lower = _mm_or_si128(v, _mm_set1_epi8(0x20));
+    __m128i letters = skip_within(lower, 'a', 26), numbers = skip_within(v, '/', 11); /* '/' to '9' */
+    __m128i marks = _mm_or_si128(skip_is(v, '+'), _mm_or_si128(skip_is(v, '-'), skip_is(v, '_')));
+    __m128i lines = _mm_or_si128(skip_is(v, '\n'), skip_is(v, '\r'));
+    return skip_mask(_mm_or_si128(_mm_or_si128(letters, numbers), _mm_or_si128(marks, lines)));
+}
+
+/** Where the first of three octets is, at the latest; what is before is none of them. */
+static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
+{
+    for (size_t i = 0; i + SKIP_STEP <= n; i += SKIP_STEP) {
+        __m128i v = skip_load(p + i);
+        unsigned m = skip_mask(_mm_or_si128(skip_is(v, a), _mm_or_si128(skip_is(v, b), skip_is(v, c))));
+        if (m)
+            return i + (unsigned)__builtin_ctz(m);
+    }
+    return n - n % SKIP_STEP;
+}
+
+/** Can no run of 16 of those octets cover p[15]? Of p, 31 octets can be read; `*after`: how far the run that
+ * covers it goes from there. */
+static inline bool skip_short_run(const uint8_t *p, unsigned *after)
+{
+    unsigned left = ~skip_digits(p) & 0xffffu, right = ~skip_digits(p + 15) & 0xffffu;
+    if (!left || !right)
+        return false;
+    unsigned before = (unsigned)__builtin_clz(left) - 16;
+    *after = (unsigned)__builtin_ctz(right);
+    return before + *after < 17;
+}
+
+#else
+
+static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
+{
+    (void)p, (void)n, (void)a, (void)b, (void)c;
+    return 0;
+}
+
+static inline bool skip_short_run(const uint8_t *p, unsigned *after)
+{
+    (void)p, (void)after;
+    return false;
+}
+
+#endif
+#endif
