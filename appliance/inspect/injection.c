@@ -5,6 +5,7 @@
 #include "appliance/inspect/layer.h"
 #include "appliance/inspect/normal.h"
 #include "appliance/inspect/phrases.h"
+#include "appliance/inspect/skip.h"
 #include "appliance/inspect/words.h"
 
 #define REFERENCE_MAX 9u /* "&#x1f600;" and "\u0041", without their first octet */
@@ -281,9 +282,9 @@ static bool is_plain(const struct injection *j)
 static size_t plain_word(struct injection *j, struct reader *r, const uint8_t *p, size_t n)
 {
     uint64_t text[WORD_MAX / 8];
-    size_t e = 1;
     if (n <= WORD_MAX)
         return 0;
+    size_t e = skip_word(p);
     while (e < n && plain_class[p[e]] > ' ')
         e++;
     if (e == n || plain_class[p[e]] != ' ')

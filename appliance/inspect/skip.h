@@ -46,6 +46,14 @@ static inline unsigned skip_digits(const uint8_t *p)
     return skip_mask(_mm_or_si128(_mm_or_si128(letters, numbers), _mm_or_si128(marks, lines)));
 }
 
+/** How many letters and digits there are from p on, of 16 octets. */
+static inline unsigned skip_word(const uint8_t *p)
+{
+    __m128i v = skip_load(p), lower = _mm_or_si128(v, _mm_set1_epi8(0x20));
+    unsigned m = skip_mask(_mm_or_si128(skip_within(lower, 'a', 26), skip_within(v, '0', 10)));
+    return (unsigned)__builtin_ctz(~m);
+}
+
 /** Where the first of three octets is, at the latest; what is before is none of them. */
 static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
 {
@@ -71,6 +79,12 @@ static inline bool skip_short_run(const uint8_t *p, unsigned *after)
 }
 
 #else
+
+static inline unsigned skip_word(const uint8_t *p)
+{
+    (void)p;
+    return 0;
+}
 
 static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
 {
