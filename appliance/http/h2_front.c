@@ -10,6 +10,12 @@
 #include "appliance/http/h2_session.h"
 #include "appliance/http/ws_handshake.h"
 
+/* Of a request that was answered before its end: how much, how long, and how long without an octet. As for
+ * HTTP/1 (appliance/flow/conn.c). */
+#define DISCARD_MAX MIB(64)
+#define DISCARD_MS 30000
+#define DISCARD_IDLE_MS 2000
+
 struct h2_front {
     struct h2_session s; /* first */
     struct http_front *f;
@@ -233,9 +239,34 @@ static void on_stalled(struct h2_stream *st)
         h2_reset(st, NGHTTP2_CANCEL);
 }
 
+static void on_discard_timeout(struct engine_timer *t)
+{
+    struct h2_stream *st = (struct h2_stream *)((char *)t - offsetof(struct h2_stream, timer));
+    struct h2_session *s = st->s;
+    h2_enter(s);
+    h2_reset(st, NGHTTP2_NO_ERROR);
+    h2_leave(s);
+}
+
+/* The answer came before the request's end (RFC 9113 8.1). Many a client throws it away when it is reset
+ * while it still sends, so it gets some time to stop by itself, or to come to the end. */
+static void on_unread(struct h2_stream *st, size_t n)
+{
+    struct h2_session *s = st->s;
+    uint64_t now = engine_now_ms(s->e);
+    st->discarded += n;
+    if (!st->discard_until)
+        st->discard_until = now + DISCARD_MS;
+    if (st->upgrade || st->discarded > DISCARD_MAX || now >= st->discard_until)
+        h2_reset(st, NGHTTP2_NO_ERROR);
+    else
+        engine_timer_set(s->e, &st->timer, DISCARD_IDLE_MS, on_discard_timeout);
+}
+
 static const struct h2_role role = {.server = true,
     .begin = on_begin,
     .headers = on_headers,
+    .unread = on_unread,
     .data = on_data,
     .flush = on_flush,
     .closed = on_closed,
@@ -298,7 +329,7 @@ static void op_release(struct http_stream *base)
     if (!st->out_head || !st->out_fin)
         h2_reset(st, NGHTTP2_INTERNAL_ERROR);
     else if (st->out_done && !st->in_fin)
-        h2_reset(st, NGHTTP2_NO_ERROR);
+        on_unread(st, 0);
     if (st->closed)
         h2_schedule(s);
     h2_leave_quietly(s);

@@ -276,6 +276,8 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     touch(st);
     if (st->base.x)
         s->role->data(st, p, n, fin);
+    else if (st->out_done && !st->in_fin)
+        h2_unread(st, n);
     took(st, n);
     return 0;
 }
@@ -340,6 +342,14 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
     return 0;
 }
 
+void h2_unread(struct h2_stream *st, size_t n)
+{
+    if (st->s->role->unread)
+        st->s->role->unread(st, n);
+    else
+        h2_reset(st, NGHTTP2_CANCEL);
+}
+
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
     struct h2_session *s = arg;
@@ -350,7 +360,7 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (st && carries && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
         st->out_done = true;
         if (!st->base.x && !st->in_fin)
-            h2_reset(st, s->role->server ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
+            h2_unread(st, 0);
     }
     if (frame->hd.type == NGHTTP2_RST_STREAM && st)
         st->reset_sent = true;

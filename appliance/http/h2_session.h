@@ -56,6 +56,8 @@ struct h2_stream {
     size_t window, since_growth;
     bool in_head, in_fin; /* the (final) head has come; all has */
     bool paused, touched;
+    uint64_t discarded,
+        discard_until; /* front: of a request that was answered early; its end in ms, 0: none */
 
     struct engine_timer timer; /* front: for the request's body */
     struct engine_timer stall; /* front: for a peer that takes nothing of what is queued */
@@ -73,6 +75,9 @@ struct h2_role {
     /** A header block begins on a stream that is not known: a new one, or NULL to refuse it. */
     struct h2_stream *(*begin)(struct h2_session *s, int32_t id);
     void (*headers)(struct h2_stream *st, bool fin);
+    /** Server: the answer has been sent, nobody is left to take the rest of the request, and it goes on; `n`
+     * octets of it have come. May be NULL. */
+    void (*unread)(struct h2_stream *st, size_t n);
     void (*data)(struct h2_stream *st, const uint8_t *p, size_t n, bool fin);
     void (*flush)(struct h2_stream *st); /* the turn in which something came is over */
     /** nghttp2 has forgotten the stream, while its exchange lives. */
@@ -148,6 +153,8 @@ int h2_op_trailers(struct http_stream *base, const struct field *f, size_t n);
 int h2_op_flush(struct http_stream *base);
 void h2_op_read_pause(struct http_stream *base, bool paused);
 void h2_reset(struct h2_stream *st, uint32_t code);
+/** All is sent, and what the peer still sends nobody takes: role->unread(), or else it is called off. */
+void h2_unread(struct h2_stream *st, size_t n);
 /** For nghttp2_submit_*: the stream's data. */
 nghttp2_data_provider h2_data_provider(struct h2_stream *st);
 

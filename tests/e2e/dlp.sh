@@ -56,14 +56,20 @@ get random      -T up.src \$u/random
 head -c 9000000 /dev/urandom | base64 >b64.src
 get randomb64   -T b64.src \$u/randomb64
 CASES
-mkdir -m 777 "$T/out"
+sed "s/--http1.1/--http2/; s,$T/out,$T/out2,g; s,^u=.*,&/2," "$T/cases.sh" >"$T/cases2.sh"
+mkdir -m 777 "$T/out" "$T/out2"
 chmod -R a+rX "$T/www"
-if ! agent "$T/policy.yaml" bash "$T/cases.sh" >"$T/run.out" 2>&1; then not_ok "egressctl run" "$(cat "$T/run.out")"; exit 1; fi
+if ! agent "$T/policy.yaml" bash -c "bash '$T/cases.sh'; bash '$T/cases2.sh'" >"$T/run.out" 2>&1; then not_ok "egressctl run" "$(cat "$T/run.out")"; exit 1; fi
 o=$T/out
 denied() { grep -q '"reason":"dlp_outbound"' "$o/$1.body" && [ "$(cat "$o/$1.code")" = 403 ] || { echo "$1: $(cat "$o/$1.code") $(head -c 300 "$o/$1.body")"; return 1; }; }
 passed() { case $(cat "$o/$1.code") in 20[0-9]|404|405) true ;; *) echo "$1: $(cat "$o/$1.code") $(head -c 300 "$o/$1.body")"; false ;; esac; }
 for n in raw b64 hex gz gzplain gzb64 late slow form multipart query path header bearer plain sni; do check "blocked: $n" denied $n; done
 for n in off audited lookalike stripped benign random randomb64; do check "passed: $n" passed $n; done
+o=$T/out2
+for n in raw b64 hex gz gzplain gzb64 late slow form multipart query path header bearer; do check "blocked over HTTP/2: $n" denied $n; done
+for n in off audited lookalike stripped benign random randomb64; do check "passed over HTTP/2: $n" passed $n; done
+check "over HTTP/2, 20 MB of noise arrive as they were" cmp "$o/up.src" "$T/www/put/2/random"
+o=$T/out
 check "20 MB of noise arrive as they were" cmp "$o/up.src" "$T/www/put/random"
 check "12 MB of base64 arrive as they were" cmp "$o/b64.src" "$T/www/put/randomb64"
 leaked() { ! grep -rqaF -e "$API_TOKEN" -e "$GHP" "$T/www/put"; }
