@@ -144,14 +144,20 @@ static void outside(struct json *j, uint8_t c)
 /* How much of it is inside the string; p[that] ends it. */
 static size_t string_length(struct json *j, const uint8_t *p, size_t n)
 {
-    size_t i = j->escaped ? 0 : skip_to(p, n, '\\', '"', '"');
-    for (; i < n; i++) {
-        if (j->escaped)
+    size_t i = 0;
+    while (i < n) {
+        if (j->escaped) {
             j->escaped = false;
-        else if (p[i] == '\\')
-            j->escaped = true;
-        else if (p[i] == '"')
+            i++;
+            continue;
+        }
+        i += skip_to(p + i, n - i, '\\', '"', '"');
+        while (i < n && p[i] != '\\' && p[i] != '"')
+            i++;
+        if (i == n || p[i] == '"')
             break;
+        j->escaped = true;
+        i++;
     }
     return i;
 }

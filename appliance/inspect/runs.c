@@ -73,6 +73,15 @@ static size_t decode64(const uint8_t *p, size_t n, unsigned *acc, unsigned *bits
     size_t len = 0;
     unsigned a = *acc, b = *bits;
     for (size_t i = 0; i < n; i++) {
+        for (; b == 0 && i + 4 < n; i += 4) { /* a whole group */
+            unsigned v = (unsigned)digit[p[i]] << 18 | (unsigned)digit[p[i + 1]] << 12 |
+                         (unsigned)digit[p[i + 2]] << 6 | digit[p[i + 3]];
+            if ((digit[p[i]] | digit[p[i + 1]] | digit[p[i + 2]] | digit[p[i + 3]]) >= 64)
+                break;
+            out[len++] = (uint8_t)(v >> 16);
+            out[len++] = (uint8_t)(v >> 8);
+            out[len++] = (uint8_t)v;
+        }
         unsigned d = digit[p[i]];
         if (d >= 64)
             continue;
@@ -262,7 +271,12 @@ static void finish(struct runs *r, uint64_t at)
 static size_t run_end(const uint8_t *p, size_t n, size_t i, bool *line)
 {
     const uint8_t *digit = digit_table();
-    for (; i < n; i++) {
+    for (size_t plain; i < n; i++) {
+        if ((plain = skip_digits_only(p + i, n - i)) != 0) {
+            *line = false;
+            if ((i += plain) == n)
+                break;
+        }
         unsigned d = digit[p[i]];
         if (d < 64)
             *line = false;
@@ -311,15 +325,13 @@ static void keep_last(struct runs *r, uint64_t at, const uint8_t *p, size_t n, s
 static void find(struct runs *r, uint64_t at, const uint8_t *p, size_t n, size_t from, bool fin)
 {
     const uint8_t *digit = digit_table();
-    for (size_t i = from + RUN_MIN - 1; i < n; i += RUN_MIN) {
-        unsigned after;
-        if (digit[p[i]] == 64)
-            continue;
-        if (n - i >= RUN_MIN && skip_short_run(p + i + 1 - RUN_MIN, &after)) {
-            from = i + after;
-            i = from - 1;
-            continue;
-        }
+    for (;;) {
+        from += skip_to_run(p + from, n - from);
+        size_t i = from + RUN_MIN - 1;
+        while (i < n && digit[p[i]] == 64)
+            i += RUN_MIN;
+        if (i >= n)
+            break;
         size_t b = run_begin(p, from, i + 1);
         bool line = false;
         size_t e = run_end(p, n, b, &line);
@@ -334,7 +346,6 @@ static void find(struct runs *r, uint64_t at, const uint8_t *p, size_t n, size_t
         if (r->env->too_much || (r->env->found && r->env->stop))
             return;
         from = MAX(e, i + 1);
-        i = from - 1;
     }
     if (!fin)
         keep_last(r, at, p, n, from);

@@ -5,7 +5,6 @@
 #ifndef EGRESS_APPLIANCE_INSPECT_SKIP_H
 #define EGRESS_APPLIANCE_INSPECT_SKIP_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -66,16 +65,32 @@ static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
     return n - n % SKIP_STEP;
 }
 
-/** Can no run of 16 of those octets cover p[15]? Of p, 31 octets can be read; `*after`: how far the run that
- * covers it goes from there. */
-static inline bool skip_short_run(const uint8_t *p, unsigned *after)
+/** No run of 16 of those octets begins before p[the result]. */
+static inline size_t skip_to_run(const uint8_t *p, size_t n)
 {
-    unsigned left = ~skip_digits(p) & 0xffffu, right = ~skip_digits(p + 15) & 0xffffu;
-    if (!left || !right)
-        return false;
-    unsigned before = (unsigned)__builtin_clz(left) - 16;
-    *after = (unsigned)__builtin_ctz(right);
-    return before + *after < 17;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 49) { /* 49 of them begin where these 64 hold all of them */
+        uint64_t m = 0;
+        for (unsigned k = 0; k < 64; k += SKIP_STEP)
+            m |= (uint64_t)skip_digits(p + i + k) << k;
+        for (unsigned k = 1; k < 16; k *= 2)
+            m &= m >> k;
+        if (m)
+            return i + (unsigned)__builtin_ctzll(m);
+    }
+    return i;
+}
+
+/** How far base64 without line breaks goes on at least, in steps of 16. */
+static inline size_t skip_digits_only(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i + SKIP_STEP <= n; i += SKIP_STEP) {
+        __m128i v = skip_load(p + i), lines = _mm_or_si128(skip_is(v, '\n'), skip_is(v, '\r'));
+        if (skip_digits(p + i) != 0xffff || skip_mask(lines))
+            break;
+    }
+    return i;
 }
 
 #else
@@ -92,10 +107,16 @@ static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
     return 0;
 }
 
-static inline bool skip_short_run(const uint8_t *p, unsigned *after)
+static inline size_t skip_to_run(const uint8_t *p, size_t n)
 {
-    (void)p, (void)after;
-    return false;
+    (void)p, (void)n;
+    return 0;
+}
+
+static inline size_t skip_digits_only(const uint8_t *p, size_t n)
+{
+    (void)p, (void)n;
+    return 0;
 }
 
 #endif
