@@ -2,12 +2,18 @@
 # WebSocket through HTTP/1 and HTTP/2: what is allowed is exact, what is no WebSocket is cut and says why.
 . "$(dirname "$0")/lib.sh"
 BIG=1024 world_up
+API_TOKEN="Xk4-$(openssl rand -hex 14)"
+export API_TOKEN
 cat >"$T/policy.yaml" <<'YAML'
 version: 1
 egress:
   routes:
     - host: origin.test
       ports: [443, 9444]
+    - host: tokens.test
+      ports: [443, 9444]
+      auth: {scheme: token, token_ref: API_TOKEN}
+      dlp: {outbound_detectors: false, inbound_detectors: false}
 YAML
 in_net python3 "$HERE/ws_raw.py" serve "$ORIGIN" 9444 "$T/pki/origin.pem" "$T/pki/leaf.key" 2>"$T/ws.err" &
 eventually 5 in_net bash -c "exec 3<>/dev/tcp/$ORIGIN/9444" || { echo "the WebSocket server did not start: $(cat "$T/ws.err")" >&2; exit 1; }
@@ -15,8 +21,10 @@ if ! agent "$T/policy.yaml" timeout 120 python3 "$HERE/ws_raw.py" origin.test 94
     not_ok "egressctl run" "$(cat "$T/err" "$T/got")"
     exit 1
 fi
+agent "$T/policy.yaml" env "WS_SECRET=$API_TOKEN" timeout 20 python3 "$HERE/ws_raw.py" tokens.test 9444 redacted >"$T/got_redacted" 2>&1
 is() { [ "$(sed -n "s/^$1: //p" "$T/got")" = "$2" ] || { echo "$1: $(sed -n "s/^$1: //p" "$T/got"), not $2"; return 1; }; }
 expect() { check "$1" is "$2" "$3"; }
+check "a secret that comes back, on a route without detectors" bash -c "cat '$T/got_redacted'; grep -q '^redacted: redacted\$' '$T/got_redacted'"
 expect "messages, fragments, pings and the close go both ways" echo "close 1000 EOF"
 expect "every length of frame" sizes ok
 expect "octet by octet" bytewise ok
