@@ -8,7 +8,8 @@
  * on but what has begun to be a match, from its first octet:
  *  - the first INSPECT_HOLD_MIN octets or more of a known secret, as it is or in one of the forms that it is
  *    watched in (base64, base32, hex, and what undoing escapes gives), which the text so far ends with;
- *  - a token format's beginning (its anchor, "ghp_"), once whole, while what follows fits the format;
+ *  - a token format's beginning (its anchor, "ghp_"), once whole, while what follows fits the format; of a
+ * URL with a password, once there is a colon behind its host or user;
  *  - the end of a run of base64 or hex, where what the run says so far ends in one of those;
  *  - the octets of a compressed stream that has not said anything yet;
  *  - inbound, with DETECT_INJECTION: a word, or half a reference, that may complete an order.

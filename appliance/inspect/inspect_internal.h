@@ -189,7 +189,7 @@ struct scan {
     unsigned n_magic;
     uint8_t *buf; /* context and what is not settled */
     uint32_t n, room, ctx; /* ctx: of n, octets of context */
-    uint64_t at; /* offset of the first octet that is not settled */
+    uint64_t at; /* offset of the first octet that is not context: not settled, or watched */
     uint8_t small[CONTEXT_MAX + 8];
 };
 

@@ -16,6 +16,7 @@ struct look {
     uint64_t base; /* offset of p[0] in the text */
     bool fin;
     size_t open; /* the first octet that is not settled */
+    size_t watch; /* the first octet that is looked at again, settled or not */
     size_t match; /* the first match's first octet; n: none */
     size_t match_end; /* of what it begins with */
     const char *detector;
@@ -72,6 +73,12 @@ static int cover(struct look *k, const struct literal *l, size_t start)
     return 0;
 }
 
+/* Of a URL with a password what comes before that is anybody's: it is watched, not held. */
+static bool says_nothing(const struct candidate *c, const struct literal *l)
+{
+    return l->pattern && l->pattern->verify == verify_url && !memchr(c->p + l->len, ':', c->n - l->len);
+}
+
 static int on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
 {
     struct look *k = arg;
@@ -100,7 +107,8 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
         k->match_end = (size_t)to;
         k->detector = l->detector;
     } else if (v == SCAN_MORE) {
-        k->open = MIN(k->open, MAX(start, k->ctx));
+        size_t *wait = says_nothing(&c, l) ? &k->watch : &k->open;
+        *wait = MIN(*wait, MAX(start, k->ctx));
     }
     if (k->work > VERIFY_WORK_MAX)
         k->env->too_much = true;
@@ -125,7 +133,7 @@ static void hold_partial(struct look *k)
 static void look(struct look *k)
 {
     struct scan_env *env = k->env;
-    k->open = k->match = k->n;
+    k->open = k->watch = k->match = k->n;
     if (!env->lits->db || k->n == 0)
         return;
     env->work += k->n;
@@ -204,11 +212,13 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
         if (env->stop)
             return base + MIN(k.match, k.open);
         k.open = MAX(k.open, k.match_end);
+        k.watch = MAX(k.watch, k.match_end);
     }
-    s->at = base + k.open;
+    k.watch = MIN(k.watch, k.open);
+    s->at = base + k.watch;
     if (!fin)
-        keep(s, env, k.p, k.n, k.open);
-    return s->at;
+        keep(s, env, k.p, k.n, k.watch);
+    return base + k.open;
 }
 
 size_t scan_kept(const struct scan *s, const uint8_t **p)

@@ -117,8 +117,8 @@ Test(inspect_outbound, tails_are_not_held)
     static const char *const tails[] = {"hello wor", "K", "Kq7", "gh", "ghp", "a&", "a & b\\", "100%",
         "a\\u00", "{\"jsonrpc\": \"2.0", "{\"a\": \"b\", \"c\": \"SGVsbG8gV29ybGQhSGVsbG8gV29ybGQh",
         "SGVsbG8gV29ybGQhSGVsbG8gV29ybGQ", "48656c6c6f20576f726c6421486", "data: x\n\n", "postg", "-----BEG",
-        "aws_sec", "my secret", "x", "h", "task-", "{\"a\":\"\\u00e9t\\u00e9 b",
-        "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA\n"};
+        "aws_sec", "my secret", "x", "h", "task-", "see https://example.com", "url=https://user",
+        "{\"a\":\"\\u00e9t\\u00e9 b", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA\n"};
     for (size_t i = 0; i < ARRAY_LEN(tails); i++)
         for (size_t step = 1; step <= 64; step *= 2) {
             struct inspect_config c = {.detectors = OUT};
@@ -160,6 +160,7 @@ Test(inspect_outbound, beginnings_are_held)
     expect_held("key: ghp_", 5);
     expect_held("key: ghp_zQWBuTSOo", 5);
     expect_held("key: AKIA2E0A8F3B244C99", 5);
+    expect_held("key: https://deploy:Wq9", 5);
     expect_held("key: %4b%71%37%2d", 0);
     expect_held("UzNFM0xYcFNNbll2VnprcmNF", 0); /* base64 of base64 */
     expect_held("Z2hwX3pRV0J1VFNPb1JpNEE5c3BI", 0); /* base64 of a token */
