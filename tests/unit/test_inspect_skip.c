@@ -1,0 +1,87 @@
+/* What is passed over sixteen octets at a time is what a look at each octet would pass over. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "appliance/inspect/inspect_internal.h"
+#include "appliance/inspect/skip.h"
+
+#define RUN 16u
+
+static uint32_t seed;
+
+static uint32_t draw(uint32_t below)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)seed * below >> 32);
+}
+
+static bool is_digit_or_line(uint8_t c)
+{
+    return b64_value(c) >= 0 || c == '\n' || c == '\r';
+}
+
+static bool is_letter_or_number(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Runs of digits of many lengths, and any octet between them. */
+static void make(uint8_t *p, size_t n)
+{
+    static const char set[] = "ABYZabyz0189+/-_\n\r";
+    for (size_t i = 0; i < n;) {
+        for (size_t k = draw(24); k && i < n; k--)
+            p[i++] = (uint8_t)set[draw(draw(4) ? 16 : 18)];
+        if (i < n)
+            p[i++] = (uint8_t)draw(256);
+    }
+}
+
+Test(skip, passes_over_no_run)
+{
+    uint8_t p[400];
+    for (seed = 0; seed < 20000; seed++) {
+        uint32_t kept = seed;
+        size_t n = draw(sizeof p), at;
+        make(p, n);
+        at = skip_to_run(p, n);
+        cr_assert_leq(at, n);
+        for (size_t i = 0, run = 0; i < n; i++) {
+            run = is_digit_or_line(p[i]) ? run + 1 : 0;
+            cr_assert(run < RUN || i + 1 - RUN >= at, "a run at %zu before %zu", i + 1 - RUN, at);
+            /* and none that goes on behind the end */
+            cr_assert(i + 1 < n || run == 0 || i + 1 - run >= at, "the last run, before %zu", at);
+        }
+        seed = kept;
+    }
+}
+
+#ifdef __SSE2__ /* elsewhere nothing is passed over */
+
+Test(skip, knows_every_octet)
+{
+    for (unsigned c = 0; c < 256; c++) {
+        uint8_t p[64];
+        memset(p, (int)c, sizeof p);
+        bool digit = b64_value((uint8_t)c) >= 0;
+        cr_assert_eq(skip_digits_only(p, sizeof p) > 0, digit, "%#x", c);
+        cr_assert_eq(skip_to_run(p, sizeof p) == 0, is_digit_or_line((uint8_t)c), "%#x", c);
+        cr_assert_eq(skip_word(p), is_letter_or_number((uint8_t)c) ? 16u : 0u, "%#x", c);
+        cr_assert_eq(skip_to(p, sizeof p, '%', '\\', '&') == 0, c == '%' || c == '\\' || c == '&', "%#x", c);
+    }
+}
+
+Test(skip, stops_at_what_is_looked_for)
+{
+    uint8_t p[100];
+    for (size_t at = 0; at < sizeof p; at++) {
+        memset(p, 'x', sizeof p);
+        p[at] = '&';
+        size_t to = skip_to(p, sizeof p, '%', '\\', '&');
+        cr_assert(to == at || (to < at && at >= 96 && to == 96), "%zu: %zu", at, to);
+        p[at] = ' ';
+        cr_assert_eq(skip_digits_only(p, sizeof p), at / 16 * 16 > 96 ? 96 : at / 16 * 16);
+    }
+}
+
+#endif
