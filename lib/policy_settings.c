@@ -12,7 +12,7 @@
 void load_defaults(struct policy *p)
 {
     p->timeouts = (struct timeouts){
-        .client_hello = 10 * SECOND,
+        .client_hello = 30 * SECOND,
         .tls_handshake = 10 * SECOND,
         .request_head = 15 * SECOND,
         .request_body_idle = 2 * MINUTE,
