@@ -27,7 +27,7 @@ done
 if [ ! -x "$DRIVER" ]; then
     # shellcheck disable=SC2046,SC2086
     ${CC:-gcc} -std=gnu11 -O1 -g ${SAN:-} -D_GNU_SOURCE -I"$TOP" "$TOP/tests/e2e/dns_driver.c" "$BUILD/libappliance.a" \
-        "$BUILD/libegress.a" $(pkg-config --libs libuv openssl libpcre2-8 yaml-0.1 libseccomp libidn2) -lpthread -lm -o "$DRIVER" ||
+        "$BUILD/libegress.a" $(pkg-config --libs libuv openssl libpcre2-8 yaml-0.1 libseccomp libidn2 libhs zlib libbrotlidec libzstd) -lpthread -lm -o "$DRIVER" ||
         { echo "not ok dns: dns_driver.c does not build"; exit 1; }
 fi
 
