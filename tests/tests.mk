@@ -19,3 +19,8 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 .PHONY: unit-tests fuzz-bins
 unit-tests: $(UNIT_BIN)
 fuzz-bins: $(FUZZ_BIN)
+
+# Programs that end-to-end tests drive parts with.
+$(BUILD)/tests/e2e/%: tests/e2e/%.c $(ARCHIVES)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) $(ARCHIVES) $(ALL_LIBS) -o $@

@@ -26,9 +26,8 @@ for t in nsd dig jq ip; do
 done
 if [ ! -x "$DRIVER" ]; then
     # shellcheck disable=SC2046,SC2086
-    ${CC:-gcc} -std=gnu11 -O1 -g ${SAN:-} -D_GNU_SOURCE -I"$TOP" "$TOP/tests/e2e/dns_driver.c" "$BUILD/libappliance.a" \
-        "$BUILD/libegress.a" $(pkg-config --libs libuv openssl libpcre2-8 yaml-0.1 libseccomp libidn2 libhs zlib libbrotlidec libzstd) -lpthread -lm -o "$DRIVER" ||
-        { echo "not ok dns: dns_driver.c does not build"; exit 1; }
+    make -s --no-print-directory -C "$TOP" BUILD="$BUILD" "$BUILD/tests/e2e/dns_driver" &&
+        DRIVER=$BUILD/tests/e2e/dns_driver || { echo "not ok dns: dns_driver.c does not build"; exit 1; }
 fi
 
 in_a() { ip netns exec "$P-a" "$@"; }
