@@ -56,9 +56,8 @@ denied() { if grep '"verdict":"deny"' "$T/audit.jsonl" | grep -q -- "$2"; then o
 
 build() {
     [ -x "$HARNESS" ] && return 0
-    ${CC:-gcc} -std=gnu11 -O1 -g ${SAN:-} -D_GNU_SOURCE -I"$TOP" "$HERE/gate_harness.c" "$BUILD/libappliance.a" \
-        "$BUILD/libegress.a" $(pkg-config --libs libuv openssl libnghttp2 libcares ldns libnetfilter_queue libmnl \
-            libseccomp libpcre2-8 libhs libidn2 zlib libbrotlidec libzstd yaml-0.1) -lm -lpthread -o "$HARNESS"
+    make -s --no-print-directory -C "$TOP" BUILD="$BUILD" "$BUILD/tests/e2e/gate_harness" &&
+        HARNESS=$BUILD/tests/e2e/gate_harness
 }
 
 world() {
