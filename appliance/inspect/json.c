@@ -101,7 +101,7 @@ static void end_string(struct json *j)
     if (j->n > EDGE) {
         size_t n = (size_t)MIN(j->n - EDGE, (uint64_t)EDGE), first = (size_t)(j->n - n) % EDGE;
         static const uint8_t gap[] = "\n\n";
-        if (j->n > 2 * EDGE)
+        if (j->n > (uint64_t)2 * EDGE)
             put(j, j->tail_at, gap, 2);
         size_t k = MIN(n, EDGE - first);
         put(j, j->tail_at, j->tail + first, k);

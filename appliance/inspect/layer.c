@@ -47,7 +47,7 @@ static void add_mark(struct below *b, uint64_t above)
     }
     if (n == MARKS_MAX) { /* every other one: what is settled is then told later, never too early */
         for (k = 1; 2 * k < n; k++)
-            b->mark[k] = b->mark[2 * k];
+            b->mark[k] = b->mark[(size_t)2 * k];
         n = k;
     }
     b->mark[n].below = b->end;

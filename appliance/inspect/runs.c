@@ -179,6 +179,7 @@ static void whole(struct runs *r, const uint8_t *p, size_t n, uint64_t above)
     bool upper = false, lower = false;
     size_t hex = 0, longest_hex = 0;
     for (size_t i = 0; i < n; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): callers fill all n */
         upper |= p[i] >= 'A' && p[i] <= 'Z';
         lower |= p[i] >= 'a' && p[i] <= 'z';
         hex = hex_value(p[i]) >= 0 ? hex + 1 : 0;

@@ -126,7 +126,7 @@ static struct escape entity(const uint8_t *p, size_t n, bool fin)
         return ended_by(e, p, n, ';', fin, false);
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (p[1] != names[i].name[1])
+        if ((char)p[1] != names[i].name[1])
             continue;
         size_t len = strlen(names[i].name), have = MIN(n, len);
         if (memcmp(p, names[i].name, have) != 0)
@@ -339,7 +339,7 @@ bool unescape_wants(struct scan_env *env, const uint8_t *p, size_t n, bool fin)
 static size_t around(const uint8_t *p, size_t e)
 {
     size_t b = e - MIN(e, (size_t)AROUND);
-    while (b > 0 && e - b < 8 * AROUND && b64_value(p[b - 1]) >= 0)
+    while (b > 0 && e - b < (size_t)8 * AROUND && b64_value(p[b - 1]) >= 0)
         b--;
     return b;
 }
