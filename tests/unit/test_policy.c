@@ -148,7 +148,7 @@ Test(policy, everything_at_once)
     cr_expect_str_eq(r->git_repos[1], "a/b/c");
     cr_expect_eq(policy_route(p, "role.example")->auth.scheme, AUTH_BEARER);
     cr_expect(p->timeouts.connect == 5000 && p->timeouts.idle == 3600000 && p->timeouts.drain == 1500);
-    cr_expect(p->timeouts.keepalive == 30000 && p->timeouts.client_hello == 10000);
+    cr_expect(p->timeouts.keepalive == 30000 && p->timeouts.client_hello == 30000);
     cr_expect(p->dns.refused == DNS_REFUSED_REFUSED && p->dns.n_upstreams == 3);
     cr_expect(p->dns.ttl_max == 86400 && p->dns.cache_bytes == MIB(1) && p->dns.wildcard_label_max == 20);
     cr_expect(p->audit.query_strings && p->audit.rotate_bytes == MIB(1024) && p->audit.keep == 3);
