@@ -34,9 +34,11 @@ for n in no_key short_key version_8 no_version two_keys; do expect "handshake: $
 expect "handshake: another host" host_differs 403
 for n in bad_accept bad_extension; do expect "a server's handshake: $n" $n 502; done
 for n in unmasked rsv1 opcode_3 opcode_11 long_ping split_ping half_close_code close_1005 close_999 padded_length \
-    padded_length_8 huge_length cont_of_nothing message_in_message after_close http_inside; do
+    padded_length_8 huge_length cont_of_nothing after_close http_inside; do
     expect "cut: $n" $n "close 1002 EOF"
 done
+# the first fragment was in order, and its echo may come before the cut
+check "cut: message_in_message" grep -qE '^message_in_message: (op1 1 )?close 1002 EOF$' "$T/got"
 for n in mask rsv op length cont ping; do expect "a server that breaks the rules: $n" server_$n "101 op1 4 close 1002 EOF"; done
 for n in secret secret_binary secret_ping; do expect "a secret in a message: $n" $n "close 1008 EOF"; done
 check "a secret in two fragments" grep -q '^secret_split: .*close 1008 EOF' "$T/got"
