@@ -35,7 +35,6 @@ descends() { # PID   is it one of this sandbox's?
     done
     return 1
 }
-leaked() { grep -q forbidden "$T/dns.log" || grep -q 'forbidden.test' "$T/access.log"; }
 
 start "$T/state"
 check "works before" fetches

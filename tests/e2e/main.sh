@@ -87,7 +87,7 @@ check "SNI and Host that differ" reason mismatch 403 host_mismatch
 check "TLS to a raw address" grep -q '"error":"egress_denied"' "$o/rawip.body"
 check "HTTP to a raw address" reason rawiphttp 403 no_route
 check "an allowed name at a chosen address goes to the name's own address" code fronted 200
-check "...and the chosen one saw nothing" bash -c "! grep -q '^origin.test GET / 200.*' '$T/access.log' || true"
+check "...and the chosen one saw nothing" bash -c "grep -q '^origin.test .* at=$ORIGIN' '$T/access.log' && ! grep -q '^origin.test .* at=$FORBIDDEN' '$T/access.log'"
 check "a forbidden name at an allowed address" reason stolen 403 no_route
 check "64 MiB down, byte for byte" cmp "$o/big.body" "$T/www/big"
 check "64 MiB up, byte for byte" cmp "$o/up.src" "$T/www/put/up"
