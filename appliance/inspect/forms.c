@@ -22,12 +22,12 @@ size_t form_base64(const uint8_t *in, size_t n, unsigned shift, bool url, uint8_
 {
     static const char std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    return digits(in, n, 8u * shift, 6, url ? safe : std, out);
+    return digits(in, n, 8 * (size_t)shift, 6, url ? safe : std, out);
 }
 
 size_t form_base32(const uint8_t *in, size_t n, unsigned shift, uint8_t *out)
 {
-    return digits(in, n, 8u * shift, 5, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", out);
+    return digits(in, n, 8 * (size_t)shift, 5, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", out);
 }
 
 size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out)
