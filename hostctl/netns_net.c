@@ -226,6 +226,7 @@ static int write_plan(struct record *r, const struct net_plan *p)
     if (p->ipv6) {
         char ip6[IP6_STRLEN];
         record_set_str(r, "gateway6", ip6_format(&p->gateway_ip6, ip6));
+        record_set_str(r, "sidecar_address6", ip6_format(&p->sidecar_ip6, ip6));
     }
     record_set_int(r, "host_netns", stat("/proc/self/ns/net", &st) ? 0 : (long long)st.st_ino);
     (void)json_object_set_new(r->json, "forwarding", forwarding_needed(r));
@@ -378,6 +379,8 @@ static int find_netns(ino_t inode)
     return fd;
 }
 
+/* The order matters. Without its link nothing of the sidecar's comes in; without the host's memory of its
+ * flows nothing is sent to where it was; the table that kept both from going astray meanwhile goes last. */
 static int remove_here(struct record *r)
 {
     cleanup_fd int nl = link_open();
@@ -387,6 +390,9 @@ static int remove_here(struct record *r)
         err = 0;
     if (err)
         log_warn("cannot remove the interface %s: %s", link, strerror(-err));
+    int forgot = host_flows_forget(record_str(r, "sidecar_address"), record_str(r, "sidecar_address6"));
+    if (forgot)
+        log_warn("the host's connection tracking still knows flows of %s: %s", r->name, strerror(-forgot));
     if (nl >= 0)
         restore_forwarding(nl, r);
     if (net6_set_forwarding(r, link, false))

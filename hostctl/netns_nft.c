@@ -5,6 +5,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -44,12 +45,17 @@ static void add_table(struct text *x, const struct host_table *t, const char *pr
     add(x, "table %s %s {\n", proto, t->name);
     add(x, "  chain post {\n    type nat hook postrouting priority 100; policy accept;\n");
     add(x, "    %s saddr %s oifname != \"%s\" masquerade\n  }\n", proto, sidecar, t->link);
+    /* What connection tracking does not follow (any more) was not translated. */
+    add(x, "  chain left {\n    type filter hook postrouting priority 110; policy accept;\n");
+    add(x, "    %s saddr %s oifname != \"%s\" drop\n  }\n", proto, sidecar, t->link);
     add(x, "  chain forward {\n    type filter hook forward priority -10; policy accept;\n");
     add(x, "    iifname \"%s\" %s saddr != %s drop\n", t->link, proto, sidecar);
     add(x, "    iifname \"%s\" oifname \"egh*\" drop\n", t->link); /* other sandboxes */
     add(x, "    iifname \"%s\" accept\n", t->link);
     add(x, "    oifname \"%s\" ct state established,related accept\n", t->link);
     add(x, "    oifname \"%s\" drop\n", t->link);
+    /* The link is gone: an answer that comes late does not follow the default route. */
+    add(x, "    %s daddr %s drop\n", proto, sidecar);
     for (size_t i = 0; i < json_array_size(forwarding); i++)
         add(x, "    iifname \"%s\" oifname != \"egh*\" drop\n",
             json_string_value(json_array_get(forwarding, i)));
@@ -231,4 +237,74 @@ void nft_forward_droppers(json_t *out, bool ipv6)
             take_chain(h, out, ipv6);
         }
     }
+}
+
+/* -- connection tracking -- */
+
+#define CT_MESSAGE(type) ((uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | (type)))
+
+/* The flow's first direction, where its source is `addr`; else NULL. */
+static const struct nlattr *flow_from(const struct nlmsghdr *h, const void *addr, size_t len)
+{
+    const struct nfgenmsg *g = NLMSG_DATA(h);
+    if (h->nlmsg_len < NLMSG_LENGTH(sizeof *g))
+        return NULL;
+    const void *attrs = (const char *)g + NLMSG_ALIGN(sizeof *g);
+    const struct nlattr *tuple = nf_find(attrs, h->nlmsg_len - NLMSG_LENGTH(sizeof *g), CTA_TUPLE_ORIG);
+    const struct nlattr *ip =
+        tuple ? nf_find(nf_data(tuple), tuple->nla_len - ATTR_HEAD, CTA_TUPLE_IP) : NULL;
+    const struct nlattr *src = ip ? nf_find(nf_data(ip), ip->nla_len - ATTR_HEAD,
+                                        len == sizeof(struct ip6) ? CTA_IP_V6_SRC : CTA_IP_V4_SRC)
+                                  : NULL;
+    return src && src->nla_len == ATTR_HEAD + len && memcmp(nf_data(src), addr, len) == 0 ? tuple : NULL;
+}
+
+static void flow_delete(int nl, uint8_t family, const struct nlattr *tuple)
+{
+    struct nfmsg m;
+    nf_head(&m, CT_MESSAGE(IPCTNL_MSG_CT_DELETE), 0, family, 0);
+    if (tuple->nla_len > sizeof m.attrs)
+        return;
+    memcpy(m.attrs, tuple, tuple->nla_len);
+    m.h.nlmsg_len += (uint32_t)NLA_ALIGN(tuple->nla_len);
+    (void)send(nl, &m, m.h.nlmsg_len, 0); /* it may have ended by itself */
+}
+
+static int forget(uint8_t family, const void *addr, size_t len)
+{
+    struct nfmsg m;
+    cleanup_fd int list = nf_open(), del = nf_open();
+    if (list < 0 || del < 0)
+        return list < 0 ? list : del;
+    nf_head(&m, CT_MESSAGE(IPCTNL_MSG_CT_GET), NLM_F_DUMP, family, 0);
+    if (send(list, &m, m.h.nlmsg_len, 0) < 0)
+        return -errno;
+    char buf[KIB(32)] __attribute__((aligned(8)));
+    for (;;) {
+        ssize_t n = recv(list, buf, sizeof buf, 0);
+        if (n <= 0)
+            return n < 0 ? -errno : -EPROTO;
+        size_t left = (size_t)n;
+        for (const struct nlmsghdr *h = (const void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+            if (h->nlmsg_type == NLMSG_DONE)
+                return 0;
+            if (h->nlmsg_type == NLMSG_ERROR)
+                return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+            const struct nlattr *tuple = flow_from(h, addr, len);
+            if (tuple)
+                flow_delete(del, family, tuple);
+        }
+    }
+}
+
+int host_flows_forget(const char *sidecar, const char *sidecar6)
+{
+    struct in_addr a;
+    struct in6_addr a6;
+    int err = 0, err6 = 0;
+    if (sidecar && inet_pton(AF_INET, sidecar, &a) == 1)
+        err = forget(AF_INET, &a, sizeof a);
+    if (sidecar6 && inet_pton(AF_INET6, sidecar6, &a6) == 1)
+        err6 = forget(AF_INET6, &a6, sizeof a6);
+    return err ? err : err6;
 }

@@ -28,6 +28,10 @@ int host_table_text(const struct host_table *t, char *out, size_t outlen);
 pid_t host_table_load(const struct host_table *t);
 /** 0 also where there is none. Silent -errno otherwise. `ipv6`: there may be one of that family too. */
 int host_table_delete(const char *name, bool ipv6);
+/** Has the host's connection tracking forget the flows that came from these addresses (NULL: none), so that
+ * late answers are not translated back to an address that nobody, or somebody else, has by then. 0 or -errno,
+ * silent. */
+int host_flows_forget(const char *sidecar, const char *sidecar6);
 
 /** Appends {family, table, chain} of every base chain at the forward hook whose policy is drop; those of IPv6
  * alone where `ipv6`. */

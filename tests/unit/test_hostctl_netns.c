@@ -49,6 +49,11 @@ Test(netns, the_hosts_table_lets_through_only_the_sidecar)
     cr_assert(between(text, "ct state established,related accept", "oifname \"egh01234567\" drop"));
     cr_assert(strstr(text, "iifname \"eth0\" oifname != \"egh*\" drop"), "the host routes for nobody else");
     cr_assert(strstr(text, "iifname \"wlan0\" oifname != \"egh*\" drop"));
+    cr_assert(between(text, "oifname \"egh01234567\" drop", "ip daddr 100.127.0.2 drop"),
+        "late answers do not go elsewhere");
+    cr_assert(between(text, "hook postrouting priority 110",
+                  "ip saddr 100.127.0.2 oifname != \"egh01234567\" drop"),
+        "what was not translated stays here");
     cr_assert_null(strstr(text, "ip6"), "no table for what there is not");
     const struct ip6 six = {{0xfd, 0x65, [7] = 0xb, [15] = 2}};
     const struct host_table both = {.name = "egressd-x",
