@@ -73,7 +73,7 @@ DEPS := gcc make pkg-config libuv1-dev libssl-dev node-llhttp libnghttp2-dev lib
         libzstd-dev libseccomp-dev libidn2-dev musl-tools nftables iptables iproute2 ca-certificates procps
 TEST_DEPS := libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc \
         curl wget git openssl python3 nodejs default-jdk-headless nginx-light nghttp2-server nghttp2-client nsd dnsutils \
-        tcpdump conntrack netcat-openbsd iputils-ping socat strace psmisc busybox-static jq python3-grpcio wrk dnsperf \
+        tcpdump git-lfs conntrack netcat-openbsd iputils-ping socat strace psmisc busybox-static jq python3-grpcio wrk dnsperf \
         podman runc binutils
 
 .PHONY: deps demo check bench format format-check tidy cppcheck fuzz install uninstall clean help

@@ -3,7 +3,7 @@
 #     egressctl here                          the world
 #     $W-host  10.77.0.2/24  ------------  $W-net  10.77.0.1/24
 #     default via 10.77.0.1                    93.184.216.10  origin.test, *.wild.test ... (nginx, TLS by the world's CA)
-#                                              93.184.216.11  strange.test (a Python origin for odd behaviour)
+#                                              93.184.216.11  strange.test, *.strange.test (a Python origin for odd behaviour)
 #                                              93.184.216.20  forbidden.test: up, but in no policy
 #                                              93.184.216.53  DNS (nsd); every query is in $T/dns.log
 #
@@ -61,7 +61,7 @@ world_pki() {
             -keyout ca.key -out ca.pem
         openssl ecparam -name prime256v1 -genkey -noout -out leaf.key
         leaf origin.test,forbidden.test,tokens.test,private.test,sealed.test,plain.test,h2.test,six.test,dual.test,halfgood.test,private6.test,'*.wild.test' origin
-        leaf strange.test,git.test strange
+        leaf strange.test,git.test,'*.strange.test' strange
         leaf elsewhere.test wrongname
         openssl req -x509 -key leaf.key -days 30 -subj /CN=selfsigned.test -addext subjectAltName=DNS:selfsigned.test \
             -out selfsigned.pem
@@ -90,7 +90,7 @@ world_dns() {
     {
         printf '$ORIGIN test.\n$TTL 300\n@ SOA ns. root. 1 3600 600 86400 60\n@ NS ns\nns A %s\n' "$DNS"
         for name in origin tokens sealed plain h2 selfsigned wrongname '*.wild'; do echo "$name A $ORIGIN"; done
-        for name in strange git; do echo "$name A $STRANGE"; done
+        for name in strange git '*.strange'; do echo "$name A $STRANGE"; done
         echo "forbidden A $FORBIDDEN"
         echo "private A 10.77.0.1"
         echo "metadata A 169.254.169.254"
@@ -243,3 +243,6 @@ sys.stdout.writelines(hits)
 sys.exit(0 if hits else 1)
 PY
 }
+
+# TRANSPORT=vm   the same suite, the agent and the sidecar in virtual machines
+[ -z "${TRANSPORT:-}" ] || . "$TOP/tests/$TRANSPORT/transport.bash"

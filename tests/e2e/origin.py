@@ -9,9 +9,10 @@ Serves TLS on 443 and plain HTTP on 80 of ADDRESS. Paths:
   /early         103, then 200                              /sse         five events, 100 ms apart
   /slow          one octet a 100 ms                         /echo        the request body, as it comes
   /cltesmuggle   a response with both CL and TE             /bighead     a 200 KiB response head
-  /switch        101 to a protocol nobody asked for         /git/...     git http-backend below GITROOT
+  /switch        101 to a protocol nobody asked for         /git/...     git http-backend below GITROOT, and LFS
+  /lfs/OID       an LFS object of GITROOT/lfs: GET, PUT
 """
-import os, socket, ssl, struct, subprocess, sys, threading, time
+import json, os, socket, ssl, struct, subprocess, sys, threading, time
 
 ADDRESS, CERT, KEY, GITROOT = sys.argv[1:5]
 
@@ -96,6 +97,24 @@ def git(s, r, path, query):
     s.sendall(f"HTTP/1.1 {status}\r\n".encode() + "\r\n".join(fields).encode("latin-1") + b"\r\n\r\n" + rest)
 
 
+def lfs_batch(s, r):
+    """LFS's batch API: where the objects are, for a download as for an upload."""
+    asked = json.loads(b"".join(r.body()))
+    href = "https://" + r.field["host"] + "/lfs/"
+    objects = [{**o, "actions": {asked["operation"]: {"href": href + o["oid"]}}} for o in asked["objects"]]
+    answer(s, json.dumps({"transfer": "basic", "objects": objects}).encode(), "application/vnd.git-lfs+json")
+
+
+def lfs_object(s, r, oid):
+    path = os.path.join(GITROOT, "lfs", oid)
+    if r.method == "PUT":
+        with open(path, "wb") as f:
+            f.writelines(r.body())
+        return answer(s, b"")
+    with open(path, "rb") as f:
+        answer(s, f.read(), "application/octet-stream")
+
+
 def reset(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raise EOFError
@@ -103,6 +122,10 @@ def reset(s):
 
 def serve_one(s, r):
     path, _, query = r.target.partition("?")
+    if path.endswith("/info/lfs/objects/batch"):
+        return lfs_batch(s, r)
+    if path.startswith("/lfs/"):
+        return lfs_object(s, r, path[5:])
     if path.startswith("/git/"):
         return git(s, r, path, query)
     if path == "/echo":
