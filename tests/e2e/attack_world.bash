@@ -1,7 +1,7 @@
 # What the attack_*.sh scripts share. Sourced after lib.sh: a recorder beside the world's origins, a capture of all that
 # reaches the world, and the proof that only what the policy allows is in it.
 #
-#   93.184.216.12   open.test rules.test auth.test other.test: attack_origin.py, which writes down every octet it is sent
+#   93.184.216.12   open.test rules.test auth.test *.auth.test other.test: attack_origin.py, which writes down every octet it is sent
 RECORDER=93.184.216.12
 
 # attack_world   after world_up
@@ -10,9 +10,9 @@ attack_world() {
     ip -n "$W-net" addr add $RECORDER/32 dev lo
     (
         cd "$T/pki" || exit 1
-        leaf open.test,rules.test,auth.test,other.test,header.test recorder
+        leaf open.test,rules.test,auth.test,other.test,header.test,'*.auth.test' recorder
     ) >/dev/null 2>&1
-    for name in open rules auth other header; do echo "$name A $RECORDER"; done >>"$T/test.zone"
+    for name in open rules auth other header '*.auth'; do echo "$name A $RECORDER"; done >>"$T/test.zone"
     kill -HUP "$(cat "$T/nsd.pid")"
     mkdir -m 777 "$T/record" "$T/out"
     in_net python3 "$HERE/attack_origin.py" $RECORDER "$T/pki/recorder.pem" "$T/pki/leaf.key" "$T/record" >"$T/recorder.log" 2>&1 &
