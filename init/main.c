@@ -42,10 +42,11 @@ static bool confine_network(const struct settings *s, struct link *link)
     if (rtnl < 0)
         fatal_error(rtnl, "cannot open a route socket");
     link_confine(rtnl, s->gateway, link);
+    /* Before anything is taken away: the kernel tells the link of addresses that go. */
+    bool firewall = firewall_load(link, s->gateway, &s->gateway6);
     link_close_ipv6(rtnl, link);
     if (ipv6_is_set(&s->gateway6))
         link_open_ipv6(rtnl, link, &s->gateway6);
-    bool firewall = firewall_load(link, s->gateway, &s->gateway6);
     route_confine(rtnl, link, s->gateway, &s->gateway6);
     (void)close(rtnl);
     return firewall;

@@ -34,7 +34,8 @@ agent_up() { # a fresh agent namespace, wired as a container runtime would
     ip -n "$P-B" link del toA 2>/dev/null
     ip netns add "$P-A"
     # The kernel's own first words on a new link come before the shim; they would be taken for the agent's.
-    net A sysctl -qw net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.default.router_solicitations=0
+    net A sysctl -qw net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.default.router_solicitations=0 \
+        net.ipv6.conf.default.mldv2_unsolicited_report_interval=10
     link A $AGENT
     ip -n "$P-A" link set lo up
     ip -n "$P-A" route add default via $NEIGHBOUR
@@ -157,9 +158,13 @@ for bind in (0, 1):
 PY
 chmod 644 "$D/past.py"
 ip netns exec "$P-A" sysctl -qw net.ipv4.ping_group_range='0 2147483647'
+# The reports that the kernel owes the link for the addresses of agent_up() are all out.
+reports() { net A awk '$1 == "Icmp6OutMLDv2Reports" { print $2 }' /proc/net/dev_snmp6/eth0; }
+quiet() { local n; n=$(reports); sleep 0.3; [ "${n:-0}" -ge 2 ] && [ "$n" = "$(reports)" ]; }
 # What N receives: IP packets of the agent's own that are not addressed to the sidecar's link address.
 mac_s=$(ip -n "$P-S" -br link show eth0 | awk '{print $3}')
 watch_neighbour() {
+    [ ! -e /proc/net/dev_snmp6 ] || eventually 10 quiet
     ip netns exec "$P-B" tcpdump -lni toA -Q in "(ip or ip6) and not ether dst $mac_s" >"$D/frames" 2>"$D/tcpdump" &
     DUMP=$!
     eventually 5 grep -q listening "$D/tcpdump"
@@ -178,6 +183,17 @@ init --user 1000 -- python3 "$D/past.py" >"$D/with" 2>&1
 stop_watching
 if grep -q 'sent' "$D/with" && [ ! -s "$D/frames" ]; then ok "with the shim no frame leaves but to the sidecar"
 else not_ok "with the shim no frame leaves but to the sidecar" "$(cat "$D/frames" "$D/with")"; fi
+# Where the switches of IPv6 are read-only, its addresses are taken away one by one, and the kernel says so to the link: not
+# even a shim that is slow (here: in opening its sockets) lets that out.
+agent_up
+mac_s=$(ip -n "$P-S" -br link show eth0 | awk '{print $3}')
+watch_neighbour
+ip netns exec "$P-A" unshare -m sh -c "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys &&
+    exec strace -f -o /dev/null -e inject=socket:delay_enter=30000 $INIT --gateway $GW -- true" >"$D/slow" 2>&1
+status=$?
+stop_watching
+if [ $status = 0 ] && [ ! -s "$D/frames" ]; then ok "nor while the shim takes IPv6 away"
+else not_ok "nor while the shim takes IPv6 away" "status $status: $(cat "$D/slow" "$D/frames")"; fi
 # The rules must hold without the filter too: root of the namespace, no filter, the same attempts.
 watch_neighbour
 net A python3 "$D/past.py" >"$D/rules" 2>&1
