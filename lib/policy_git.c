@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/hex.h"
 #include "lib/policy.h"
 #include "lib/target.h"
 
@@ -30,17 +31,6 @@ static bool ends_with(struct slice path, const char *suffix, struct slice *befor
         return false;
     *before = (struct slice){path.s, path.n - len};
     return true;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /* The octet that "%XX" or IIS' "%u00XX" stands for at s[i], and in `*len` how long that is; -1: it is no

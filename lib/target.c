@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/hex.h"
 
 /* One pass over the path: octets are decoded and written canonically; at the end of each segment, what has
  * been written is looked at and, for a dot segment, taken back. */
@@ -19,17 +20,6 @@ struct canon {
     unsigned utf8_left, utf8_lo, utf8_hi;
     uint32_t utf8_code;
 };
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 static bool is_unreserved(unsigned char c)
 {

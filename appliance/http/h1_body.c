@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/hex.h"
+
 /* Extensions mean nothing to us nor to anyone seen; room for a signature, none for a second body. */
 #define EXT_MAX 1024
 /* 16 digits would overflow; 15 are more than any disk. */
@@ -26,21 +28,13 @@ void h1_body_free(struct h1_body *b)
     b->trailers_len = 0;
 }
 
-static int hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One octet of the line that begins a chunk. */
 static enum h1_body_result size_line(struct h1_body *b, uint8_t c)
 {
     switch (b->state) {
     case SIZE:
-        if (hex(c) >= 0) {
-            b->left = b->left << 4 | (uint64_t)hex(c);
+        if (hex_value(c) >= 0) {
+            b->left = b->left << 4 | (uint64_t)hex_value(c);
             return ++b->digits > SIZE_DIGITS_MAX ? H1_BODY_BAD : H1_BODY_MORE;
         }
         if (b->digits == 0)
