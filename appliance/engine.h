@@ -46,6 +46,7 @@ struct engine {
     uint64_t n_flows;
     uint64_t mint_tokens, mint_at; /* flow.c: thousandths of a leaf for names without a route; loop ms */
     uint64_t n_lingering; /* conns whose owner is gone, but not their last octets */
+    size_t kept; /* octets of requests that may have to be sent again: http/exchange_retry.c */
     bool draining;
     void (*on_turn)(struct engine *e); /* before each wait of the loop; NULL: none */
     uint8_t scratch[64 * 1024]; /* valid within one callback only */

@@ -33,6 +33,10 @@ struct http_back_ops {
     void (*close)(struct http_back *b);
     /** For a request that must not be sent twice: is the connection alive as far as the socket knows? */
     bool (*alive)(struct http_back *b);
+    /** h2: may a stream be a WebSocket (RFC 8441)? -1: the upstream has not said yet, see on_settings. h1:
+     * NULL.
+     */
+    int (*websocket)(const struct http_back *b);
 };
 struct http_back {
     const struct http_back_ops *ops;
@@ -40,11 +44,12 @@ struct http_back {
     bool reused; /* has served before: a stream that dies early aborts with ABORT_RETRY */
 };
 /** `on_idle` when a stream is done and another may be opened (h1: it is free again; h2: also when all are
- * done); `on_dead` once, when it must leave the pool: the session frees itself after that. Never called
+ * done); `on_dead` once, when it must leave the pool: the session frees itself after that. None is called
  * inside open(). */
 struct http_back_events {
     void (*on_idle)(struct http_back *b);
     void (*on_dead)(struct http_back *b);
+    void (*on_settings)(struct http_back *b); /* h2, once: the upstream's SETTINGS are known */
 };
 struct http_back *h1_back_new(struct engine *e, struct conn *c, const struct http_back_events *ev);
 struct http_back *h2_back_new(struct engine *e, struct conn *c, const struct http_back_events *ev);

@@ -36,6 +36,7 @@ static void leave(struct exchange *x)
     exchange_audit(x);
     exchange_wipe_secrets(x);
     free(x->queue);
+    exchange_keep_nothing(x);
     front->x = NULL;
     if (back)
         back->x = NULL;
@@ -122,22 +123,12 @@ static void on_timeout(struct engine_timer *t)
     leave(x);
 }
 
-/* Asking again must be harmless (RFC 9110 9.2.2). */
-static bool is_idempotent(const char *method)
-{
-    static const char *const safe[] = {
-        "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH"};
-    for (size_t i = 0; i < ARRAY_LEN(safe); i++)
-        if (strcmp(method, safe[i]) == 0)
-            return true;
-    return false;
-}
-
 static void open_upstream(struct exchange *x, unsigned flags)
 {
-    if (x->req->upgrade == UPGRADE_NONE)
-        flags |= UPSTREAM_H2_OK;
-    if (!is_idempotent(x->req->method))
+    if (x->req->upgrade != UPGRADE_NONE)
+        flags |= UPSTREAM_WEBSOCKET;
+    flags |= x->h1_only ? UPSTREAM_H1 : UPSTREAM_H2_OK;
+    if (!exchange_is_idempotent(x->req->method))
         flags |= UPSTREAM_ONCE;
     struct upstream_request *r = upstream_open(x->e->pool, &x->key, x, flags);
     if (!x->ended && !x->back)
@@ -251,7 +242,7 @@ void exchange_upstream_ready(struct exchange *x, struct http_stream *back)
     bool whole = x->req_fin && !x->queue_len && !x->has_trailers;
     int r = back->ops->head(back, x->req, whole);
     if (r >= 0 && x->queue_len) {
-        x->req_open = true;
+        exchange_keep(x, x->queue, x->queue_len);
         x->sent += x->queue_len;
         r = back->ops->data(back, x->queue, x->queue_len, x->req_fin && !x->has_trailers);
     } else if (r >= 0 && x->req_fin && !whole && !x->has_trailers) {
@@ -300,7 +291,7 @@ static void forward_request(struct exchange *x, const uint8_t *p, size_t n, bool
 {
     x->req_fin |= fin;
     if (x->back) {
-        x->req_open |= n > 0;
+        exchange_keep(x, p, n);
         x->sent += n;
         set_timer(x);
         (void)to_back(x, x->back->ops->data(x->back, p, n, fin));
@@ -354,16 +345,13 @@ static void forward_trailers(struct exchange *x, const struct field *f, size_t n
     if (!ok) {
         refuse(x, REASON_LIMIT, 0, NULL);
     } else {
-        n = exchange_filter_trailers(x->route, copy, n);
-        if (x->back) {
-            (void)to_back(x, x->back->ops->trailers(x->back, copy, n));
-        } else {
-            x->trailers = copy;
-            x->n_trailers = n;
-            x->has_trailers = true;
-            if (x->holding)
-                whole_body(x);
-        }
+        x->trailers = copy;
+        x->n_trailers = exchange_filter_trailers(x->route, copy, n);
+        x->has_trailers = true;
+        if (x->back)
+            (void)to_back(x, x->back->ops->trailers(x->back, copy, x->n_trailers));
+        else if (x->holding)
+            whole_body(x);
     }
 }
 
@@ -466,6 +454,7 @@ void exchange_response_head(struct exchange *x, struct http_head *h, bool fin)
         bad_response(x, "the upstream switched protocols unasked");
     } else {
         x->resp_started = true;
+        exchange_keep_nothing(x);
         x->status = h->status;
         x->first_us = exchange_clock();
         x->tunnel = h->status == 101;
@@ -543,21 +532,15 @@ void exchange_response_flush(struct exchange *x)
     leave(x);
 }
 
-static bool may_retry(const struct exchange *x, enum http_abort why)
-{
-    if (x->retried || x->req_open || x->resp_started)
-        return false;
-    return why == ABORT_REFUSED || (why == ABORT_RETRY && is_idempotent(x->req->method));
-}
-
 void exchange_response_abort(struct exchange *x, enum http_abort why, const char *detail)
 {
     if (x->ended)
         return;
     enter(x);
-    if (may_retry(x, why)) {
+    if (exchange_may_retry(x, why)) {
         struct http_stream *old = x->back;
         x->retried = true;
+        x->h1_only |= why == ABORT_H1;
         x->back = NULL;
         x->back_paused = false;
         old->x = NULL;

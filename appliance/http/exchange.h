@@ -72,6 +72,7 @@ enum http_abort {
     ABORT_RETRY, /* back only: a reused connection died before any octet of the response: safe if the request
                     is */
     ABORT_REFUSED, /* back only: the upstream says that it has not looked at the request */
+    ABORT_H1, /* back only: the upstream has not served it, and wants it by HTTP/1.1 */
 };
 
 /** What a codec offers for one stream. The exchange calls these. */
@@ -96,6 +97,7 @@ struct http_stream_ops {
 struct http_stream {
     const struct http_stream_ops *ops;
     struct exchange *x; /* NULL once released */
+    bool gives_back; /* back: the upstream may say that it has not looked at a request whose body went out */
 };
 
 struct http_front;

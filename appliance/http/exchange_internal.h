@@ -7,6 +7,7 @@
  * exchange_deny.c        answers of our own
  * exchange_audit.c       the audit line
  * exchange_inspect.c     where inspection looks at heads and data
+ * exchange_retry.c       what may be asked again, and what is kept for it
  */
 #ifndef EGRESS_APPLIANCE_HTTP_EXCHANGE_INTERNAL_H
 #define EGRESS_APPLIANCE_HTTP_EXCHANGE_INTERNAL_H
@@ -53,6 +54,8 @@ struct exchange {
     /* the request's body before there is anybody to take it: at most one turn of the front codec's */
     uint8_t *queue;
     size_t queue_len;
+    uint8_t *kept; /* of the body, all that went out; for exchange_retry.c */
+    size_t kept_len, kept_cap;
     struct field *trailers;
     size_t n_trailers;
     bool has_trailers;
@@ -60,9 +63,9 @@ struct exchange {
     unsigned depth; /* calls of ours on the stack */
     bool ended;
     bool holding; /* the whole body is needed for the judgement: nothing goes out before it is there */
-    bool req_fin, req_open; /* all has come; octets of it went out already */
+    bool req_fin, req_open; /* all has come; octets of it went out already, and are not kept */
     bool resp_started, resp_fin, tunnel;
-    bool retried;
+    bool retried, h1_only; /* h1_only: the upstream asked for HTTP/1.1 */
     bool front_paused, back_paused;
     uint16_t status; /* what the agent was told; 0: nothing */
     int64_t resp_left; /* of a known content-length; -1: not known */
@@ -102,6 +105,16 @@ struct denial {
     bool plain; /* a git client's, which prints a refusal only if it is text/plain */
 };
 int exchange_write_denial(struct http_front *f, struct http_stream *front, const struct denial *d);
+
+/* exchange_retry.c */
+
+/** Octets of the body have gone to x->back: keeps them while they may have to be sent again. */
+void exchange_keep(struct exchange *x, const uint8_t *p, size_t n);
+void exchange_keep_nothing(struct exchange *x);
+/** Whether it is safe; then what was kept is in x->queue again. */
+bool exchange_may_retry(struct exchange *x, enum http_abort why);
+/** Asking again must be harmless (RFC 9110 9.2.2). */
+bool exchange_is_idempotent(const char *method);
 
 /* exchange_ws.c: what a tunnel carries. */
 

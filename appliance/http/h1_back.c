@@ -479,7 +479,7 @@ static bool back_alive(struct http_back *base)
     return (n < 0 && errno == EAGAIN) || (n > 0 && conn_ssl(b->c));
 }
 
-static const struct http_back_ops back_ops = {back_open, back_capacity, back_close, back_alive};
+static const struct http_back_ops back_ops = {back_open, back_capacity, back_close, back_alive, NULL};
 
 struct http_back *h1_back_new(struct engine *e, struct conn *c, const struct http_back_events *ev)
 {

@@ -7,6 +7,7 @@
 
 #include "appliance/http/h2_nv.h"
 #include "appliance/http/h2_session.h"
+#include "appliance/http/ws_handshake.h"
 
 /* 100s and 103s before the answer; more is a flood. */
 #define INTERIM_MAX 32
@@ -23,6 +24,8 @@ struct h2_back {
     uint64_t heard_ms;
     bool pinged;
     bool left; /* the pool knows that it must not use it */
+    bool told; /* the pool knows the SETTINGS */
+    bool websockets; /* one was opened */
     unsigned open; /* streams of exchanges */
 };
 
@@ -52,11 +55,18 @@ static void leave_pool(struct h2_back *b)
 
 static void abort_stream(struct h2_stream *st, const char *detail)
 {
+    struct h2_back *b = back_of(st->s);
     bool untouched = !st->in_head && !st->interim;
+    bool refused = st->closed && st->close_code == NGHTTP2_REFUSED_STREAM; /* also those of a GOAWAY */
+    bool h1 = (st->closed && st->close_code == NGHTTP2_HTTP_1_1_REQUIRED) ||
+              (refused && b->s.goaway_code == NGHTTP2_HTTP_1_1_REQUIRED) ||
+              (st->upgrade && st->reset_got && !b->websockets);
     enum http_abort why = ABORT_PEER;
-    if (untouched && st->closed && st->close_code == NGHTTP2_REFUSED_STREAM)
-        why = ABORT_REFUSED; /* also those that GOAWAY gives back */
-    else if (untouched && !st->reset_got && back_of(st->s)->base.reused)
+    if (untouched && h1)
+        why = ABORT_H1;
+    else if (untouched && refused)
+        why = ABORT_REFUSED;
+    else if (untouched && !st->reset_got && b->base.reused)
         why = ABORT_RETRY;
     exchange_response_abort(st->base.x, why, detail);
 }
@@ -116,7 +126,12 @@ static void on_timer(struct engine_timer *t)
 
 static void on_turn(struct h2_session *s)
 {
-    back_of(s)->heard_ms = engine_now_ms(s->e);
+    struct h2_back *b = back_of(s);
+    b->heard_ms = engine_now_ms(s->e);
+    if (!s->settings || b->told || b->left)
+        return;
+    b->told = true;
+    b->ev->on_settings(&b->base);
 }
 
 static void on_freed(struct h2_session *s)
@@ -138,6 +153,28 @@ static void fail(struct h2_stream *st, const char *detail)
         exchange_response_abort(x, ABORT_PROTOCOL, detail);
 }
 
+/* The answer to an extended CONNECT (RFC 8441 5). Servers offer it whose applications know nothing of it:
+ * those may be known by what they answer, and can be asked as ever. */
+static void respond_websocket(struct h2_stream *st, struct http_head *h, bool fin)
+{
+    struct h2_back *b = back_of(st->s);
+    bool unknown =
+        h->status == 400 || h->status == 404 || h->status == 405 || h->status == 421 || h->status == 501;
+    if (h->status >= 300 && unknown && !b->websockets) {
+        h2_reset(st, NGHTTP2_CANCEL);
+        exchange_response_abort(st->base.x, ABORT_H1, "the upstream does not know WebSocket over HTTP/2");
+    } else if (h->status >= 300) {
+        exchange_response_head(st->base.x, h, fin);
+    } else if (fin || !ws_take_accept(h, NULL)) {
+        fail(st, "the upstream's answer to the WebSocket handshake is wrong");
+    } else {
+        b->websockets = st->tunnel = true;
+        h->status = 101;
+        h->content_length = -1;
+        exchange_response_head(st->base.x, h, false);
+    }
+}
+
 static void respond(struct h2_stream *st, bool fin)
 {
     struct http_head h;
@@ -151,7 +188,10 @@ static void respond(struct h2_stream *st, bool fin)
             exchange_response_head(st->base.x, &h, false);
     } else {
         st->in_head = true;
-        exchange_response_head(st->base.x, &h, fin);
+        if (st->upgrade)
+            respond_websocket(st, &h, fin);
+        else
+            exchange_response_head(st->base.x, &h, fin);
     }
 }
 
@@ -161,7 +201,7 @@ static void on_headers(struct h2_stream *st, bool fin)
         return;
     if (!st->in_head)
         respond(st, fin);
-    else if (!fin || !h2_block_trailers(&st->block))
+    else if (!fin || st->tunnel || !h2_block_trailers(&st->block))
         fail(st, "the trailers are malformed");
     else
         exchange_response_trailers(st->base.x, st->block.fields, st->block.n);
@@ -219,6 +259,7 @@ static int op_head(struct http_stream *base, const struct http_head *h, bool fin
     st->out_head = true;
     st->out_fin = fin;
     st->head_method = strcmp(h->method, "HEAD") == 0;
+    st->upgrade = h->upgrade == UPGRADE_WEBSOCKET;
     h2_schedule(s);
     return 0;
 }
@@ -278,6 +319,7 @@ static struct http_stream *back_open(struct http_back *base, struct exchange *x)
     if (!st)
         return NULL;
     st->base.x = x;
+    st->base.gives_back = true;
     if (b->open++ == 0) {
         b->heard_ms = engine_now_ms(b->s.e);
         b->pinged = false;
@@ -306,7 +348,18 @@ static bool back_alive(struct http_back *base)
     return (n < 0 && errno == EAGAIN) || n > 0;
 }
 
-static const struct http_back_ops back_ops = {back_open, back_capacity, back_close, back_alive};
+static int back_websocket(const struct http_back *base)
+{
+    const struct h2_back *b = of_base(base);
+    if (b->s.gone || b->s.ending)
+        return 0;
+    if (!b->s.settings)
+        return -1;
+    return nghttp2_session_get_remote_settings(b->s.ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+static const struct http_back_ops back_ops = {
+    back_open, back_capacity, back_close, back_alive, back_websocket};
 
 struct http_back *h2_back_new(struct engine *e, struct conn *c, const struct http_back_events *ev)
 {

@@ -186,7 +186,7 @@ static void trailers(struct h2_stream *st, bool fin)
     if (!x)
         return;
     engine_timer_clear(&st->timer);
-    if (!fin || st->in_left > 0 || !h2_block_trailers(&st->block))
+    if (!fin || st->upgrade || st->in_left > 0 || !h2_block_trailers(&st->block))
         exchange_request_abort(x, ABORT_PROTOCOL);
     else
         exchange_request_trailers(x, st->block.fields, st->block.n);

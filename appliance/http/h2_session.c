@@ -318,8 +318,10 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
         if ((!st || !st->out_done) && h2_flood_reset(&s->flood, engine_now_ms(s->e)))
             return calm(s, "too many streams were reset");
         break;
+    case NGHTTP2_SETTINGS: s->settings = true; break; /* the first is no ACK: nghttp2 sees to it */
     case NGHTTP2_GOAWAY:
         s->goaway = true;
+        s->goaway_code = frame->goaway.error_code;
         if (s->role->goaway)
             s->role->goaway(s);
         break;

@@ -120,6 +120,8 @@ struct h2_session {
     bool blocked; /* the conn has a queue */
     bool scheduled; /* a deferred flush is under way */
     bool goaway; /* of either side's: no new streams */
+    bool settings; /* the peer's have come */
+    uint32_t goaway_code; /* the peer's */
     bool ending; /* close when what is queued is out */
     bool gone;
     int write_err; /* the conn takes nothing any more */

@@ -36,10 +36,13 @@ struct upstream_host {
     struct pooled *idle; /* h1, the latest first */
     struct pooled *sessions; /* h2 */
     struct upstream_request *waiting; /* for an h2 session that is being made */
+    struct upstream_request *asking; /* WebSockets, for the SETTINGS of an h2 session */
     size_t n_idle, users; /* users: pooled connections and requests under way */
     size_t h2_dials;
     enum speaks speaks;
     uint64_t speaks_until; /* seconds */
+    uint64_t no_websocket_until; /* so long none is tried over h2 */
+    uint64_t h1_until; /* so long nothing is */
     uint16_t port;
     bool tls;
     char name[];
@@ -47,7 +50,7 @@ struct upstream_host {
 
 /* One wish for a connection. */
 struct upstream_request {
-    struct upstream_request *next, **prev; /* in host->waiting or pool->probes */
+    struct upstream_request *next, **prev; /* in host->waiting, host->asking or pool->probes */
     struct upstream_host *host;
     struct exchange *x; /* NULL: a probe */
     upstream_alpn_fn *probed;
@@ -56,6 +59,7 @@ struct upstream_request {
     struct addr dialled;
     unsigned flags;
     bool offer_h2, dialling, counted; /* counted: in host->h2_dials */
+    bool tried_h2;
     bool *freed; /* of the call that is starting it; NULL: none */
     struct conn *c; /* in its TLS handshake */
     struct engine_timer timer;
@@ -187,13 +191,23 @@ static void on_back_idle(struct http_back *b)
         park(b->pool_entry);
 }
 
+static void on_no_settings(struct engine_timer *t);
+
+/* Those that ask what it offers will not hear; they look elsewhere from the loop. */
 static void on_back_dead(struct http_back *b)
 {
-    if (b->pool_entry)
-        pooled_free(b->pool_entry);
+    struct pooled *c = b->pool_entry;
+    if (!c)
+        return;
+    struct upstream_host *h = c->host;
+    pooled_free(c);
+    for (struct upstream_request *r = h->asking; r; r = r->next)
+        engine_timer_set(h->pool->e, &r->timer, 1, on_no_settings);
 }
 
-static const struct http_back_events back_events = {on_back_idle, on_back_dead};
+static void on_back_settings(struct http_back *b);
+
+static const struct http_back_events back_events = {on_back_idle, on_back_dead, on_back_settings};
 
 static struct pooled *pooled_new(struct upstream_host *h, struct conn *conn, bool h2)
 {
@@ -226,7 +240,8 @@ static struct http_stream *take(struct upstream_host *h, struct exchange *x, uns
         return NULL;
     if (flags & UPSTREAM_H2_OK)
         for (struct pooled *c = h->sessions; c; c = c->next) {
-            if (!c->back->ops->capacity(c->back))
+            if (!c->back->ops->capacity(c->back) ||
+                ((flags & UPSTREAM_WEBSOCKET) && c->back->ops->websocket(c->back) != 1))
                 continue;
             struct http_stream *s = c->back->ops->open(c->back, x);
             if (s) {
@@ -297,6 +312,73 @@ static void request_free(struct upstream_request *r)
 
 static void request_dial(struct upstream_request *r);
 
+/* ---- WebSocket over h2 ---- */
+
+/* Whether the host's sessions take WebSockets: 1, 0, -1 where one has not said yet, -2: there is none. */
+static int offers_websocket(const struct upstream_host *h)
+{
+    int best = -2;
+    for (const struct pooled *c = h->sessions; c; c = c->next) {
+        int w = c->back->ops->websocket(c->back);
+        best = w == 1 || best == 1 ? 1 : w == -1 || best == -1 ? -1 : 0;
+    }
+    return best;
+}
+
+static void on_no_settings(struct engine_timer *t)
+{
+    struct upstream_request *r =
+        (struct upstream_request *)((char *)t - offsetof(struct upstream_request, timer));
+    request_unlink(r);
+    r->offer_h2 = false;
+    request_dial(r);
+}
+
+static void request_ask(struct upstream_request *r)
+{
+    struct engine *e = engine_of(r);
+    r->flags &= ~UPSTREAM_FRESH; /* what is asked now is fresh */
+    request_link(&r->host->asking, r);
+    engine_timer_set(e, &r->timer, e->policy->timeouts.tls_handshake, on_no_settings);
+}
+
+static void on_back_settings(struct http_back *b)
+{
+    struct pooled *c = b->pool_entry;
+    if (!c)
+        return;
+    struct upstream_host *h = c->host;
+    if (b->ops->websocket(b) == 0)
+        h->no_websocket_until = engine_now_s(h->pool->e) + ALPN_SECONDS;
+    h->users++;
+    for (struct upstream_request *r; (r = request_pop(&h->asking)) != NULL;) {
+        struct exchange *x = r->x;
+        struct http_stream *s = take(h, x, r->flags);
+        if (!s) {
+            engine_timer_clear(&r->timer);
+            r->offer_h2 = !r->tried_h2 && offers_websocket(h) == 1;
+            request_dial(r);
+            continue;
+        }
+        request_free(r);
+        exchange_upstream_ready(x, s);
+    }
+    h->users--;
+}
+
+/* Dials, or asks a session that is there what it offers. */
+static void request_go(struct upstream_request *r)
+{
+    int ws = r->offer_h2 && (r->flags & UPSTREAM_WEBSOCKET) ? offers_websocket(r->host) : -2;
+    r->offer_h2 &= ws != 0;
+    if (ws == -1)
+        request_ask(r);
+    else
+        request_dial(r);
+}
+
+/* ---- how requests end ---- */
+
 /* Those that waited for a session that did not come to be look after themselves. */
 static void wake_waiting(struct upstream_host *h)
 {
@@ -304,7 +386,7 @@ static void wake_waiting(struct upstream_host *h)
         struct exchange *x = r->x;
         struct http_stream *s = take(h, x, r->flags);
         if (!s) {
-            request_dial(r);
+            request_go(r);
             continue;
         }
         request_free(r);
@@ -318,6 +400,8 @@ static void request_fail(struct upstream_request *r, enum reason why, const char
     struct exchange *x = r->x;
     upstream_alpn_fn *probed = r->probed;
     void *arg = r->arg;
+    if (r->flags & UPSTREAM_H1)
+        h->no_websocket_until = 0; /* it speaks nothing else */
     h->users++;
     request_free(r);
     if (x)
@@ -345,6 +429,14 @@ static void request_done(struct upstream_request *r, struct conn *c, bool h2)
     if (r->offer_h2 || !h->tls) {
         h->speaks = h2 ? SPEAKS_H2 : SPEAKS_H1;
         h->speaks_until = engine_now_s(h->pool->e) + ALPN_SECONDS;
+    }
+    if (x && h2 && (r->flags & UPSTREAM_WEBSOCKET)) {
+        h->h2_dials -= r->counted;
+        r->counted = false;
+        park(p);
+        request_ask(r);
+        wake_waiting(h);
+        return;
     }
     request_free(r);
     if (x) {
@@ -435,7 +527,7 @@ static void request_dial(struct upstream_request *r)
 {
     r->dialling = true;
     if (r->offer_h2) {
-        r->counted = true;
+        r->counted = r->tried_h2 = true;
         r->host->h2_dials++;
     }
     upstream_dial(engine_of(r), &r->key, on_dialled, r);
@@ -458,10 +550,26 @@ static struct upstream_request *request_new(struct upstream_pool *p, const struc
     return r;
 }
 
+/* What an upstream said itself counts for more than what it offered. Returns `flags` as they are to be. */
+static unsigned learn(struct upstream_host *h, unsigned flags)
+{
+    uint64_t now = engine_now_s(h->pool->e);
+    bool websocket = flags & UPSTREAM_WEBSOCKET;
+    if ((flags & UPSTREAM_H1) && websocket) {
+        h->no_websocket_until = now + ALPN_SECONDS;
+    } else if (flags & UPSTREAM_H1) {
+        h->speaks = SPEAKS_H1;
+        h->speaks_until = h->h1_until = now + ALPN_SECONDS;
+    }
+    return now < h->h1_until || (websocket && now < h->no_websocket_until) ? flags & ~UPSTREAM_H2_OK : flags;
+}
+
 struct upstream_request *upstream_open(
     struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, unsigned flags)
 {
     struct upstream_host *h = host_get(p, k);
+    if (h)
+        flags = learn(h, flags);
     struct http_stream *s = h ? take(h, x, flags) : NULL;
     if (s) {
         exchange_upstream_ready(x, s);
@@ -481,7 +589,7 @@ struct upstream_request *upstream_open(
     }
     bool freed = false;
     r->freed = &freed;
-    request_dial(r);
+    request_go(r);
     if (freed)
         return NULL;
     r->freed = NULL;

@@ -64,9 +64,11 @@ bool ws_take_accept(struct http_head *h, const char *key)
     bool several = false;
     const struct field *f = only(h, "sec-websocket-accept", &several);
     char want[WS_ACCEPT_LEN + 1];
-    ws_accept(key, want);
-    bool ok = f && !several && f->value_len == WS_ACCEPT_LEN && memcmp(f->value, want, WS_ACCEPT_LEN) == 0 &&
-              !http_field(h->fields, h->n_fields, "sec-websocket-extensions");
+    bool ok = !http_field(h->fields, h->n_fields, "sec-websocket-extensions");
+    if (key) {
+        ws_accept(key, want);
+        ok &= f && !several && f->value_len == WS_ACCEPT_LEN && memcmp(f->value, want, WS_ACCEPT_LEN) == 0;
+    }
     drop(h, "sec-websocket-accept");
     return ok;
 }

@@ -14,8 +14,8 @@
 /** Front: takes key and extensions off a request for an upgrade. `key` gets the key's text, or "" where
  * HTTP/2 needs none (`h2`). False: malformed. */
 bool ws_take_key(struct http_head *h, bool h2, char key[static WS_KEY_LEN + 1]);
-/** Back: takes what answers `key` off a 101. False: it does not, or it names an extension nobody asked for.
- */
+/** Back: takes what answers `key` (NULL: HTTP/2, which needs none) off a 101. False: it does not, or it names
+ * an extension nobody asked for. */
 bool ws_take_accept(struct http_head *h, const char *key);
 
 /** A new key; false: no random octets to be had. */

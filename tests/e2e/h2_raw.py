@@ -51,6 +51,7 @@ class Peer:
         self.status, self.body, self.reset, self.ended, self.went, self.closed = {}, {}, {}, set(), None, False
         self.counts = {}
         self.credit = self.acks = True
+        self.room = 65535  # what stream 1 and the connection take of us, at first
         self.send(PREFACE + frame(SETTINGS, 0, 0, settings))
 
     def send(self, octets):
@@ -98,6 +99,8 @@ class Peer:
             if self.credit and body:
                 self.send(frame(WINDOW, 0, 0, struct.pack(">I", len(body))) +
                           frame(WINDOW, 0, stream, struct.pack(">I", len(body))))
+        elif kind == WINDOW and stream == 1:
+            self.room += int.from_bytes(body, "big")
         elif kind == RST:
             self.reset[stream] = CODES.get(int.from_bytes(body, "big"), body.hex())
         elif kind == GOAWAY:

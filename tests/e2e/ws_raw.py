@@ -257,11 +257,11 @@ def cases(host, port, wanted):
             return c.ending()
         return run
 
-    def h2(early=b""):
+    def h2(early=b"", path="/"):
         import h2_raw
         p = h2_raw.Peer(to=(host, port))
         p.pump(0.3)
-        p.get(1, (":protocol", "websocket"), ("sec-websocket-version", "13"), method="CONNECT", path="/", fin=False,
+        p.get(1, (":protocol", "websocket"), ("sec-websocket-version", "13"), method="CONNECT", path=path, fin=False,
               authority="%s:%d" % (host, port), order=1)
         if early:
             p.send(h2_raw.frame(0, 0, 1, early))
@@ -276,6 +276,46 @@ def cases(host, port, wanted):
         p.send(h2_raw.frame(0, 0, 1, frame(1, b"not masked")))
         p.pump(3, p.over(1))
         return p.tell() + " " + bytes(p.body[1][7:]).hex()
+
+    def via():
+        c = Client(host, port, path="/via")
+        assert c.status == 101, c.status
+        return c.message()[1].decode()
+
+    def via_http2():
+        h2_raw, p = h2(path="/via")
+        p.pump(3, lambda: len(p.body.get(1, b"")) >= 2)
+        body = bytes(p.body.get(1, b""))
+        return "%s %s" % (p.status.get(1), body[2:].decode())
+
+    def big_http2():
+        """A message both ways that is larger than any window."""
+        h2_raw, p = h2()
+        sent, want = os.urandom(600000), 600010
+        octets = frame(2, sent, key=MASK)
+        for i in range(0, len(octets), 16384):
+            while p.room < 16384 and not p.over(1)():
+                p.pump(3, lambda: p.room >= 16384 or p.over(1)())
+            p.room -= 16384
+            p.send(h2_raw.frame(0, 0, 1, octets[i:i + 16384]))
+        p.pump(10, lambda: len(p.body.get(1, b"")) >= want or p.over(1)())
+        # it may come in fragments
+        got, at, body = b"", 0, bytes(p.body.get(1, b""))
+        while at < len(body):
+            n, at = body[at + 1] & 127, at + 2
+            if n > 125:
+                wide = 2 if n == 126 else 8
+                n, at = int.from_bytes(body[at:at + wide], "big"), at + wide
+            got, at = got + body[at:at + n], at + n
+        return "ok" if got == sent else "%d of %d %s" % (len(got), len(sent), p.tell())
+
+    def half_close():
+        """The close handshake over, our end is the stream's end, and no reset."""
+        h2_raw, p = h2()
+        p.send(h2_raw.frame(0, 0, 1, frame(8, struct.pack(">H", 1000), key=MASK)))
+        p.send(h2_raw.frame(0, h2_raw.END_STREAM, 1, b""))
+        p.pump(3, p.over(1))
+        return "%s %s %s" % (p.status.get(1), bytes(p.body.get(1, b"")).hex(), p.reset.get(1))
 
     def over_http2_early():
         h2_raw, p = h2(frame(1, b"hello", key=MASK))
@@ -295,13 +335,15 @@ def cases(host, port, wanted):
         "padded_length": bad(1, b"x", wide=2), "padded_length_8": bad(1, b"x", wide=8),
         "huge_length": bad(1, b"x", wide=8, length=1 << 63), "cont_of_nothing": bad(0, b"x"),
         "message_in_message": lambda: (lambda c: (c.send(1, b"x", fin=False), c.send(1, b"y"), c.ending())[2])(Client(host, port)),
+        "via": via, "via_http2": via_http2, "big_http2": big_http2, "half_close": half_close,
+        "end": handshake(path="/end"), "extension": handshake(path="/extension"), "trailers": bad_server("/trailers"),
         "over_http2": over_http2, "over_http2_early": over_http2_early,
         "after_close": lambda: (lambda c: (c.s.sendall(frame(8, b"", key=MASK) + frame(1, b"y", key=MASK)), c.ending())[1])(Client(host, port)),
         "http_inside": lambda: (lambda c: (c.s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), c.ending())[1])(Client(host, port)),
         "bad_accept": handshake(path="/bad-accept"), "bad_extension": handshake(path="/bad-extension"),
     }
     table.update({"server" + p.replace("/bad-", "_"): bad_server(p) for p in BAD})
-    for name in wanted or [n for n in table if n != "redacted"]:
+    for name in wanted or [n for n in table if n not in ("redacted", "via", "via_http2", "end", "extension", "trailers")]:
         try:
             what = table[name]()
         except Exception as e:

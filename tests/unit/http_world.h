@@ -59,7 +59,7 @@ static void on_back_dead(struct http_back *b)
         w.idle = NULL;
 }
 
-static const struct http_back_events world_events = {on_back_idle, on_back_dead};
+static const struct http_back_events world_events = {on_back_idle, on_back_dead, NULL};
 
 static void world_upstream(struct exchange *x)
 {

@@ -588,7 +588,7 @@ Test(exchange, a_websocket_becomes_a_tunnel)
     EXPECT_HAS(seen, "\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ");
     EXPECT_NOT(seen, "dGhlIHNhbXBsZSBub25jZQ==");
     EXPECT_NOT(seen, "permessage-deflate");
-    cr_assert(!(w.flags & UPSTREAM_H2_OK));
+    cr_assert(w.flags & UPSTREAM_WEBSOCKET);
     put_n(w.agent, early, sizeof early - 1);
     accept_websocket(seen, "");
     put(w.origin, "\x81\x02hi");

@@ -7,7 +7,7 @@ enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
 
 static struct {
     struct http_back *session; /* in the pool */
-    unsigned idle, dead;
+    unsigned idle, dead, settings;
 } pool;
 
 static void on_idle(struct http_back *b)
@@ -23,7 +23,13 @@ static void on_dead(struct http_back *b)
     pool.dead++;
 }
 
-static const struct http_back_events pool_events = {on_idle, on_dead};
+static void on_settings(struct http_back *b)
+{
+    (void)b;
+    pool.settings++;
+}
+
+static const struct http_back_events pool_events = {on_idle, on_dead, on_settings};
 
 struct upstream_request *upstream_open(
     struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, unsigned flags)
@@ -196,6 +202,91 @@ Test(h2_back, a_stream_that_was_refused_is_sent_again)
     code(RST, 1, 0, 7);
     EXPECT_HAS(take(w.agent), "HTTP/1.1 502 ");
     cr_assert_eq(w.opened, 2, "once");
+}
+
+Test(h2_back, a_stream_that_was_refused_is_sent_again_with_its_body)
+{
+    put(w.agent, "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    cr_assert_str_eq(seen(), "H1 D1:abc ");
+    put(w.agent, "3\r\ndef\r\n0\r\nx-sum: 1\r\n\r\n");
+    cr_assert_str_eq(seen(), "D1:def H1. ");
+    code(GOAWAY, 0, 0, 0);
+    pump();
+    cr_assert_str_eq(seen(), "H1 D1:abcdef H1. ");
+    cr_assert_eq(w.opened, 2);
+    HEAD(END_STREAM, 1, ":status", "204");
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 204 ");
+    EXPECT_HAS(audit_lines(), "\"bytes_out\":6");
+    cr_assert_eq(w.e.kept, 0);
+}
+
+Test(h2_back, a_large_body_is_not_kept_to_be_sent_again)
+{
+    static char body[300 * 1024];
+    memset(body, 'x', sizeof body);
+    put(w.agent, "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 307200\r\n\r\n");
+    (void)seen();
+    static const uint8_t room[] = {0, 15, 255, 255};
+    frame(WINDOW, 0, 0, room, 4);
+    frame(WINDOW, 0, 1, room, 4);
+    for (size_t at = 0; at < sizeof body; at += 4096) {
+        put_n(w.agent, body + at, 4096);
+        (void)take(w.origin);
+    }
+    cr_assert_eq(w.e.kept, 0);
+    code(RST, 1, 0, 7);
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 502 ");
+    cr_assert_eq(w.opened, 1);
+}
+
+Test(h2_back, an_upstream_that_wants_http1_is_asked_so)
+{
+    put(w.agent, POST "abc");
+    (void)seen();
+    code(RST, 1, 0, 13);
+    pump();
+    cr_assert_eq(w.opened, 2);
+    cr_assert(w.flags & UPSTREAM_H1);
+    cr_assert_not(w.flags & UPSTREAM_H2_OK);
+    cr_assert_str_eq(seen(), "H1 D1:abc. ");
+    code(RST, 1, 0, 13);
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 502 ");
+    cr_assert_eq(w.opened, 2, "once");
+}
+
+Test(h2_back, an_upstream_that_wants_http1_for_the_connection)
+{
+    put(w.agent, GET);
+    (void)seen();
+    code(GOAWAY, 0, 0, 13);
+    pump();
+    cr_assert_eq(w.opened, 2);
+    cr_assert(w.flags & UPSTREAM_H1);
+}
+
+Test(h2_back, what_was_answered_in_part_is_not_asked_again)
+{
+    put(w.agent, GET);
+    (void)seen();
+    HEAD(0, 1, ":status", "103", "link", "x");
+    code(RST, 1, 0, 13);
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 502 ");
+    cr_assert_eq(w.opened, 1);
+}
+
+Test(h2_back, a_websocket_needs_settings_that_offer_it)
+{
+    static const uint8_t offer[] = {0, 8, 0, 0, 0, 1};
+    put(w.agent, GET);
+    cr_assert_eq(pool.session->ops->websocket(pool.session), -1);
+    (void)seen();
+    pump();
+    cr_assert_eq(pool.session->ops->websocket(pool.session), 0);
+    cr_assert_eq(pool.settings, 1);
+    frame(SETTINGS, 0, 0, offer, sizeof offer);
+    pump();
+    cr_assert_eq(pool.session->ops->websocket(pool.session), 1);
+    cr_assert_eq(pool.settings, 1, "once");
 }
 
 Test(h2_back, goaway_gives_back_what_was_not_looked_at)
