@@ -1,4 +1,5 @@
 #include "appliance/flow/der.h"
+#include "appliance/flow/lean.h"
 #include "appliance/flow/tls_internal.h"
 
 #include <openssl/err.h>
@@ -78,7 +79,7 @@ void tls_keep_error(SSL *ssl)
 
 SSL_CTX *tls_common_ctx(const SSL_METHOD *method)
 {
-    SSL_CTX *ctx = SSL_CTX_new(method);
+    SSL_CTX *ctx = SSL_CTX_new_ex(lean_ctx(), NULL, method);
     if (!ctx)
         return NULL;
     SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
@@ -131,7 +132,7 @@ static int select_alpn(
 
 static int make_leaf_key(struct tls_ctx *t)
 {
-    t->leaf_key = EVP_EC_gen("P-256");
+    t->leaf_key = EVP_PKEY_Q_keygen(lean_ctx(), NULL, "EC", "P-256");
     t->spki_len = t->leaf_key ? i2d_PUBKEY(t->leaf_key, &t->spki) : 0;
     return t->spki_len > 0 ? 0 : -1;
 }
@@ -174,7 +175,7 @@ static X509 *leaf_cert(struct tls_ctx *t, const char *name, const uint8_t *der, 
     if (!l)
         return NULL;
     const uint8_t *p = der;
-    l->cert = d2i_X509(NULL, &p, (long)len);
+    l->cert = lean_cert(&p, (long)len);
     l->len = len;
     memcpy(l->der, der, len);
     if (!l->cert || X509_check_private_key(l->cert, t->leaf_key) != 1) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "appliance/flow/lean.h"
 #include "appliance/flow/trust.h"
 #include "lib/hostname.h"
 #include "lib/base.h"
@@ -49,7 +50,7 @@ X509_STORE *tls_trust_load(const char *const *upstream_ca, size_t n_upstream_ca,
         return NULL;
     }
     for (size_t i = 0; i < n_upstream_ca; i++) {
-        if (X509_STORE_load_file(store, upstream_ca[i]) == 1)
+        if (X509_STORE_load_file_ex(store, upstream_ca[i], lean_ctx(), NULL) == 1)
             continue;
         (void)snprintf(err, errlen, "--upstream-ca %s: not a file of PEM certificates", upstream_ca[i]);
         ERR_clear_error();

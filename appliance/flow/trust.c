@@ -1,4 +1,5 @@
 #include "appliance/flow/der.h"
+#include "appliance/flow/lean.h"
 #include "appliance/flow/trust.h"
 
 #include <openssl/asn1.h>
@@ -88,7 +89,7 @@ static X509 *load(struct bundle *b, X509_STORE *store, const X509_NAME *subject)
         const uint8_t *p = ca->der;
         if (ca->subject != hash || !ca->der)
             continue;
-        X509 *x = d2i_X509(NULL, &p, ca->len);
+        X509 *x = lean_cert(&p, ca->len);
         OPENSSL_free(ca->der);
         ca->der = NULL;
         if (x && X509_STORE_add_cert(store, x) == 1 && X509_NAME_cmp(X509_get_subject_name(x), subject) == 0)
