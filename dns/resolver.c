@@ -170,6 +170,7 @@ int resolver_run(const struct resolver_config *c)
     r->flood = flood_new();
     r->upstreams = make_upstreams(r);
     if (r->audit == NULL || r->leases == NULL || r->cache == NULL || r->asks == NULL || r->budgets == NULL ||
+    validate_start(r);
         r->flood == NULL || r->upstreams == NULL)
         die("resolver: %s", r->leases == NULL ? "no lease table" : "out of memory");
     sandbox_enter(SANDBOX_RESOLVER);
