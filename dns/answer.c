@@ -1,16 +1,10 @@
 #include "dns/answer.h"
 
+#include "dns/record.h"
 #include "lib/base.h"
 
-/* Records of one message that are looked at; no sane answer has more. */
+/* Records of one section that are looked at; no sane answer has more. */
 #define RECORDS_MAX 512u
-
-struct record {
-    struct dns_name owner;
-    uint16_t type, rdlen;
-    uint32_t ttl;
-    size_t rdata; /* offset in the message */
-};
 
 enum answer_match answer_match(const uint8_t *msg, size_t len, const struct answer_ask *ask, unsigned *rcode)
 {
@@ -45,72 +39,6 @@ void answer_init(struct answer *a, struct dns_body *body, const struct dns_name 
     a->n_private = a->n_never = 0;
 }
 
-static void read_record(struct wire_in *w, struct record *r)
-{
-    wire_name(w, &r->owner);
-    r->type = wire_u16(w);
-    uint16_t class = wire_u16(w);
-    r->ttl = wire_u32(w);
-    if (r->ttl > INT32_MAX)
-        r->ttl = 0; /* RFC 2181 8 */
-    r->rdlen = wire_u16(w);
-    r->rdata = w->at;
-    (void)wire_skip(w, r->rdlen);
-    if (class != CLASS_IN && r->type != TYPE_OPT)
-        r->type = 0;
-}
-
-/* How RDATA is laid out where names in it may be compressed (RFC 1035 and older types only, RFC 3597 4; SRV
- * and NAPTR because servers do it): fixed octets, character strings, names, fixed octets. */
-static const struct layout {
-    uint16_t type;
-    uint8_t before, strings, names, after;
-} layouts[] = {
-    {TYPE_NS, 0, 0, 1, 0},
-    {TYPE_CNAME, 0, 0, 1, 0},
-    {TYPE_SOA, 0, 0, 2, 20},
-    {TYPE_PTR, 0, 0, 1, 0},
-    {TYPE_MX, 2, 0, 1, 0},
-    {TYPE_RP, 0, 0, 2, 0},
-    {TYPE_AFSDB, 2, 0, 1, 0},
-    {TYPE_SRV, 6, 0, 1, 0},
-    {TYPE_NAPTR, 4, 3, 1, 0},
-    {TYPE_KX, 2, 0, 1, 0},
-    {TYPE_DNAME, 0, 0, 1, 0},
-};
-
-/* RDATA without compression, in `out`. Returns its length; sets w->bad. */
-static size_t expand_rdata(
-    const uint8_t *msg, size_t len, const struct record *r, struct wire_out *out, bool *bad)
-{
-    const struct layout *l = NULL;
-    struct wire_in w = {.p = msg, .len = len, .at = r->rdata};
-    struct dns_name name;
-
-    for (size_t i = 0; i < ARRAY_LEN(layouts) && l == NULL; i++)
-        if (layouts[i].type == r->type)
-            l = &layouts[i];
-    if (l == NULL) {
-        wire_put(out, msg + r->rdata, r->rdlen);
-    } else {
-        wire_put(out, wire_skip(&w, l->before), w.bad ? 0 : l->before);
-        for (unsigned i = 0; i < l->strings; i++) {
-            uint8_t n = wire_u8(&w);
-            const uint8_t *s = wire_skip(&w, n);
-            wire_put(out, &n, 1);
-            wire_put(out, s, w.bad ? 0 : n);
-        }
-        for (unsigned i = 0; i < l->names; i++) {
-            wire_name(&w, &name);
-            wire_put(out, name.b, name.len);
-        }
-        wire_put(out, wire_skip(&w, l->after), w.bad ? 0 : l->after);
-        *bad |= w.bad || w.at != r->rdata + r->rdlen;
-    }
-    *bad |= out->bad;
-    return out->at;
-}
-
 static void use_ttl(struct answer *a, uint32_t ttl)
 {
     a->ttl = MIN(a->ttl, ttl);
@@ -125,7 +53,7 @@ static int follow_aliases(struct answer *a, const uint8_t *msg, size_t len, size
         struct wire_in w = {.p = msg, .len = len, .at = start};
         found = false;
         for (unsigned i = 0; i < n && !found; i++) {
-            read_record(&w, &r);
+            record_read(&w, &r);
             found = !w.bad && r.type == TYPE_CNAME && dns_name_eq(&r.owner, &a->owner);
         }
         if (w.bad)
@@ -173,7 +101,7 @@ static int use_records(struct answer *a, const uint8_t *msg, size_t len, struct 
     int err = 0;
 
     for (unsigned i = 0; i < n && err == 0; i++) {
-        read_record(w, &r);
+        record_read(w, &r);
         if (w->bad)
             return -EBADMSG;
         if (r.type != qtype || !dns_name_eq(&r.owner, &a->owner))
@@ -184,7 +112,7 @@ static int use_records(struct answer *a, const uint8_t *msg, size_t len, struct 
         }
         struct wire_out out = {.p = rdata, .cap = sizeof rdata};
         bool bad = false;
-        size_t rdlen = expand_rdata(msg, len, &r, &out, &bad);
+        size_t rdlen = record_expand(msg, len, &r, &out, &bad);
         if (bad)
             return -EBADMSG;
         use_ttl(a, r.ttl);
@@ -200,14 +128,14 @@ static int use_authority(struct answer *a, const uint8_t *msg, size_t len, struc
     struct record r;
 
     for (unsigned i = 0; i < n; i++) {
-        read_record(w, &r);
+        record_read(w, &r);
         if (w->bad)
             return -EBADMSG;
         if (r.type != TYPE_SOA || a->has_soa || !a->negative)
             continue;
         struct wire_out out = {.p = rdata, .cap = sizeof rdata};
         bool bad = false;
-        size_t rdlen = expand_rdata(msg, len, &r, &out, &bad);
+        size_t rdlen = record_expand(msg, len, &r, &out, &bad);
         if (bad || rdlen < 22)
             return -EBADMSG;
         struct wire_in minimum = {.p = rdata, .len = rdlen, .at = rdlen - 4};

@@ -12,7 +12,13 @@
 /* One client asking the same over and over waits this often at most. */
 #define WAITERS_EACH_MAX 256
 
+/* DNSSEC: questions for keys and delegations that one question may take, and what is held of answers until
+ * they can be judged. */
+#define NEEDS_MAX 48
+#define HELD_MAX MIB(4)
+
 /* TTLs where the upstream gives none. */
+#define TTL_BOGUS 10
 #define TTL_NO_SOA 1
 #define TTL_FAILURE 1 /* RFC 9520 3.2 wants one second at least */
 #define TTL_PRIVATE 5
@@ -43,6 +49,12 @@ struct ask {
     struct chase *chase;
     uint8_t chases;
     uint64_t began; /* loop ms */
+    struct validation validation;
+    uint8_t *held; /* the answer that is being validated, once something is needed for it */
+    size_t held_len;
+    const char *held_server;
+    unsigned needs;
+    struct dnssec_verdict verdict; /* of all messages so far: state, and the least of its times */
     uint16_t qtype;
     uint8_t name_len;
     uint8_t name[DNS_NAME_MAX];
@@ -52,7 +64,7 @@ struct ask {
 struct asks {
     struct ask *buckets[BUCKETS];
     uint64_t seed;
-    size_t n, n_waiters;
+    size_t n, n_waiters, held;
     struct chase scratch;
 };
 
@@ -79,6 +91,8 @@ static void ask_free(struct ask *k)
         k->waiters = w->next;
         free(w);
     }
+    k->r->asks->held -= k->held_len;
+    free(k->held);
     free(k->chase);
     free(k);
 }
@@ -153,7 +167,9 @@ static struct ask *begin(
     k->up.qtype = q->qtype;
     k->up.name.len = q->name_len;
     memcpy(k->up.name.b, q->name, q->name_len);
+    k->up.dnssec = r->dnssec != NULL;
     k->up.done = on_answer;
+    k->verdict = (struct dnssec_verdict){.ttl = UINT32_MAX, .valid = UINT32_MAX};
     *at = k;
     r->asks->n++;
     return k;
@@ -276,6 +292,19 @@ static uint32_t clamp_ttl(const struct policy_dns *d, const struct answer *a, bo
     return a->has_soa ? MAX(MIN(a->ttl, d->negative_ttl_max), 1u) : TTL_NO_SOA;
 }
 
+/* Neither an old answer nor this one: somebody may have forged it. */
+static void finish_bogus(struct ask *k, const struct upstream_answer *a, int ede)
+{
+    reply_all(k, a,
+        store(k, &(struct cache_value){.route = k->route,
+                     .body = &(struct body_view){0},
+                     .ttl = TTL_BOGUS,
+                     .rcode = RCODE_SERVFAIL,
+                     .reason = REASON_UPSTREAM_UNREACHABLE,
+                     .dnssec = DNSSEC_BOGUS,
+                     .ede = (uint8_t)(ede != EDE_NONE ? ede : EDE_BOGUS)}));
+}
+
 static void finish_answered(struct ask *k, const struct upstream_answer *a, const struct answer *answer)
 {
     const struct policy_dns *d = &k->r->policy->dns;
@@ -289,9 +318,15 @@ static void finish_answered(struct ask *k, const struct upstream_answer *a, cons
         .ttl = clamp_ttl(d, answer, withheld),
         .rcode = answer->rcode,
         .reason = withheld ? REASON_PRIVATE_ADDRESS : REASON_NONE,
-        .ad = a->secure && answer->ad};
+        .dnssec = (uint8_t)k->verdict.state,
+        .ad = k->r->dnssec != NULL ? k->verdict.state == DNSSEC_SECURE : a->secure && answer->ad};
     if (!withheld)
         value.stale = d->stale_max;
+    if (k->verdict.state == DNSSEC_SECURE) { /* no longer than what it rests on */
+        value.ttl = MIN(value.ttl, MAX(MIN(k->verdict.ttl, k->verdict.valid), MAX(d->ttl_min, 1u)));
+        value.ttl = MIN(value.ttl, MAX(k->verdict.valid, 1u));
+        value.stale = MIN(value.stale, k->verdict.valid - MIN(k->verdict.valid, value.ttl));
+    }
     reply_all(k, a, store(k, &value));
 }
 
@@ -316,18 +351,13 @@ static bool chase(struct ask *k, const struct chase *c)
     return true;
 }
 
-static void on_answer(struct upstream_query *up, const struct upstream_answer *a)
+static void read_answer(struct ask *k, const struct upstream_answer *a)
 {
-    struct ask *k = (struct ask *)up;
     struct chase *c = k->chase != NULL ? k->chase : &k->r->asks->scratch;
     struct upstream_answer failed = {.status = UPSTREAM_FAILED, .server = a->server};
 
-    if (a->status != UPSTREAM_ANSWERED) {
-        finish_failed(k, a);
-        return;
-    }
     if (k->chase == NULL)
-        answer_init(&c->answer, &c->body, &up->name);
+        answer_init(&c->answer, &c->body, &k->up.name);
     if (answer_read(&c->answer, a->msg, a->len, k->qtype, k->route->allow_private) < 0) {
         finish_failed(k, &failed);
     } else if (answer_unfinished(&c->answer)) {
@@ -336,4 +366,81 @@ static void on_answer(struct upstream_query *up, const struct upstream_answer *a
     } else {
         finish_answered(k, a, &c->answer);
     }
+}
+
+static bool hold(struct ask *k, const struct upstream_answer *a)
+{
+    if (k->held != NULL)
+        return true;
+    if (k->r->asks->held + a->len > HELD_MAX || (k->held = malloc(a->len)) == NULL)
+        return false;
+    assert(a->msg != NULL);
+    memcpy(k->held, a->msg, a->len);
+    k->held_len = a->len;
+    k->held_server = a->server;
+    k->r->asks->held += a->len;
+    return true;
+}
+
+static void on_need(struct validation *v, const struct upstream_answer *a);
+
+/* Something is to be learned first; the rest of the question's time is left for it. */
+static bool wait_for_need(struct ask *k, const struct upstream_answer *a, const struct dnssec_verdict *v)
+{
+    uint64_t passed = uv_now(&k->r->loop) - k->began;
+
+    if (k->needs++ >= NEEDS_MAX || passed >= UPSTREAM_TOTAL_MS || !hold(k, a))
+        return false;
+    k->validation = (struct validation){.done = on_need, .route = k->route, .host = k->host};
+    return validate_need(k->r, &k->validation, v, UPSTREAM_TOTAL_MS - (uint32_t)passed);
+}
+
+static void validate(struct ask *k, const struct upstream_answer *a)
+{
+    struct dnssec_clock t = validate_clock(k->r);
+    struct dnssec_verdict v;
+
+    dnssec_check(k->r->dnssec, a->msg, a->len, &k->up.name, k->qtype, &t, &v);
+    if (v.state == DNSSEC_NEED) {
+        if (!wait_for_need(k, a, &v))
+            finish_failed(k, &(struct upstream_answer){.status = UPSTREAM_FAILED, .server = a->server});
+        return;
+    }
+    if (v.state == DNSSEC_BOGUS) {
+        finish_bogus(k, a, v.ede);
+        return;
+    }
+    k->verdict.state = MAX(k->verdict.state, v.state);
+    k->verdict.ttl = MIN(k->verdict.ttl, v.ttl);
+    k->verdict.valid = MIN(k->verdict.valid, v.valid);
+    uint8_t *held = k->held; /* `a` may be it */
+    k->r->asks->held -= k->held_len;
+    k->held = NULL;
+    k->held_len = 0;
+    read_answer(k, a);
+    free(held);
+}
+
+static void on_need(struct validation *v, const struct upstream_answer *a)
+{
+    struct ask *k = (struct ask *)((char *)v - offsetof(struct ask, validation));
+
+    if (a != NULL)
+        finish_failed(k, a);
+    else
+        validate(k,
+            &(struct upstream_answer){
+                .status = UPSTREAM_ANSWERED, .msg = k->held, .len = k->held_len, .server = k->held_server});
+}
+
+static void on_answer(struct upstream_query *up, const struct upstream_answer *a)
+{
+    struct ask *k = (struct ask *)up;
+
+    if (a->status != UPSTREAM_ANSWERED)
+        finish_failed(k, a);
+    else if (k->r->dnssec != NULL)
+        validate(k, a);
+    else
+        read_answer(k, a);
 }

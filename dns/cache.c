@@ -194,6 +194,8 @@ static struct cache_entry *entry_new(const struct cache_key *k, const struct cac
         .n_addr = b->n_addr,
         .rcode = v->rcode,
         .reason = v->reason,
+        .dnssec = v->dnssec,
+        .ede = v->ede,
         .name_len = k->name_len,
         .ad = v->ad};
     if (ttls > 0)

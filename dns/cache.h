@@ -28,6 +28,8 @@ struct cache_entry {
     uint32_t leased; /* seconds */
     uint8_t rcode;
     uint8_t reason; /* enum reason; what the answer was denied for */
+    uint8_t dnssec; /* enum dnssec_state */
+    uint8_t ede; /* of a bogus answer */
     uint8_t name_len;
     bool ad;
     bool used; /* the cache's: asked for since it was put there or last spared */
@@ -55,6 +57,7 @@ struct cache_value {
     const struct body_view *body;
     uint32_t ttl, stale; /* seconds */
     uint8_t rcode, reason;
+    uint8_t dnssec, ede;
     bool ad;
 };
 /** Replaces what the key had. NULL: larger than the cache, or no memory. */

@@ -163,6 +163,11 @@ void resolver_reply_cached(struct resolver *r, const struct client *to, const st
     struct body_view v = cache_body(e);
 
     o->route = e->route;
+    o->dnssec = e->dnssec;
+    if (e->dnssec == DNSSEC_BOGUS) {
+        deny(r, to, q, o, e->reason, RCODE_SERVFAIL, e->ede);
+        return;
+    }
     if (e->reason != REASON_NONE) {
         o->reason = e->reason;
         resolver_refuse(r, to, q, o);

@@ -75,11 +75,19 @@ enum dns_type {
 /** Extended errors (RFC 8914). */
 enum dns_ede {
     EDE_NONE = -1,
+    EDE_KEY_ALGORITHM = 1, /* of every key that could have been used */
+    EDE_DS_DIGEST = 2,
     EDE_STALE = 3,
     EDE_BOGUS = 6,
+    EDE_EXPIRED = 7,
+    EDE_NOT_YET = 8,
+    EDE_NO_DNSKEY = 9,
+    EDE_NO_RRSIG = 10,
+    EDE_NO_NSEC = 12,
     EDE_BLOCKED = 15,
     EDE_NO_REACHABLE = 22,
-    EDE_NETWORK = 23
+    EDE_NETWORK = 23,
+    EDE_NSEC3_ITERATIONS = 27,
 };
 
 #define DNS_TYPE_TEXT 10 /* "TYPE65535" */

@@ -154,11 +154,41 @@ void report_query(struct resolver *r, const struct client *from, const struct dn
     audit_str(r->audit, "rcode", o->dropped ? NULL : dns_rcode_text(reply->rcode));
     put_answers(r, reply->body);
     audit_bool(r->audit, "cached", o->cached);
+    if (dnssec_state_text(o->dnssec) != NULL)
+        audit_str(r->audit, "dnssec", dnssec_state_text(o->dnssec));
+    if (o->dnssec == DNSSEC_BOGUS)
+        audit_u64(r->audit, "ede", (uint64_t)reply->ede);
     if (o->stale)
         audit_bool(r->audit, "stale", true);
     if (o->server != NULL)
         audit_str(r->audit, "upstream", o->server);
     audit_str(r->audit, "via", via[from->kind]);
     audit_ms(r->audit, "ms", (uv_hrtime() - o->began) / 1000);
+    audit_end(r->audit);
+}
+
+void report_fetch(struct resolver *r, const struct validation *v, const struct upstream_query *up,
+    const struct upstream_answer *a, uint64_t began)
+{
+    char id[AUDIT_ID_LEN + 1], text[DNS_TEXT_MAX], type[DNS_TYPE_TEXT];
+    bool answered = a->status == UPSTREAM_ANSWERED;
+
+    audit_new_id(r->audit, id);
+    audit_begin(r->audit, &(struct audit_common){.event = "dns",
+                              .verdict = VERDICT_ALLOW,
+                              .reason = REASON_NONE,
+                              .route = v->route != NULL && !v->route->implied ? v->route->host : NULL,
+                              .host = v->host});
+    audit_str(r->audit, "id", id);
+    dns_name_text(up->name.b, up->name.len, text);
+    audit_str(r->audit, "qname", text);
+    audit_str(r->audit, "qtype", dns_type_text(up->qtype, type));
+    audit_str(r->audit, "rcode", answered ? dns_rcode_text(a->rcode) : "SERVFAIL");
+    put_answers(r, NULL);
+    audit_bool(r->audit, "cached", false);
+    if (a->server != NULL)
+        audit_str(r->audit, "upstream", a->server);
+    audit_str(r->audit, "via", "validator");
+    audit_ms(r->audit, "ms", (uv_hrtime() - began) / 1000);
     audit_end(r->audit);
 }

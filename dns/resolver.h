@@ -16,6 +16,7 @@
 #include "appliance/ipc.h"
 #include "appliance/roles.h"
 #include "dns/cache.h"
+#include "dns/dnssec.h"
 #include "dns/judge.h"
 #include "dns/lease.h"
 #include "dns/query.h"
@@ -36,6 +37,7 @@ struct tcp_conn; /* server_tcp.c */
 struct lookup; /* lookup.c */
 struct asks; /* ask.c */
 struct budgets; /* budget.h */
+struct validation;
 
 enum client_kind { CLIENT_UDP, CLIENT_TCP, CLIENT_ENGINE };
 
@@ -65,6 +67,7 @@ struct outcome {
     bool cached, stale;
     bool dropped; /* no answer is sent */
     bool leased; /* its addresses need no new lease */
+    enum dnssec_state dnssec;
     uint64_t began; /* uv_hrtime() */
 };
 
@@ -97,6 +100,10 @@ struct resolver {
     struct upstreams *upstreams;
     struct asks *asks;
     struct budgets *budgets;
+    struct dnssec *dnssec; /* NULL: nothing is validated */
+    struct anchors anchors;
+    struct fetch *fetches; /* validate.c */
+    unsigned n_fetches;
     struct flood *flood;
     struct random_pool random;
     struct outbox outbox;
@@ -128,6 +135,10 @@ void report_summaries(struct resolver *r);
 /** The line for `q`; `id` gets the question's audit id. */
 void report_query(struct resolver *r, const struct client *from, const struct dns_query *q,
     const struct outcome *o, const struct reply *reply, char id[static AUDIT_ID_LEN + 1]);
+
+/** A question that validation asked for the sake of `v`. */
+void report_fetch(struct resolver *r, const struct validation *v, const struct upstream_query *up,
+    const struct upstream_answer *a, uint64_t began);
 
 /** What a name carries out; `detector` says what found it. */
 void report_finding(struct resolver *r, const struct client *from, const char *host,
@@ -166,6 +177,23 @@ void ask_upstream(struct resolver *r, const struct client *from, const struct dn
 /** Asks upstream for what the entry holds, while the entry still answers. */
 void ask_refresh(
     struct resolver *r, struct cache_entry *e, const struct dns_query *q, const struct outcome *o);
+
+/* validate.c */
+/** Before the sandbox: policy dns.dnssec and dns.trust_anchor. Dies where they cannot be had. */
+void validate_start(struct resolver *r);
+/** What waits for a key or a delegation; embedded in the waiting one's own structure. */
+struct validation {
+    struct validation *next;
+    /** Called later, never before validate_need() returns. `a` NULL: it is known now; else nobody answered.
+     */
+    void (*done)(struct validation *v, const struct upstream_answer *a);
+    const struct route *route; /* for the log: which name it is needed for */
+    const char *host;
+};
+/** Asks upstream for what a verdict needs. False: too much is asked for already. */
+bool validate_need(
+    struct resolver *r, struct validation *v, const struct dnssec_verdict *verdict, uint32_t total_ms);
+struct dnssec_clock validate_clock(const struct resolver *r);
 
 /* server_udp.c, server_tcp.c */
 int server_udp_start(struct resolver *r, uv_poll_t *poll, int fd);

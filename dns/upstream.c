@@ -53,7 +53,7 @@ size_t upstream_write_query(const struct upstream_query *q, uint8_t out[static 5
     struct wire_out w = {.p = out, .cap = 512};
 
     wire_put_u16(&w, q->id);
-    wire_put_u16(&w, DNS_RD | (server_is_tls(q->server) ? DNS_AD : 0));
+    wire_put_u16(&w, DNS_RD | (q->dnssec ? DNS_CD : server_is_tls(q->server) ? DNS_AD : 0));
     wire_put_u16(&w, 1);
     wire_put_u32(&w, 0);
     wire_put_u16(&w, !q->plain);
@@ -64,7 +64,7 @@ size_t upstream_write_query(const struct upstream_query *q, uint8_t out[static 5
         wire_put(&w, "", 1);
         wire_put_u16(&w, TYPE_OPT);
         wire_put_u16(&w, DNS_UDP_MAX);
-        wire_put_u32(&w, 0);
+        wire_put_u32(&w, q->dnssec ? 0x8000u : 0);
         wire_put_u16(&w, 0);
     }
     return w.at;

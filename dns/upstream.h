@@ -50,6 +50,7 @@ struct upstream_answer {
 struct upstream_query {
     struct dns_name name; /* lower case */
     uint16_t qtype;
+    bool dnssec; /* with signatures, and unjudged: we validate (RFC 4035 3.2.1, 4.9.1: DO and CD) */
     uint32_t total_ms; /* at most UPSTREAM_TOTAL_MS */
     void (*done)(struct upstream_query *q, const struct upstream_answer *a);
 

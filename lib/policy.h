@@ -21,6 +21,7 @@ enum route_protocol { ROUTE_HTTP, ROUTE_TCP, ROUTE_UDP };
 enum match_type { MATCH_PREFIX, MATCH_EXACT, MATCH_REGEX };
 enum auth_scheme { AUTH_NONE, AUTH_BEARER, AUTH_TOKEN, AUTH_BASIC, AUTH_HEADER };
 enum dns_refused { DNS_REFUSED_EXPLAIN, DNS_REFUSED_NXDOMAIN, DNS_REFUSED_REFUSED };
+enum dns_dnssec { DNS_DNSSEC_PASSTHROUGH, DNS_DNSSEC_VALIDATE };
 enum dlp_action { DLP_BLOCK, DLP_AUDIT };
 
 /** Detectors, as bits. */
@@ -98,6 +99,8 @@ struct timeouts {
 
 struct policy_dns {
     enum dns_refused refused;
+    enum dns_dnssec dnssec;
+    const char *trust_anchor; /* file of the root's DS records; NULL: the public root's */
     const char *const
         *upstreams; /* "IP[:PORT]" or "tls://IP[:PORT]#NAME"; empty = --dns-upstream or the host's */
     size_t n_upstreams;

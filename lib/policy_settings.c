@@ -116,29 +116,11 @@ static void load_upstreams(struct load *l, const struct ynode *n, const struct k
     dns->n_upstreams = list.n;
 }
 
-/* A word of its own for what people look for here, rather than silence about a protection that is not there.
- */
-static void load_dnssec(struct load *l, const struct ynode *n, const struct key_spec *spec, void *out)
-{
-    static const char *const words[] = {"passthrough", NULL};
-    const struct key_spec word = {.name = spec->name, .words = words};
-    unsigned i = 0;
-    (void)out;
-    if (n->kind == YNODE_SCALAR && strcmp(n->text, "validate") == 0) {
-        load_error(l, n,
-            "dnssec: validate is not offered: egressd does not validate by itself; allowed: passthrough. "
-            "Name an "
-            "upstream that validates, over TLS, such as tls://9.9.9.9#dns.quad9.net: what is bogus is then "
-            "SERVFAIL");
-        return;
-    }
-    load_word(l, n, &word, &i);
-}
-
 void load_dns(struct load *l, const struct ynode *n, const struct key_spec *spec, void *out)
 {
     static const char *const refused_words[] = {
         "explain", "nxdomain", "refused", NULL}; /* enum dns_refused */
+    static const char *const dnssec_words[] = {"passthrough", "validate", NULL}; /* enum dns_dnssec */
 #define DNS(member, how, lo, hi) \
     { \
         .name = #member, .fn = (how), .offset = offsetof(struct policy_dns, member), .min = (lo), \
@@ -150,7 +132,11 @@ void load_dns(struct load *l, const struct ynode *n, const struct key_spec *spec
             .offset = offsetof(struct policy_dns, refused),
             .words = refused_words},
         {.name = "upstreams", .fn = load_upstreams},
-        {.name = "dnssec", .fn = load_dnssec},
+        {.name = "dnssec",
+            .fn = load_word,
+            .offset = offsetof(struct policy_dns, dnssec),
+            .words = dnssec_words},
+        {.name = "trust_anchor", .fn = load_string, .offset = offsetof(struct policy_dns, trust_anchor)},
         DNS(ttl_min, load_seconds, 0, 3600),
         DNS(ttl_max, load_seconds, 1, 604800),
         DNS(negative_ttl_max, load_seconds, 0, 10800),

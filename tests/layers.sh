@@ -22,7 +22,7 @@ forbid "the shim stands alone" '(lib|appliance|dns|hostctl)/' init/*.[ch]
 forbid "inspection is pure" 'uv\.h|sys/socket|netinet/|openssl/ssl|time\.h|appliance/(engine|flow|http)' appliance/inspect/*.[ch]
 forbid "the exchange touches no socket" 'sys/socket|netinet/|openssl/ssl|appliance/flow/(conn|tls)' appliance/http/exchange*.[ch]
 forbid "the process with privileges parses nothing foreign" 'appliance/(flow|http|inspect|packet|quic|gate)|dns/(message|resolver)' appliance/monitor*.[ch]
-pure lib/target.c lib/hostname.c lib/policy_judge.c lib/policy_git.c dns/wire.c dns/query.c dns/answer.c dns/reply.c dns/cache.c \
+pure lib/target.c lib/hostname.c lib/policy_judge.c lib/policy_git.c dns/wire.c dns/query.c dns/answer.c dns/reply.c dns/cache.c dns/record.c dns/dnssec*.c \
     appliance/packet.c appliance/quic.c appliance/flow/clienthello.c appliance/flow/sniff.c appliance/http/h1_scan.c \
     appliance/http/h1_body.c appliance/http/h1_parse.c appliance/http/ws.c
 exit $bad

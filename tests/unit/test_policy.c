@@ -117,7 +117,8 @@ Test(policy, everything_at_once)
         "    - {host: role.example, role: claude_code_oauth, auth: {token_ref: R}}\n"
         "timeouts: {connect: 5s, idle: 1h, drain: 1500ms, keepalive: 30000}\n"
         "dns: {refused: refused, upstreams: [9.9.9.9, '[2620:fe::fe]:53', 'tls://9.9.9.9#dns.quad9.net'],\n"
-        "      dnssec: passthrough, ttl_max: 1d, cache_bytes: 1MiB, wildcard_label_max: 20}\n"
+        "      dnssec: validate, trust_anchor: /etc/egressd/root.ds, ttl_max: 1d, cache_bytes: 1MiB, "
+        "wildcard_label_max: 20}\n"
         "audit: {query_strings: true, headers: [User-Agent], rotate_bytes: 1GiB, keep: 3}\n"
         "inspect: {secrets: [NPM_TOKEN], max_depth: 2}\n"
         "proxy: {port: 3128}\n");
@@ -243,8 +244,8 @@ Test(policy, text_errors)
         {"version: 1\ndns: {refused: nxdomian}\n", 2, 16,
             "explain, nxdomain or refused; did you mean 'nxdomain'?"},
         {"version: 1\ndns: {refused: [nxdomain]}\n", 2, 16, "explain, nxdomain or refused"},
-        {"version: 1\ndns: {dnssec: validate}\n", 2, 15, "egressd does not validate by itself"},
-        {"version: 1\ndns: {dnssec: yes}\n", 2, 15, "dnssec must be passthrough"},
+        {"version: 1\ndns: {dnssec: yes}\n", 2, 15, "dnssec must be passthrough or validate"},
+        {"version: 1\ndns: {trust_anchor: [a]}\n", 2, 21, "trust_anchor"},
         {"version: 1\ndns: {upstreams: 9.9.9.9}\n", 2, 18, "must be a list of DNS servers"},
         {"version: 1\ndns: {upstreams: []}\n", 2, 18, "an empty list"},
         {"version: 1\ndns: {upstreams: [dns.example]}\n", 2, 19, "not a DNS server"},
