@@ -38,23 +38,47 @@ static size_t decode(const char *from, const char *to, uint8_t *out)
             out[len++] = (uint8_t)(bits >> n_bits);
         }
     }
+    for (; from < to; from++)
+        if (strchr("= \t\r\n", *from) == NULL)
+            return 0;
     return len;
 }
 
-bool pem_next_certificate(const char **text, struct blob *out)
+/* The next certificate at or after `*text`: where it begins; `*text` moves behind it. NULL without one. */
+static const char *next_block(const char **text, struct blob *out)
 {
     const char *from, *to;
-    while ((from = strstr(*text, begin)) != NULL && (to = strstr(from += sizeof begin - 1, end)) != NULL) {
+    while ((from = strstr(*text, begin)) != NULL && (to = strstr(from + sizeof begin - 1, end)) != NULL) {
         *text = to + sizeof end - 1;
         uint8_t *der = malloc((size_t)(to - from));
         if (der == NULL)
             fatal("out of memory");
-        size_t len = decode(from, to, der);
+        size_t len = decode(from + sizeof begin - 1, to, der);
         if (len > 0) {
             *out = (struct blob){.data = der, .len = len};
-            return true;
+            return from;
         }
         free(der);
     }
-    return false;
+    return NULL;
+}
+
+bool pem_next_certificate(const char **text, struct blob *out)
+{
+    return next_block(text, out) != NULL;
+}
+
+struct blob pem_certificates(const char *text)
+{
+    struct blob out = {.data = malloc(2 * strlen(text) + 1)},
+                der; /* a line's end for each: shorter than it is */
+    if (out.data == NULL)
+        fatal("out of memory");
+    for (const char *from; (from = next_block(&text, &der)) != NULL; free(der.data)) {
+        memcpy(out.data + out.len, from, (size_t)(text - from));
+        out.len += (size_t)(text - from);
+        out.data[out.len++] = '\n';
+    }
+    out.data[out.len] = 0;
+    return out;
 }

@@ -12,4 +12,7 @@
  * what is malformed is passed over. out->data is malloc'd. */
 bool pem_next_certificate(const char **text, struct blob *out);
 
+/** The certificates of a text alone, as PEM without anything between them; malloc'd, empty without any. */
+struct blob pem_certificates(const char *text);
+
 #endif

@@ -7,7 +7,10 @@
 #include "init/environment.h"
 #include "init/file.h"
 #include "init/say.h"
+#include "init/text.h"
+#include "init/trust_bundle.h"
 #include "init/trust_java.h"
+#include "init/trust_python.h"
 #include "init/base.h"
 
 /* Where distributions keep all roots in one file; several may be links to one. */
@@ -42,7 +45,8 @@ static const char *const bundle_variables[] = {
 /* Variables whose file is added to a program's own roots: ours alone is enough, and quicker to read. */
 static const char *const extra_variables[] = {"NODE_EXTRA_CA_CERTS", "DENO_CERT"};
 
-static const char *const other_variables[] = {"DENO_TLS_CA_STORE", "JAVA_TOOL_OPTIONS"};
+static const char *const other_variables[] = {
+    "DENO_TLS_CA_STORE", "JAVA_TOOL_OPTIONS", "SYSTEM_WGETRC", "PHP_INI_SCAN_DIR"};
 
 static void read_ca(const char *path, struct blob *ca)
 {
@@ -62,37 +66,6 @@ static void read_ca(const char *path, struct blob *ca)
     }
 }
 
-static bool holds(const struct blob *bundle, const struct blob *ca)
-{
-    return memmem(bundle->data, bundle->len, ca->data, ca->len) != NULL;
-}
-
-/* What was there, a line's end, ours. */
-static struct blob appended(const struct blob *bundle, const struct blob *ca)
-{
-    bool whole_line = bundle->len == 0 || bundle->data[bundle->len - 1] == '\n';
-    struct blob line = blob_concat("\n", whole_line ? 0 : 1, ca->data, ca->len);
-    struct blob all = blob_concat(bundle->data, bundle->len, line.data, line.len);
-    free(line.data);
-    return all;
-}
-
-/* True if the bundle at `path` holds our CA now. */
-static bool append_to_bundle(struct place *p, const char *path, const struct blob *ca)
-{
-    struct blob old;
-    if (file_read(path, &old) != 0)
-        return false;
-    bool there = holds(&old, ca);
-    if (!there) {
-        struct blob all = appended(&old, ca);
-        there = place_replace(p, path, all.data, all.len) == 0 && file_holds(path, &all);
-        free(all.data);
-    }
-    free(old.data);
-    return there;
-}
-
 /* A read-only bundle is copied with ours to a place of our own; without any, ours is all there is. */
 static char *own_bundle(struct place *p, const struct blob *ca)
 {
@@ -100,7 +73,7 @@ static char *own_bundle(struct place *p, const struct blob *ca)
     for (unsigned i = 0; i < ARRAY_LEN(bundles); i++)
         if (file_read(bundles[i], &system) == 0)
             break;
-    struct blob all = appended(&system, ca);
+    struct blob all = bundle_with(&system, ca);
     char *path = place_write(p, "ca-bundle.pem", all.data, all.len);
     free(all.data);
     free(system.data);
@@ -112,12 +85,13 @@ static void set_variable(struct place *p, const char *name, const char *common, 
 {
     const char *chosen = getenv(name);
     struct blob own;
-    if (chosen == NULL || *chosen == '\0' || strcmp(chosen, common) == 0 || file_read(chosen, &own) != 0) {
+    if (chosen == NULL || *chosen == '\0' || strcmp(chosen, common) == 0 ||
+        !bundle_read_foreign(chosen, &own)) {
         environment_set(name, common);
         return;
     }
-    if (!holds(&own, ca)) {
-        struct blob all = appended(&own, ca);
+    if (!bundle_holds(&own, ca)) {
+        struct blob all = bundle_with(&own, ca);
         cleanup_free char *path = place_write(p, name, all.data, all.len);
         free(all.data);
         environment_set(name, path);
@@ -140,6 +114,35 @@ static void set_variables(struct place *p, const char *bundle, const char *ca_pa
     environment_keep(p, names, n);
 }
 
+/* wget, where it is built with GnuTLS, obeys no variable but the one that names its settings. */
+static void tell_wget(struct place *p, const char *bundle)
+{
+    const char *chosen = getenv("SYSTEM_WGETRC");
+    struct blob settings;
+    if (file_read(chosen != NULL ? chosen : "/etc/wgetrc", &settings) != 0)
+        settings = (struct blob){0};
+    TEXT(line, PLACE_PATH_MAX + 32);
+    text_fmt(&line, "\nca_certificate = %s\n", bundle);
+    struct blob all = blob_concat(settings.data, settings.len, line.data, line.len);
+    cleanup_free char *path = place_write(p, "wgetrc", all.data, all.len);
+    environment_set("SYSTEM_WGETRC", path);
+    free(all.data);
+    free(settings.data);
+}
+
+/* The same for PHP's curl. An empty part of the list is the folder that PHP was built with. */
+static void tell_php(struct place *p, const char *bundle)
+{
+    const char *chosen = getenv("PHP_INI_SCAN_DIR");
+    TEXT(ini, 2 * PLACE_PATH_MAX + 64);
+    TEXT(dirs, 4096);
+    text_fmt(&ini, "curl.cainfo=%s\nopenssl.cafile=%s\n", bundle, bundle);
+    free(place_write(p, "php.ini", ini.data, ini.len));
+    text_fmt(&dirs, "%s:%s", chosen != NULL ? chosen : "", place_dir(p));
+    if (!dirs.cut)
+        environment_set("PHP_INI_SCAN_DIR", dirs.data);
+}
+
 /* Debian's OpenSSL looks for one file first, which is not there, and then in a folder of hashed names. With a
  * link to the bundle also programs that were given an empty environment find our CA. */
 static void link_default_bundle(const struct place *p)
@@ -156,12 +159,17 @@ void trust_install(struct place *p, const char *ca_file)
     const char *bundle = NULL;
     read_ca(ca_file, &ca);
     for (unsigned i = 0; i < ARRAY_LEN(bundles); i++)
-        if (append_to_bundle(p, bundles[i], &ca) && bundle == NULL)
+        if (bundle_append(p, bundles[i], &ca) && bundle == NULL)
             bundle = bundles[i];
     cleanup_free char *own = bundle == NULL ? own_bundle(p, &ca) : NULL;
     if (bundle == bundles[0])
         link_default_bundle(p);
+    if (own != NULL) {
+        tell_wget(p, own);
+        tell_php(p, own);
+    }
     trust_java(p, &ca, bundle != NULL ? bundle : own);
+    trust_python(p, &ca);
     cleanup_free char *ca_path = place_write(p, "ca.pem", ca.data, ca.len);
     set_variables(p, bundle != NULL ? bundle : own, ca_path, &ca);
     free(ca.data);

@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 INIT=$BUILD/egress-init
 P=initi$$
+unset REQUESTS_CA_BUNDLE
 GW=10.88.0.5
 D=$(mktemp -d /tmp/egress-image.XXXXXX) && chmod 755 "$D"
 [ "$(id -u)" = 0 ] || { skip init_image "needs root"; exit 0; }
@@ -49,7 +50,7 @@ boot() {
     *" nomount "*) script+="exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin chroot $r /egress-init \"\$@\"" ;;
     *) script+="exec chroot $r /egress-init \"\$@\"" ;;
     esac
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin ip netns exec "$P-A" unshare -m sh -c "$script" sh --gateway $GW "$@" 2>&1
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin ${REQUESTS_CA_BUNDLE:+REQUESTS_CA_BUNDLE="$REQUESTS_CA_BUNDLE"} ip netns exec "$P-A" unshare -m sh -c "$script" sh --gateway $GW "$@" 2>&1
 }
 # gives NAME PATTERN MODE IMAGE ...
 gives() {
@@ -107,6 +108,21 @@ printf %s "$(cat "$D/old.pem")" >"$D/nonl.pem"
 image nonl "etc/ssl/cert.pem=$D/nonl.pem" etc/resolv.conf run/
 boot "rw nomount" nonl "${CA[@]}" -- /busybox true
 if openssl verify -CAfile "$D/nonl/etc/ssl/cert.pem" "$D/ca.pem" >/dev/null 2>&1; then ok "a bundle whose last line has no end"; else not_ok "a bundle whose last line has no end"; fi
+
+certifi=usr/local/lib/python3.12/site-packages/certifi/cacert.pem
+image python "$certifi=$D/old.pem" etc/resolv.conf run/
+for mode in "rw mount" "rw nomount" "rw nomount"; do
+    gives "a certifi of Python's own: appended once ($mode)" '^n=2$' "$mode" python "${CA[@]}" -- /busybox sh -c "F=/$certifi; $count"
+done
+# An earlier agent may have written in a virtual environment, or where a variable leads.
+image planted etc/resolv.conf run/ venv/lib/python3.12/site-packages/certifi/
+(cat "$D/old.pem"; echo hidden-from-the-agent) >"$D/planted/secret" && chmod 600 "$D/planted/secret"
+ln -s /secret "$D/planted/venv/lib/python3.12/site-packages/certifi/cacert.pem"
+for mode in "rw mount" "rw nomount"; do
+    out=$(REQUESTS_CA_BUNDLE=/secret boot "$mode" planted "${CA[@]}" -- /busybox sh -c '/busybox cat $REQUESTS_CA_BUNDLE /run/egress/*')
+    if grep -q BEGIN.CERT <<<"$out" && ! grep -q hidden <<<"$out"; then ok "of a file that a link leads to only certificates are copied ($mode)"; else not_ok "of a file that a link leads to only certificates are copied ($mode)" "$out"; fi
+done
+if [ "$(tail -n 1 "$D/planted/secret")" = hidden-from-the-agent ]; then ok "... and nothing is written through the link"; else not_ok "... and nothing is written through the link"; fi
 
 if command -v keytool >/dev/null; then
     keytool -importcert -noprompt -storetype jks -keystore "$D/jks" -storepass changeit -alias old -file "$D/old.pem" >/dev/null 2>&1

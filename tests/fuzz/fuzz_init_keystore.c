@@ -24,6 +24,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         free(out.data);
         free(store.data);
+        struct blob certificates = pem_certificates((const char *)in.data);
+        struct blob again = pem_certificates((const char *)certificates.data);
+        if (again.len != certificates.len || memcmp(again.data, certificates.data, again.len) != 0)
+            abort();
+        free(again.data);
+        free(certificates.data);
     }
     free(in.data);
     return 0;

@@ -51,6 +51,19 @@ Test(pem, finds_each_and_skips_the_damaged)
     cr_assert_not(pem_next_certificate(&text, &der));
 }
 
+Test(pem, keeps_certificates_alone)
+{
+#define ONE "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----"
+    struct blob b =
+        pem_certificates("root:$6$secret\n" ONE ONE "\nkey\n-----BEGIN CERTIFICATE-----\n" ONE "\nend\n");
+    cr_expect_str_eq((const char *)b.data, ONE "\n" ONE "\n");
+    cr_expect_eq(b.len, strlen((const char *)b.data));
+    free(b.data);
+    b = pem_certificates("");
+    cr_expect(b.len == 0 && b.data != NULL && b.data[0] == 0);
+    free(b.data);
+}
+
 Test(keystore, jks_grows_by_one_and_is_sealed_again)
 {
     static const char pem[] = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
