@@ -6,7 +6,7 @@ Q        = $(if $(filter 1,$(V)),,@)
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 
-PKGS_EGRESSD   := libuv openssl libnghttp2 libnetfilter_queue libmnl libseccomp libpcre2-8 \
+PKGS_EGRESSD   := libuv openssl ldns libnghttp2 libnetfilter_queue libmnl libseccomp libpcre2-8 \
                   libhs zlib libbrotlidec libzstd yaml-0.1 libidn2
 PKGS_EGRESSCTL := yaml-0.1 jansson openssl libpcre2-8 libidn2
 LLHTTP_DIR     := /usr/share/llhttp
@@ -66,13 +66,14 @@ $(BUILD)/egressctl: $(BUILD)/hostctl/main.o $(BUILD)/libhostctl.a $(BUILD)/libeg
 include init/init.mk
 include tests/tests.mk
 include rootfs/rootfs.mk
+include tests/vm/vm.mk
 
 # What a fresh Debian 12 lacks. Build first, then what the tests run.
 DEPS := gcc make pkg-config libuv1-dev libssl-dev node-llhttp libnghttp2-dev libyaml-dev \
         libjansson-dev libnetfilter-queue-dev libmnl-dev libpcre2-dev libvectorscan-dev zlib1g-dev libbrotli-dev \
-        libzstd-dev libseccomp-dev libidn2-dev musl-tools nftables iptables iproute2 ca-certificates procps
+        libzstd-dev libseccomp-dev libidn2-dev libldns-dev musl-tools nftables iptables iproute2 ca-certificates procps
 TEST_DEPS := libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc \
-        curl wget git openssl python3 nodejs default-jdk-headless nginx-light nghttp2-server nghttp2-client nsd dnsutils \
+        curl wget git openssl python3 nodejs default-jdk-headless nginx-light nghttp2-server nghttp2-client nsd ldnsutils dnsutils \
         tcpdump git-lfs conntrack netcat-openbsd iputils-ping socat strace psmisc busybox-static jq python3-grpcio wrk dnsperf \
         podman runc binutils
 # What the trust-store matrix asks with. Some builds of nodejs bring npm.
