@@ -112,6 +112,16 @@ suite_packaging() {
     for t in tests/packaging/*.sh; do [ -e "$t" ] && lines "$(basename "$t" .sh)" bash "$t"; done
 }
 
+# The end-to-end suite again where the sidecar and the agent have kernels of their own.
+suite_vm() {
+    if ! submake BUILD="$BUILD" vm >"$LOG/out" 2>&1; then
+        fail "vm: build"
+        tail -n 40 "$LOG/out"
+        return
+    fi
+    lines "vm main" env TRANSPORT=vm BIG=4194304 bash tests/e2e/main.sh
+}
+
 for suite in $suites; do
     echo "# $suite"
     "suite_$suite"

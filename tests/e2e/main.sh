@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The main job: allowed works, everything else is refused with a reason, every decision is in the log.
 . "$(dirname "$0")/lib.sh"
-BIG=67108864 world_up
+BIG=${BIG:-67108864}
+world_up
 export API_TOKEN="tok_$(openssl rand -hex 12)"
 cat >"$T/policy.yaml" <<'YAML'
 version: 1
@@ -50,7 +51,7 @@ get stolen      --connect-to forbidden.test:443:$ORIGIN:443 https://forbidden.te
 get h2          https://origin.test/ --http2
 get big         https://origin.test/big
 sha256sum <big.body | cut -c1-64 >big.sha
-head -c 67108864 /dev/urandom >up.src
+head -c $BIG /dev/urandom >up.src
 get up          -T up.src https://origin.test/put/up
 sha256sum <up.src | cut -c1-64 >up.sha
 get h204        https://origin.test/status/
@@ -89,8 +90,8 @@ check "HTTP to a raw address" reason rawiphttp 403 no_route
 check "an allowed name at a chosen address goes to the name's own address" code fronted 200
 check "...and the chosen one saw nothing" bash -c "grep -q '^origin.test .* at=$ORIGIN' '$T/access.log' && ! grep -q '^origin.test .* at=$FORBIDDEN' '$T/access.log'"
 check "a forbidden name at an allowed address" reason stolen 403 no_route
-check "64 MiB down, byte for byte" cmp "$o/big.body" "$T/www/big"
-check "64 MiB up, byte for byte" cmp "$o/up.src" "$T/www/put/up"
+check "$((BIG >> 20)) MiB down, byte for byte" cmp "$o/big.body" "$T/www/big"
+check "$((BIG >> 20)) MiB up, byte for byte" cmp "$o/up.src" "$T/www/put/up"
 check "204" code h204 204
 check "HEAD" code headreq 200
 check "a redirect to a forbidden host" reason redirect 403 no_route
