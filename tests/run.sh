@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test and ends in one line: N passed, N failed, N skipped.
 #
-#   tests/run.sh [SUITE...]     static unit fuzz platform demo e2e clients packaging (default: all)
+#   tests/run.sh [SUITE...]     static unit fuzz platform demo e2e vm clients packaging (default: all)
 #
 # In CI a skip is a failure: what cannot run there would never be seen.
 set -u
@@ -11,7 +11,7 @@ export BUILD
 PASSED=0 FAILED=0 SKIPPED=0
 LOG=$(mktemp -d)
 trap 'rm -rf "$LOG"' EXIT
-suites=${*:-static unit fuzz platform demo e2e clients packaging}
+suites=${*:-static unit fuzz platform demo e2e vm clients packaging}
 
 pass() { PASSED=$((PASSED + 1)); [ -n "${QUIET:-}" ] || echo "ok $1"; }
 fail() { FAILED=$((FAILED + 1)); echo "not ok $1"; }
