@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for FUZZ_SECONDS (default 5) from its corpus, under ASan and UBSan.
+# Runs every fuzz target for FUZZ_SECONDS (default 5) from its corpus, under ASan and UBSan, JOBS (default 2) at a time.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
@@ -12,19 +12,18 @@ if ! make --no-print-directory -j2 BUILD="$fz" CC=clang OPT="-O1 -g" \
     echo "not ok fuzz targets build: $(tail -n 20 "$log")"
     exit 1
 fi
-failed=0
-for src in tests/fuzz/fuzz_*.c; do
-    name=$(basename "$src" .c)
-    corpus=tests/fuzz/corpus/${name#fuzz_}
+fuzz_one() {
+    local name=$1 corpus=tests/fuzz/corpus/${1#fuzz_} seeds=()
     mkdir -p "$work/$name"
-    seeds=()
     [ -d "$corpus" ] && seeds=("$corpus")
     if "$fz/fuzz/$name" -max_total_time="${FUZZ_SECONDS:-5}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
-        -artifact_prefix="$work/" "$work/$name" "${seeds[@]}" >"$log" 2>&1; then
+        -artifact_prefix="$work/" "$work/$name" "${seeds[@]}" >"$work/$name.log" 2>&1; then
         echo "ok $name"
     else
-        echo "not ok $name: $(tail -n 25 "$log")"
-        failed=1
+        echo "not ok $name: $(tail -n 25 "$work/$name.log")"
+        return 1
     fi
-done
-exit $failed
+}
+export -f fuzz_one
+export work fz
+for src in tests/fuzz/fuzz_*.c; do basename "$src" .c; done | xargs -P "${JOBS:-2}" -I '{}' bash -c 'fuzz_one {}'
