@@ -40,3 +40,32 @@ void h2_flood_useful(struct h2_flood *f, uint32_t worth)
 {
     f->control = MIN(f->control + worth, H2_CONTROL_BURST);
 }
+
+enum { PREFACE = 24, HEAD = 9, HEAD_LENGTH = 3 };
+
+void h2_frames_init(struct h2_frames *f, bool server)
+{
+    *f = (struct h2_frames){.skip = server ? PREFACE : 0};
+}
+
+uint32_t h2_frames_count(struct h2_frames *f, const uint8_t *p, size_t n)
+{
+    uint32_t whole = 0;
+    while (n) {
+        size_t some = MIN(n, (size_t)f->skip);
+        f->skip -= (uint32_t)some;
+        p += some;
+        n -= some;
+        if (!n)
+            break;
+        if (f->got < HEAD_LENGTH)
+            f->length = f->length << 8 | *p;
+        p++;
+        n--;
+        if (++f->got < HEAD)
+            continue;
+        whole++;
+        *f = (struct h2_frames){.skip = f->length};
+    }
+    return whole;
+}

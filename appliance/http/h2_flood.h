@@ -8,6 +8,7 @@
 #define EGRESS_APPLIANCE_HTTP_H2_FLOOD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define H2_CONTROL_BURST 600u /* frames without content at once */
@@ -27,5 +28,18 @@ bool h2_flood_control(struct h2_flood *f, uint64_t now_ms, uint32_t cost);
 bool h2_flood_reset(struct h2_flood *f, uint64_t now_ms);
 /** Data or a head went one way or the other. */
 void h2_flood_useful(struct h2_flood *f, uint32_t worth);
+
+/** Where frames begin in the octets that come, whatever they are: nghttp2 says nothing of those that it
+ * ignores.
+ */
+struct h2_frames {
+    uint32_t skip; /* octets until the next frame's head */
+    uint32_t length; /* of a payload, from the head that is not whole */
+    uint8_t got; /* octets of that head */
+};
+/** `server`: the client's preface comes first. */
+void h2_frames_init(struct h2_frames *f, bool server);
+/** How many heads have become whole with these octets. */
+uint32_t h2_frames_count(struct h2_frames *f, const uint8_t *p, size_t n);
 
 #endif

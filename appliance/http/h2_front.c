@@ -180,6 +180,15 @@ static void begin(struct h2_stream *st, bool fin)
         set_body_timer(st);
 }
 
+/* Work has begun, here and upstream, that this makes an end of: as good as a reset. */
+static void malformed(struct h2_stream *st)
+{
+    struct h2_session *s = st->s;
+    if (h2_flood_reset(&s->flood, engine_now_ms(s->e)))
+        h2_break(s, NGHTTP2_ENHANCE_YOUR_CALM, REASON_LIMIT, "too many requests that break off");
+    exchange_request_abort(st->base.x, ABORT_PROTOCOL);
+}
+
 static void trailers(struct h2_stream *st, bool fin)
 {
     struct exchange *x = st->base.x;
@@ -187,7 +196,7 @@ static void trailers(struct h2_stream *st, bool fin)
         return;
     engine_timer_clear(&st->timer);
     if (!fin || st->upgrade || st->in_left > 0 || !h2_block_trailers(&st->block))
-        exchange_request_abort(x, ABORT_PROTOCOL);
+        malformed(st);
     else
         exchange_request_trailers(x, st->block.fields, st->block.n);
 }
@@ -207,12 +216,12 @@ static void on_data(struct h2_stream *st, const uint8_t *p, size_t n, bool fin)
 {
     if (st->upgrade && !st->tunnel) { /* nobody has agreed to take it */
         if (!st->out_head)
-            exchange_request_abort(st->base.x, ABORT_PROTOCOL);
+            malformed(st);
         return;
     }
     if (st->in_left >= 0) {
         if ((uint64_t)st->in_left < n || (fin && (uint64_t)st->in_left != n)) {
-            exchange_request_abort(st->base.x, ABORT_PROTOCOL);
+            malformed(st);
             return;
         }
         st->in_left -= (int64_t)n;

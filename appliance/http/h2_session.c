@@ -18,7 +18,8 @@
 /* A compressed block may claim this many times what we take before it is an attack and not a mistake. */
 #define LIST_ATTACK (4 * H2_LIST_MAX)
 
-enum { COST_SETTINGS = 5, COST_EMPTY = 1, WORTH_HEAD = 2, WORTH_DATA = 1 };
+/* Every frame costs 1, a head too: it may be for a stream that is over. One that is of use earns more. */
+enum { COST_SETTINGS = 5, COST_EMPTY = 1, WORTH_HEAD = 3, WORTH_DATA = 1 };
 
 static struct h2_stream *stream_of(nghttp2_session *ng, int32_t id)
 {
@@ -208,9 +209,7 @@ void h2_session_end(struct h2_session *s, bool reset)
 static uint32_t cost_of(const nghttp2_frame_hd *hd)
 {
     switch (hd->type) {
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_RST_STREAM: /* has a limit of its own */
-    case NGHTTP2_GOAWAY: return 0;
+    case NGHTTP2_RST_STREAM: return 0; /* has a limit of its own */
     case NGHTTP2_DATA: return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM) ? COST_EMPTY : 0;
     case NGHTTP2_SETTINGS: return hd->flags & NGHTTP2_FLAG_ACK ? 1 : COST_SETTINGS;
     default: return 1;
@@ -222,6 +221,7 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void 
     (void)ng;
     struct h2_session *s = arg;
     uint32_t cost = cost_of(hd);
+    s->begun++;
     s->frame_left = (uint32_t)hd->length;
     s->frame_padded = (hd->flags & NGHTTP2_FLAG_PADDED) != 0;
     s->in_block = hd->type == NGHTTP2_HEADERS || (s->in_block && hd->type == NGHTTP2_CONTINUATION);
@@ -410,6 +410,15 @@ static void flush_touched(struct h2_session *s)
     }
 }
 
+/* Of types that nobody knows, and on streams that are over. */
+static void count_ignored(struct h2_session *s, uint32_t all)
+{
+    uint32_t told = s->begun;
+    s->begun = 0;
+    if (all > told && h2_flood_control(&s->flood, engine_now_ms(s->e), all - told))
+        (void)calm(s, "too many frames that mean nothing");
+}
+
 static void on_readable(struct conn *c, void *arg)
 {
     struct h2_session *s = arg;
@@ -421,11 +430,13 @@ static void on_readable(struct conn *c, void *arg)
             end = n;
             break;
         }
+        uint32_t frames = h2_frames_count(&s->frames, s->e->scratch, (size_t)n);
         s->in_ng = true;
         ssize_t rv = nghttp2_session_mem_recv(s->ng, s->e->scratch, (size_t)n);
         s->in_ng = false;
         if (rv < 0)
             broken_input(s, rv);
+        count_ignored(s, frames);
     }
     flush_touched(s);
     s->role->turn(s);
@@ -522,6 +533,7 @@ int h2_session_init(struct h2_session *s, const struct h2_role *role, struct eng
         return -ENOMEM;
     }
     h2_flood_init(&s->flood, engine_now_ms(e));
+    h2_frames_init(&s->frames, role->server);
     s->c = c;
     return 0;
 }

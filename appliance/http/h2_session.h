@@ -106,6 +106,8 @@ struct h2_session {
     struct h2_stream *streams, *touched;
     size_t n_streams; /* also those that only wait to be freed */
     struct h2_flood flood;
+    struct h2_frames frames;
+    uint32_t begun; /* frames of the present read that nghttp2 has told of */
     uint8_t *out; /* frames on their way to the conn */
     size_t out_len;
     struct arena block_arena; /* of header blocks that belong to no request */

@@ -74,10 +74,13 @@ for n in host_differs host_twice no_authority authority_userinfo authority_space
     check "refused: $n" starts raw $n "400 malformed"
 done
 for n in many_fields big_list; do check "refused: $n" is raw $n "403 limit"; done
-for n in rapid_reset ping settings settings_empty priority window continuation continuation_empty hpack_bomb streams; do
+for n in rapid_reset ping settings settings_empty priority window continuation continuation_empty hpack_bomb streams unknown \
+    empty_data padding closed ignored; do
     check "flood: $n" starts raw flood_$n "GOAWAY ENHANCE_YOUR_CALM"
 done
-check "flood: made_reset" starts raw flood_made_reset "GOAWAY"
+for n in window_zero window_over window_short priority_short data_over data_ended head_ended head_bad length; do
+    check "flood: resets that we are made to send: $n" starts raw made_reset_$n "GOAWAY"
+done
 check "a head that does not end" starts raw slow_head "GOAWAY ENHANCE_YOUR_CALM"
 check "a window of nothing" is raw zero_window "0 then 5, other 200, in the end CANCEL"
 check "a slow stream beside a fast one" is raw slow_stream "1000 beside 16777216"

@@ -379,10 +379,45 @@ def flood_streams():
 
 
 @case
-def flood_made_reset():
-    """Makes us reset streams (CVE-2025-8671): a window update of nothing."""
-    return flood(lambda i: frame(HEADERS, END_HEADERS | END_STREAM, 2 * i + 1, head(path=BIG)) +
-                 frame(WINDOW, 0, 2 * i + 1, struct.pack(">I", 0)), 5000)
+def flood_closed():
+    """Data for a stream that is over."""
+    p = Peer()
+    p.get(1)
+    p.pump(3, p.over(1))
+    for i in range(500):
+        p.send(frame(DATA, 0, 1, b"") * 20)
+    p.pump(3, lambda: p.went or p.closed)
+    return p.tell(-1)
+
+
+@case
+def flood_ignored():
+    """Trailers for a stream that was reset."""
+    p = Peer()
+    p.get(1, path=BIG)
+    p.send(frame(RST, 0, 1, struct.pack(">I", 8)))
+    for i in range(500):
+        p.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, field("a", "b")) * 20)
+    p.pump(3, lambda: p.went or p.closed)
+    return p.tell(-1)
+
+
+def made_reset(name, octets, fin=True, **kw):
+    """Makes us reset streams whose work has begun (CVE-2025-8671)."""
+    def run():
+        return flood(lambda i: frame(HEADERS, END_HEADERS | (END_STREAM if fin else 0), 2 * i + 1, head(path=BIG, **kw)) + octets(2 * i + 1), 5000)
+    CASES["made_reset_" + name] = run
+
+
+made_reset("window_zero", lambda s: frame(WINDOW, 0, s, struct.pack(">I", 0)))
+made_reset("window_over", lambda s: frame(WINDOW, 0, s, struct.pack(">I", 0x7fffffff)))
+made_reset("window_short", lambda s: frame(WINDOW, 0, s, b"\0"))
+made_reset("priority_short", lambda s: frame(PRIORITY, 0, s, b"\0\0\0\0"))
+made_reset("data_over", lambda s: frame(DATA, END_STREAM, s, b"x" * 10) + frame(DATA, 0, s, b"x"), fin=False, method="POST")
+made_reset("data_ended", lambda s: frame(DATA, 0, s, b"x"))
+made_reset("head_ended", lambda s: frame(HEADERS, END_HEADERS, s, field("a", "b")))
+made_reset("head_bad", lambda s: frame(HEADERS, END_HEADERS | END_STREAM, s, field(":path", "/")), fin=False, method="POST")
+CASES["made_reset_length"] = lambda: flood(lambda i: frame(HEADERS, END_HEADERS, 2 * i + 1, head(("content-length", "1"), path=BIG, method="POST")) + frame(DATA, END_STREAM, 2 * i + 1, b"xyz"), 5000)
 
 
 @case

@@ -154,3 +154,20 @@ Test(h2_fields, a_flood_is_counted_and_work_earns_back)
     for (uint64_t ms = 2000; ms < 100000; ms += 1000 / H2_RESET_RATE)
         cr_assert(!h2_flood_reset(&f, ms), "a client that cancels now and then");
 }
+
+Test(h2_fields, frames_are_counted_however_they_are_cut)
+{
+    static const uint8_t octets[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                                    "\0\0\0\4\0\0\0\0\0"
+                                    "\0\1\2\273\0\0\0\0\0";
+    static uint8_t all[sizeof octets - 1 + 258 + 9];
+    memcpy(all, octets, sizeof octets - 1);
+    for (size_t step = 1; step <= sizeof all; step++) {
+        struct h2_frames f;
+        unsigned n = 0;
+        h2_frames_init(&f, true);
+        for (size_t at = 0; at < sizeof all; at += step)
+            n += h2_frames_count(&f, all + at, MIN(step, sizeof all - at));
+        cr_assert_eq(n, 3, "%u frames by %zu octets", n, step);
+    }
+}
