@@ -220,8 +220,9 @@ static bool hash_name(struct dnssec *d, const struct denials *x, const struct dn
     uint8_t in[DNS_NAME_MAX + 255];
     unsigned char md[EVP_MAX_MD_SIZE];
 
-    if (d->hashes++ >= NSEC3_HASHES_MAX)
+    if (d->hashes == NSEC3_HASHES_MAX)
         return false;
+    d->hashes++;
     memcpy(in, name->b, name->len);
     if (x->salt_len > 0)
         memcpy(in + name->len, x->salt, x->salt_len);
