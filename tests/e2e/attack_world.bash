@@ -21,7 +21,7 @@ attack_world() {
     rm -f "$T"/record/*
     in_net tcpdump -U -n -i dn0 -Q in -w "$T/left.pcap" >"$T/tcpdump.log" 2>&1 &
     # What is for the host itself does not reach the world.
-    in_host tcpdump -U -n -i any -w "$T/host.pcap" >"$T/tcpdump2.log" 2>&1 &
+    in_host tcpdump -U -n ${HOST_CAPTURE:--i any} -w "$T/host.pcap" >"$T/tcpdump2.log" 2>&1 &
     eventually 5 grep -q listening "$T/tcpdump.log" && eventually 5 grep -q listening "$T/tcpdump2.log" || { echo "no capture: $(cat "$T/tcpdump.log")" >&2; exit 1; }
 }
 
@@ -35,7 +35,7 @@ left() {
 nothing_left() {
     local bad
     local mac
-    mac=$(ip -n "$W-host" -j link show up0 | sed 's/.*"address":"\([^"]*\)".*/\1/')
+    mac=${UPLINK_MAC:-$(ip -n "$W-host" -j link show up0 | sed 's/.*"address":"\([^"]*\)".*/\1/')}
     # The host's own kernel says hello in IPv6.
     bad=$(left "not arp and not (src host $HOSTIP and ((dst host $DNS and port 53) or (tcp and (dst host $ORIGIN or dst host $STRANGE or dst host $RECORDER) and (dst port 80 or dst port 443 or dst port 8443))${1:+ or ($1)}))
         and not (ether src $mac and dst net ff02::/16 and (ip6[40] = 133 or ip6[40] = 135 or ip6[48] = 143))")

@@ -209,6 +209,7 @@ world_up() {
         exit 1
     }
     eventually 5 in_net dig +time=1 +tries=1 "@$DNS" origin.test || { echo "the world's DNS did not start" >&2; exit 1; }
+    [ -z "${TRANSPORT:-}" ] || transport_up
 }
 
 world_down() {

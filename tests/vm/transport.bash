@@ -11,6 +11,7 @@ HERE_VM=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VM=$BUILD/vm
 LAN=192.168.128
 UPLINK_MAC=52:54:00:77:00:02
+HOST_CAPTURE="-p -i lan0" # what comes as far as the host, on the agent's side
 VM_N=0
 
 vm_skip() {
@@ -48,6 +49,8 @@ for layer in manifest["layers"]:
     tarfile.open(fileobj=io.BytesIO(read(layer))).extractall(sys.argv[2])
 PY
 }
+
+transport_up() { vm_net && vm_unpack; }
 
 # vm_boot ROLE MEMORY NETDEVS... -- WORDS...   a guest in the background; its serial line is a FIFO in, a file out
 vm_boot() {
@@ -89,7 +92,6 @@ vm_start() {
     local name
     mkdir -p "$T/vm/config" "$T/state"
     chmod 700 "$T/state"
-    [ -d "$T/vm/image" ] || { vm_net && vm_unpack; } || return 1
     cp "$1" "$T/vm/config/policy.yaml"
     cp "$T/pki/ca.pem" "$T/vm/config/upstream.pem"
     for name in $(sed -n 's/.*token_ref: *\([A-Za-z0-9_]*\).*/\1/p' "$1"); do echo "$name=${!name}"; done >"$T/vm/config/secrets"
@@ -138,3 +140,8 @@ agent() {
     vm_stop
     return $status
 }
+
+if why=$(vm_skip); then
+    skip "$(basename "$0" .sh)" "$why"
+    exit 0
+fi
