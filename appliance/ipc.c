@@ -18,6 +18,7 @@ static const size_t sizes[IPC_TYPE_END] = {
     [IPC_DRAIN] = HEADER,
     [IPC_AUDIT_FD] = HEADER,
     [IPC_ROTATE] = HEADER,
+    [IPC_PING] = HEADER,
     [IPC_LEAF_ASK] = WIRE(ipc_leaf_ask, spki),
     [IPC_LEAF] = WIRE(ipc_leaf, der),
     [IPC_RESOLVE] = WIRE(ipc_resolve, host),
@@ -77,6 +78,7 @@ static bool body_ok(const struct ipc_msg *m)
     case IPC_DRAIN:
     case IPC_AUDIT_FD:
     case IPC_ROTATE:
+    case IPC_PING:
     case IPC_VERDICT: return true; /* the monitor knows which marks and queues are whose */
     case IPC_TYPE_END: break;
     }

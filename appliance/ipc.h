@@ -31,6 +31,7 @@ enum ipc_type {
     IPC_LEAF, /* signer -> engine */
     IPC_RESOLVE, /* engine -> resolver */
     IPC_RESOLVED, /* resolver -> engine */
+    IPC_PING, /* monitor -> child, which sends it back: it is alive and has turns of its loop */
     IPC_VERDICT, /* engine -> monitor: what to do with a queued packet */
     IPC_TYPE_END
 };

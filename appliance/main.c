@@ -109,6 +109,8 @@ static int cmd_run(int argc, char **argv)
             ENGINES_MAX / 4},
         {"audit-only", 0, OPT_FLAG, &o.audit_only, NULL, "let through what would be refused, and log it", 0,
             0},
+        {"status-socket", 0, OPT_STRING, &o.status_socket, "PATH",
+            "tell whoever connects to this socket what status.json says", 0, 0},
         {"ready-fd", 0, OPT_UINT, &o.ready_fd, "N", "write READY to this descriptor once everything serves",
             3, 65535},
         {0}};

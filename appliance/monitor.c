@@ -85,6 +85,7 @@ static void on_message(struct monitor *m, struct generation *g, struct child *c,
     case IPC_READY: on_ready(m, g, c); break;
     case IPC_VERDICT: on_verdict(m, c, &msg->verdict); break;
     case IPC_ROTATE: files_rotate(m, c); break;
+    case IPC_PING: break; /* heard */
     default: /* no child of ours sends that: it has been taken over */
         log_warn("%s sends what it never should; it is ended", child_name(c));
         child_kill(c);
@@ -97,6 +98,7 @@ static void read_child(struct monitor *m, struct generation *g, struct child *c)
     for (int i = 0; i < MESSAGES_A_TURN && c->pid > 0; i++) {
         int r = ipc_recv(c->control, &msg, NULL);
         if (r == 1) {
+            watch_heard(c);
             on_message(m, g, c, &msg);
             continue;
         }
@@ -117,9 +119,11 @@ static void stop(struct monitor *m, int status)
     m->exit_status = status;
 }
 
-static void describe(int status, char *out, size_t len)
+static void describe(const struct child *c, int status, char *out, size_t len)
 {
-    if (WIFSIGNALED(status))
+    if (c->hung)
+        (void)snprintf(out, len, "ended, as it did not answer");
+    else if (WIFSIGNALED(status))
         (void)snprintf(out, len, "killed by signal %d%s", WTERMSIG(status),
             WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
     else
@@ -129,7 +133,7 @@ static void describe(int status, char *out, size_t len)
 static void on_death(struct monitor *m, struct generation *g, struct child *c, int status)
 {
     char how[64];
-    describe(status, how, sizeof how);
+    describe(c, status, how, sizeof how);
     bool was_ready = c->ready;
     child_gone(c);
     if (m->stopping)
@@ -178,10 +182,13 @@ static void read_signals(struct monitor *m)
     }
 }
 
+/* Signals, those who ask for the status, the signer, and the generations. */
+#define WATCHED_MAX (1 + 1 + 1 + GENERATIONS * (ENGINES_PER_SET + 1))
+
 struct watched {
-    struct pollfd fds[1 + 1 + GENERATIONS * (ENGINES_PER_SET + 1)];
-    struct generation *gens[1 + 1 + GENERATIONS * (ENGINES_PER_SET + 1)];
-    struct child *children[1 + 1 + GENERATIONS * (ENGINES_PER_SET + 1)];
+    struct pollfd fds[WATCHED_MAX];
+    struct generation *gens[WATCHED_MAX];
+    struct child *children[WATCHED_MAX];
     nfds_t n;
 };
 
@@ -198,6 +205,7 @@ static void watch_all(struct monitor *m, struct watched *w)
 {
     w->n = 0;
     watch(w, m->signal_fd, NULL, NULL);
+    watch(w, m->status_fd, NULL, NULL);
     watch(w, m->signer.control, NULL, &m->signer);
     for (unsigned i = 0; i < GENERATIONS; i++) {
         struct generation *g = &m->generations[i];
@@ -215,8 +223,10 @@ static void turn(struct monitor *m, int timeout)
     if (poll(w.fds, w.n, timeout) < 0 && errno != EINTR)
         die_errno("poll");
     for (nfds_t i = 1; i < w.n; i++)
-        if (w.fds[i].revents && w.children[i]->control == w.fds[i].fd)
+        if (w.fds[i].revents && w.children[i] && w.children[i]->control == w.fds[i].fd)
             read_child(m, w.gens[i], w.children[i]);
+        else if (w.fds[i].revents && !w.children[i])
+            watch_answer(m);
     if (w.fds[0].revents) /* after their last messages */
         read_signals(m);
 }
@@ -272,13 +282,14 @@ static void shut_down(struct monitor *m)
 int monitor_run(const struct monitor_options *o)
 {
     static struct monitor m; /* large */
-    m = (struct monitor){.options = o, .pid = getpid(), .log_fd = -1};
+    m = (struct monitor){.options = o, .pid = getpid(), .log_fd = -1, .status_fd = -1};
     sandbox_begin(SANDBOX_MONITOR, 0);
     monitor_set_up(&m);
     while (!m.stopping) {
         uint64_t now = monitor_now_ms();
         turn(&m, generations_timeout(&m, now));
         generations_tick(&m, monitor_now_ms());
+        watch_children(&m, monitor_now_ms());
     }
     shut_down(&m);
     return m.exit_status;

@@ -18,6 +18,7 @@ struct monitor_options {
     unsigned proxy_port; /* the explicit proxy's, whatever the policy says; 0 = as it says */
     unsigned engines; /* 0 = one a CPU */
     bool audit_only; /* log what would be refused instead of refusing it */
+    const char *status_socket; /* who connects to it is told how we are; NULL: none */
     unsigned ready_fd; /* gets "READY\n" once everything serves; 0 = none */
 };
 

@@ -183,7 +183,8 @@ int child_start(struct monitor *m, struct generation *g, struct child *c)
         drain_slot(m, c->slot);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)
         return -errno;
-    c->ready = false;
+    c->ready = c->hung = false;
+    c->pinged = c->ping_at = 0;
     c->restart_at = 0;
     c->started = monitor_now_ms();
     c->pid = fork();

@@ -133,12 +133,12 @@ static void put_json(FILE *f, const char *s)
 static bool everyone_ready(const struct monitor *m, const struct generation *g)
 {
     for (unsigned e = 0; e < m->n_engines; e++)
-        if (!g->engines[e].ready)
+        if (!watch_well(&g->engines[e]))
             return false;
-    return g->resolver.ready;
+    return watch_well(&g->resolver) && watch_well(&m->signer);
 }
 
-static void print_status(struct monitor *m, FILE *f)
+void files_print_status(struct monitor *m, FILE *f)
 {
     const struct generation *g = generation_in(m, GEN_PRESENT);
     (void)fprintf(f,
@@ -161,7 +161,7 @@ void files_write_status(struct monitor *m)
         log_warn("cannot write %s/%s: %s", m->state_dir, STATUS_NAME, strerror(errno));
         return;
     }
-    print_status(m, f);
+    files_print_status(m, f);
     bool ok = fflush(f) == 0 && !ferror(f);
     (void)fclose(f);
     if (!ok || renameat(m->dir_fd, STATUS_NEW, m->dir_fd, STATUS_NAME) < 0)

@@ -294,7 +294,7 @@ static uint64_t sooner(uint64_t a, const struct child *c)
 
 int generations_timeout(const struct monitor *m, uint64_t now)
 {
-    uint64_t next = UINT64_MAX;
+    uint64_t next = watch_next(m);
     for (unsigned i = 0; i < GENERATIONS; i++) {
         const struct generation *g = &m->generations[i];
         if (g->state == GEN_INCOMING || g->state == GEN_DRAINING)

@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "appliance/monitor.h"
@@ -46,7 +47,9 @@ struct child {
     pid_t pid; /* 0: gone */
     int control; /* our end; -1 */
     bool ready;
+    bool hung; /* it is ended for not answering */
     unsigned failures; /* deaths in short succession */
+    uint64_t pinged, ping_at; /* ms: asked then and not heard of since (0: heard); to be asked next */
     uint64_t started, restart_at; /* ms; restart_at 0 = not to be */
 };
 
@@ -89,12 +92,14 @@ struct monitor {
     uint8_t
         ticket_key[TICKET_KEY_LEN]; /* of TLS sessions: whichever engine gets a connection can resume it */
 
-    int dir_fd, log_fd, signal_fd;
+    int dir_fd, log_fd, signal_fd, status_fd; /* status_fd: -1 without --status-socket */
     struct audit *audit;
     struct child signer;
     struct generation generations[GENERATIONS];
     unsigned last_number, n_reloads;
     bool announced, reload_wanted, stopping;
+    uint64_t watched_at; /* ms: when the children were last looked after */
+    bool stalled; /* that was long ago */
     char reload_error[600]; /* "" = none */
     int exit_status;
 };
@@ -148,11 +153,27 @@ void generation_close_proxy(struct generation *g);
 /** Loads the packet rules for a policy. 0 or -errno. */
 int generation_rules(const struct monitor *m, const struct policy *p);
 
+/* monitor_watch.c */
+
+/** Asks who is due, ends who has not answered for too long. */
+void watch_children(struct monitor *m, uint64_t now);
+/** Something came from it. */
+void watch_heard(struct child *c);
+/** When watch_children() is due, ms. */
+uint64_t watch_next(const struct monitor *m);
+/** It serves, and answers in time. */
+bool watch_well(const struct child *c);
+/** A socket at `path` that tells its owner's processes how we are; the descriptor or -errno. */
+int watch_open(const char *path);
+/** Tells whoever waits at it. */
+void watch_answer(struct monitor *m);
+
 /* monitor_files.c */
 
 /** State directory and log; dies. */
 void files_open(struct monitor *m);
 void files_write_status(struct monitor *m);
+void files_print_status(struct monitor *m, FILE *f);
 /** A child says that the log has reached its size: renames, and passes a new one to all; or just passes it.
  */
 void files_rotate(struct monitor *m, struct child *asked);

@@ -131,6 +131,13 @@ static void find_network(struct monitor *m)
     m->caps.ipv6 = m->net.ipv6;
 }
 
+static void open_status(struct monitor *m)
+{
+    const char *path = m->options->status_socket;
+    if (path && (m->status_fd = watch_open(path)) < 0)
+        die("cannot make the status socket %s: %s", path, strerror(-m->status_fd));
+}
+
 /** The signer is forked before there is any secret in this process. */
 static void start_signer(struct monitor *m)
 {
@@ -192,6 +199,7 @@ void monitor_set_up(struct monitor *m)
     block_signals(m);
     find_network(m);
     files_open(m);
+    open_status(m);
     open_sockets(m);
     make_leases(m);
     start_signer(m);

@@ -56,6 +56,8 @@ static bool serve_control(int control)
 {
     struct ipc_msg m;
     int r = ipc_recv(control, &m, NULL);
+    if (r == 1 && m.type == IPC_PING)
+        (void)ipc_send(control, &m, -1);
     return r == -EAGAIN || (r == 1 && m.type != IPC_DRAIN);
 }
 

@@ -90,6 +90,7 @@ static void on_control(uv_poll_t *h, int status, int events)
     }
     switch (m.type) {
     case IPC_DRAIN: drain(r); break;
+    case IPC_PING: (void)ipc_send(r->config->control, &m, -1); break;
     case IPC_AUDIT_FD:
         if (fd >= 0) {
             resolver_flush(r);
@@ -169,8 +170,8 @@ int resolver_run(const struct resolver_config *c)
     r->budgets = budgets_new(c->policy);
     r->flood = flood_new();
     r->upstreams = make_upstreams(r);
-    if (r->audit == NULL || r->leases == NULL || r->cache == NULL || r->asks == NULL || r->budgets == NULL ||
     validate_start(r);
+    if (r->audit == NULL || r->leases == NULL || r->cache == NULL || r->asks == NULL || r->budgets == NULL ||
         r->flood == NULL || r->upstreams == NULL)
         die("resolver: %s", r->leases == NULL ? "no lease table" : "out of memory");
     sandbox_enter(SANDBOX_RESOLVER);

@@ -8,6 +8,7 @@
 #ifndef EGRESS_HOSTCTL_BACKEND_H
 #define EGRESS_HOSTCTL_BACKEND_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "lib/addr.h"
@@ -48,6 +49,9 @@ struct backend {
      * to. NULL: cannot. */
     int (*probe)(struct record *r, const char *skip);
     void (*health)(struct record *r, struct health *out);
+    /** What the sidecar says of itself, as in its status.json; NULL: it does not answer. Without this
+     * function, that file is read. */
+    json_t *(*status)(struct record *r);
     /** Files below SIDECAR_DIR, and the request to read policy and secrets again. */
     int (*get_file)(struct record *r, const char *name, struct blob *out);
     int (*put_file)(struct record *r, const char *name, const struct blob *data);

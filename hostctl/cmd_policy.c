@@ -126,9 +126,12 @@ int cmd_policy(int argc, char **argv)
 
 /* -- reload -- */
 
-static json_t *read_status(const struct record *r)
+static json_t *read_status(struct record *r)
 {
     char path[4200];
+    const struct backend *b = backend_of(r);
+    if (b && b->status)
+        return b->status(r);
     const char *dir = record_str(r, "state_dir");
     (void)snprintf(path, sizeof path, "%s/status.json", dir ? dir : "");
     return json_load_file(path, 0, NULL);
@@ -140,7 +143,7 @@ static json_int_t field(const json_t *status, const char *name)
 }
 
 /* The sidecar answers with a new generation, or with an error. */
-static int await_reload(const struct record *r, const json_t *before)
+static int await_reload(struct record *r, const json_t *before)
 {
     for (int i = 0; i < RELOAD_S * 100; i++) {
         json_t *now = read_status(r);

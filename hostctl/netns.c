@@ -154,7 +154,10 @@ static void show_log(const struct sandbox *sb)
     }
     log_path(sb, path);
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof buf, state(sb)->log_start);
+    off_t start = state(sb)->log_start;
+    if (fd >= 0 && lseek(fd, 0, SEEK_END) < start)
+        start = 0; /* a new file since */
+    ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof buf, start);
     if (n > 0)
         (void)!write(STDERR_FILENO, buf, (size_t)n);
 }
@@ -387,30 +390,23 @@ static int netns_wait(struct sandbox *sb)
 
 /* -- the rest of a life -- */
 
-static bool status_ready(struct record *r)
-{
-    char path[4096];
-    const char *dir = record_str(r, "state_dir");
-    (void)snprintf(path, sizeof path, "%s/status.json", dir ? dir : "");
-    json_t *j = json_load_file(path, 0, NULL);
-    const json_t *ready = json_object_get(j, "ready");
-    bool yes = json_is_true(ready) || json_integer_value(ready) != 0;
-    json_decref(j);
-    return yes;
-}
-
 static void netns_health(struct record *r, struct health *out)
 {
     *out =
         (struct health){.sidecar = record_process(r, "egressd") != 0, .agent_pid = record_process(r, "cmd")};
     out->agent = record_process(r, "agent") != 0;
-    out->ready = out->sidecar && status_ready(r);
+    json_t *status = out->sidecar ? netns_status(r) : NULL;
+    out->ready = json_is_true(json_object_get(status, "ready"));
     if (!out->sidecar)
         (void)snprintf(out->note, sizeof out->note, "no sidecar: the agent is cut off");
+    else if (!status)
+        (void)snprintf(out->note, sizeof out->note, "the sidecar does not answer");
     else if (!out->ready)
-        (void)snprintf(out->note, sizeof out->note, "the sidecar does not say that it is ready");
+        (void)snprintf(
+            out->note, sizeof out->note, "the sidecar says that one of its processes does not serve");
     else if (!out->agent)
         (void)snprintf(out->note, sizeof out->note, "the agent's namespaces are gone");
+    json_decref(status);
 }
 
 static int netns_reload(struct record *r)
@@ -467,6 +463,7 @@ const struct backend backend_netns = {
     .exec = netns_exec,
     .probe = netns_probe,
     .health = netns_health,
+    .status = netns_status,
     .get_file = netns_get_file,
     .put_file = netns_put_file,
     .reload = netns_reload,

@@ -84,6 +84,7 @@ static char **sidecar_words(const struct sandbox *sb, int ready_fd)
         add_opt(&w, "--proxy-port", "%u", sandbox_proxy_port(sb));
     if (sb->opt->audit_only)
         add(&w, "--audit-only");
+    add_opt(&w, "--status-socket", SIDECAR_STATUS);
     add_opt(&w, "--ready-fd", "%d", ready_fd);
     return finish(&w);
 }

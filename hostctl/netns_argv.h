@@ -7,6 +7,9 @@
 #include "hostctl/netns_net.h"
 #include "hostctl/sandbox.h"
 
+/** Where egressd tells how it is, in the sidecar's own file system. */
+#define SIDECAR_STATUS SIDECAR_DIR "/status"
+
 /** Each NULL-terminated; members not asked for are NULL. */
 struct netns_argv {
     char **sidecar; /* egressd run */

@@ -56,31 +56,32 @@ json_t *forward_droppers(bool ipv6)
     return out;
 }
 
-static int legacy_rule(const char *action, const char *side, const char *link)
+static int legacy_rule(const char *action, const char *side, const char *link, int lock_fd)
 {
     const char *const argv[] = {"iptables-legacy", "-w", action, "FORWARD", side, link, "-j", "ACCEPT", NULL};
-    struct spawn s = {.argv = argv, .quiet = true};
+    struct spawn s = {.argv = argv, .quiet = true, .keep_fd = lock_fd};
     return spawn_wait(&s);
 }
 
-static int nft_rule(const struct chain *c, const char *side, const char *link, const char *name)
+static int nft_rule(const struct chain *c, const char *side, const char *link, const char *name, int lock_fd)
 {
     char quoted[80], mark[80];
     (void)snprintf(quoted, sizeof quoted, "\"%s\"", link);
     (void)snprintf(mark, sizeof mark, "\"%s\"", name);
     const char *const argv[] = {
         "nft", "insert", "rule", c->family, c->table, c->name, side, quoted, "accept", "comment", mark, NULL};
-    struct spawn s = {.argv = argv};
+    struct spawn s = {.argv = argv, .keep_fd = lock_fd};
     return spawn_wait(&s);
 }
 
-int forward_accept(const json_t *chains, const char *name, const char *link)
+int forward_accept(const struct record *r, const char *name, const char *link)
 {
+    const json_t *chains = json_object_get(r->json, "droppers");
     struct chain c;
     for (size_t i = 0; i < json_array_size(chains); i++)
         for (size_t s = 0; s < ARRAY_LEN(sides) && chain_at(chains, i, &c); s++) {
-            int status =
-                is_legacy(&c) ? legacy_rule("-I", sides[s][1], link) : nft_rule(&c, sides[s][0], link, name);
+            int status = is_legacy(&c) ? legacy_rule("-I", sides[s][1], link, r->lock_fd)
+                                       : nft_rule(&c, sides[s][0], link, name, r->lock_fd);
             if (status != 0) {
                 log_warn("the firewall chain %s %s %s drops forwarded packets, and a rule for the sandbox "
                          "could not be added",
@@ -120,6 +121,6 @@ void forward_unaccept(const json_t *chains, const char *name, const char *link)
         if (!is_legacy(&c))
             nft_unaccept(&c, name);
         for (size_t s = 0; is_legacy(&c) && s < ARRAY_LEN(sides); s++)
-            (void)legacy_rule("-D", sides[s][1], link);
+            (void)legacy_rule("-D", sides[s][1], link, 0);
     }
 }

@@ -22,6 +22,8 @@
 #include "lib/log.h"
 
 #define CA_MAX KIB(32)
+/* Of egressd.log, which is there twice at most: whatever happens, it must not fill the disk. */
+#define LOG_MAX MIB(4)
 #define KEYCTL_JOIN_SESSION 1 /* <linux/keyctl.h> is not everywhere */
 
 /** A holder's own life. */
@@ -204,6 +206,28 @@ static void reap(struct life *l)
     }
 }
 
+static int open_log(const struct sandbox *sb)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/egressd.log", sb->state_dir);
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* Another sandbox may write to the same file, and may have been first. */
+static void rotate_log(struct life *l)
+{
+    char path[4096], old[4100];
+    struct stat open_one, named;
+    if (fstat(l->log_out, &open_one) || open_one.st_size < (off_t)LOG_MAX)
+        return;
+    (void)snprintf(path, sizeof path, "%s/egressd.log", l->sb->state_dir);
+    (void)snprintf(old, sizeof old, "%s.1", path);
+    if (lstat(path, &named) == 0 && named.st_ino == open_one.st_ino && rename(path, old))
+        (void)!ftruncate(l->log_out, 0); /* a folder that is not ours to change: better lost than endless */
+    close(l->log_out);
+    l->log_out = open_log(l->sb);
+}
+
 /* The sidecar's messages: to the log, and to the user as long as egressctl is there. A user who does not read
  * must not stop the sidecar, so what does not fit at once is only in the log. */
 static void relay_log(struct life *l)
@@ -217,8 +241,10 @@ static void relay_log(struct life *l)
         }
         return;
     }
-    if (l->log_out >= 0)
+    if (l->log_out >= 0) {
+        rotate_log(l);
         (void)!write(l->log_out, buf, (size_t)n);
+    }
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (l->show && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT))
         (void)!write(STDERR_FILENO, buf, (size_t)n);
@@ -355,13 +381,6 @@ static int put_private(const char *name, const struct blob *b)
     (void)snprintf(path, sizeof path, SIDECAR_DIR "/%s", name);
     cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return fd < 0 || (b->n && write(fd, b->p, b->n) != (ssize_t)b->n) ? -errno : 0;
-}
-
-static int open_log(const struct sandbox *sb)
-{
-    char path[4096];
-    (void)snprintf(path, sizeof path, "%s/egressd.log", sb->state_dir);
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 /* egressd's environment: where programs and certificates are, and nothing else of the caller's. */

@@ -274,7 +274,7 @@ int net_connect_host(int nl, int sidecar_netns, struct net_plan *plan, struct re
         .forwarding = forwarding,
         .sidecar6 = plan->ipv6 ? &plan->sidecar_ip6 : NULL,
         .forwarding6 = json_object_get(r->json, "forwarding6")};
-    *nft = host_table_load(&t);
+    *nft = host_table_load(&t, r->lock_fd);
     if (*nft < 0)
         return (int)*nft;
     err = connect_link(nl, sidecar_netns, plan);
@@ -298,7 +298,7 @@ int net_open_host(int nl, const struct net_plan *plan, const struct record *r, p
         log_warn("cannot turn on forwarding for the sidecar: %s", strerror(-err));
         return err;
     }
-    return forward_accept(json_object_get(r->json, "droppers"), plan->table, plan->link);
+    return forward_accept(r, plan->table, plan->link);
 }
 
 static int set_up(int nl, const char *name, uint32_t ip)

@@ -73,7 +73,7 @@ int host_table_text(const struct host_table *t, char *out, size_t outlen)
     return x.n == x.room - 1 ? -ENOSPC : 0;
 }
 
-pid_t host_table_load(const struct host_table *t)
+pid_t host_table_load(const struct host_table *t, int lock_fd)
 {
     static const char *const argv[] = {"nft", "-f", "-", NULL};
     char text[TEXT_MAX];
@@ -82,7 +82,7 @@ pid_t host_table_load(const struct host_table *t)
         log_warn("too many interfaces for one nftables ruleset");
         return err;
     }
-    struct spawn s = {.argv = argv, .input = text};
+    struct spawn s = {.argv = argv, .input = text, .keep_fd = lock_fd};
     pid_t pid = spawn_start(&s, NULL);
     if (pid < 0)
         log_warn("cannot start nft: %s", strerror(-pid));

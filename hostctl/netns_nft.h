@@ -24,8 +24,9 @@ struct host_table {
 
 /** The ruleset as nft reads it, NUL-terminated; -ENOSPC where it does not fit. Pure. */
 int host_table_text(const struct host_table *t, char *out, size_t outlen);
-/** Starts loading it: the pid of nft for spawn_status(), or -errno after a message. */
-pid_t host_table_load(const struct host_table *t);
+/** Starts loading it: the pid of nft for spawn_status(), or -errno after a message. `lock_fd`: the
+ * record's. */
+pid_t host_table_load(const struct host_table *t, int lock_fd);
 /** 0 also where there is none. Silent -errno otherwise. `ipv6`: there may be one of that family too. */
 int host_table_delete(const char *name, bool ipv6);
 /** Has the host's connection tracking forget the flows that came from these addresses (NULL: none), so that

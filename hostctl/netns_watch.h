@@ -12,6 +12,8 @@
  */
 int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, const char *state_dir);
 
+/** backend.status of this backend (netns_status.c). */
+json_t *netns_status(struct record *r);
 /** backend.exec of this backend. */
 int netns_exec(struct record *r, const struct exec_request *req);
 /** backend.probe of this backend. */

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <termios.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <unistd.h>
 
 #include "lib/base.h"
@@ -23,6 +26,11 @@ static int stop_signal;
 static bool background_job;
 
 #ifdef __linux__
+static void end_with_parent(void)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 long long process_start(pid_t pid)
 {
     char path[64], text[1024];
@@ -45,6 +53,10 @@ long long process_start(pid_t pid)
     return p ? strtoll(p, NULL, 10) : 0;
 }
 #else
+static void end_with_parent(void)
+{
+}
+
 long long process_start(pid_t pid)
 {
     return kill(pid, 0) == 0 || errno == EPERM ? 0 : -1;
@@ -144,6 +156,10 @@ static void spawned(const struct spawn *s, const int in[2], const int out[2])
         (void)dup2(out[1], 1);
     if (s->quiet)
         (void)dup2(null, 2);
+    if (s->keep_fd > 0) {
+        (void)fcntl(s->keep_fd, F_SETFD, 0);
+        end_with_parent();
+    }
     execvp(s->argv[0], (char *const *)(uintptr_t)s->argv);
     _exit(127);
 }

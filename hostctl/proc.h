@@ -37,6 +37,8 @@ struct spawn {
     char *out;
     size_t outlen;
     bool quiet;
+    int keep_fd; /* stays open in it, and it ends with us: for what changes the host while a sandbox's lock is
+                    held, so that nobody clears up before it has ended. 0: none */
 };
 int spawn_wait(const struct spawn *s);
 /** The two halves: the pid or -errno (only `argv`, `input` up to a pipe's 64 KiB, `quiet`), and its status.

@@ -196,6 +196,56 @@ reloads() {
 }
 check "reload: a good policy, a bad one, one with secrets" reloads
 
+healthy() { ctl ps --format json | jq -e ".[] | select(.name == \"$1\") | .ready" >/dev/null; }
+honest() { # ps asks the sidecar; what a file says is not enough
+    local p
+    run --name ctlh$$ -- sleep 60 &
+    eventually 5 running ctlh$$ || return 1
+    healthy ctlh$$ || { ctl ps --format json; return 1; }
+    grep -q '"ready":true' "/var/lib/egressd/ctlh$$/status.json" || return 1
+    p=$(jq .egressd.pid "$EGRESSD_RUNTIME_DIR/ctlh$$/record.json")
+    kill -STOP "$p"
+    ctl ps | grep -q "^ctlh$$ .* broken .*does not answer" || { ctl ps; kill -CONT "$p"; return 1; }
+    ctl doctor ctlh$$ >"$T/doctor" 2>&1 && { cat "$T/doctor"; return 1; }
+    kill -CONT "$p"
+    eventually 3 healthy ctlh$$ || return 1
+    kill -STOP "$(pgrep -P "$p" -f 'egressd: engine 0')"
+    eventually 12 not healthy ctlh$$ || { echo "a hanging engine is not seen"; return 1; }
+    ctl ps | grep -q "^ctlh$$ .* broken " || { ctl ps; return 1; }
+    ctl stop ctlh$$
+    wait
+}
+check "ps shows how the sidecar is now" honest
+log_bounded() { # egressd.log, at the size where a new one begins
+    mkdir -p "$T/full"
+    head -c 4194304 /dev/zero | tr '\0' x >"$T/full/egressd.log"
+    run --state-dir "$T/full" -- true || return 1
+    [ "$(stat -c %s "$T/full/egressd.log.1")" = 4194304 ] && [ "$(stat -c %s "$T/full/egressd.log")" -lt 100000 ] && grep -q ready "$T/full/egressd.log" || { ls -l "$T/full"; return 1; }
+    mv "$T/full/egressd.log.1" "$T/full/egressd.log"
+    run --state-dir "$T/full" --dns-upstream 127.0.0.99 --upstream-ca "$T/bad.yaml" -- true
+    [ $? = 125 ] && grep -q 'upstream-ca' "$T/err" || { cat "$T/err"; return 1; }
+}
+check "egressd.log is bounded, and what stops a start is still shown" log_bounded
+shared() { # two sandboxes, one folder: the log is rotated by either, and no line is lost
+    local i pids=
+    sed 's/^egress:/audit: {rotate_bytes: 65536, keep: 30}\n&/' "$T/plain.yaml" >"$T/rotating.yaml"
+    for i in 1 2; do
+        ip netns exec "$W-host" "$BUILD/egressctl" run --name "ctl2$i$$" --state-dir "$T/shared" --policy "$T/rotating.yaml" --dns-upstream $DNS -- \
+            python3 -c 'import socket
+s = socket.socket(2, 2); s.connect(("192.168.127.1", 53)); s.settimeout(5)
+for i in range(700):
+    n = b"n%d-" % i + b"x" * 40
+    s.send(b"\0\1\1\0\0\1\0\0\0\0\0\0" + bytes([len(n)]) + n + b"\4test\0\0\1\0\1"); s.recv(512)' 2>>"$T/err" &
+        pids="$pids $!"
+    done
+    for i in $pids; do wait "$i" || { cat "$T/err"; return 1; }; done
+    [ -e "$T/shared/audit.jsonl.4" ] || { ls -l "$T/shared"; return 1; }
+    ctl audit --state-dir "$T/shared" --verify || return 1
+    cat "$T"/shared/audit.jsonl* | jq -s '[.[] | select(.event == "dns" and (.qname | tostring | contains("egressd") | not)) | .count // 1] | add' >"$T/total"
+    [ "$(cat "$T/total")" = 1400 ] || { echo "$(cat "$T/total") of 1400 questions"; return 1; }
+}
+check "two sandboxes may share a state directory" shared
+
 # -- the proof, again
 inside() { # NAME COMMAND...   as root in the sandbox's network, which no agent is
     local pid
@@ -252,6 +302,9 @@ snapshot() {
     ip -n "$W-host" -o link | sed 's/ qdisc.*//'
     ip -n "$W-host" addr
     ip -n "$W-host" route show table all
+    ip -n "$W-host" -6 route show table all
+    ip -n "$W-host" rule
+    pgrep -a -f "sleep 77$$"
     in_host nft list ruleset
     in_host sysctl -a 2>/dev/null | grep 'ipv4.*forwarding'
     grep -E "$T|/run/(agent|egress)" /proc/mounts
@@ -292,6 +345,46 @@ killed() {
     unchanged
 }
 check "gc removes what SIGKILL left" killed
+late_nft() { # egressctl is killed while nft works for it: nothing of that comes after gc
+    local p
+    mkdir -p "$T/bin"
+    printf '#!/bin/sh\nsleep 0.7\nexec /usr/sbin/nft "$@"\n' >"$T/bin/nft"
+    chmod +x "$T/bin/nft"
+    PATH=$T/bin:$PATH ip netns exec "$W-host" "$BUILD/egressctl" run --name ctln$$ --dns-upstream $DNS -- sleep 5 2>/dev/null &
+    p=$!
+    eventually 5 grep -qs '"table"' "$EGRESSD_RUNTIME_DIR/ctln$$/record.json" || { echo "not so far"; return 1; }
+    sleep 0.1
+    kill -KILL $p
+    wait $p 2>/dev/null
+    ctl gc >/dev/null # too early: it must leave what the helper still works on
+    sleep 1
+    ctl gc >/dev/null
+    unchanged
+}
+check "nor is there what a helper of the killed one was about to make" late_nft
+below() { # PID   and every process below it
+    local c
+    echo "$1"
+    for c in $(pgrep -P "$1"); do below "$c"; done
+}
+everything() { # every process of two sandboxes at one blow, one of them kept, one with a child of CMD's in a session of its own
+    local p family
+    run --keep --name ctlx$$ -- sh -c "setsid sleep 77$$ & echo" || return 1
+    run --name ctly$$ --policy "$T/plain.yaml" -- sh -c "setsid sleep 77$$ & sleep 77$$" &
+    p=$!
+    eventually 5 running ctly$$ || { cat "$T/err"; return 1; }
+    family=$(below $p; for x in sidecar agent; do below "$(jq .$x.pid "$EGRESSD_RUNTIME_DIR/ctlx$$/record.json")"; done)
+    # shellcheck disable=SC2086
+    [ "$(echo $family | wc -w)" -ge 20 ] || { ps -fp $family; return 1; }
+    # shellcheck disable=SC2086
+    kill -KILL $family
+    wait $p 2>/dev/null
+    ctl ps | grep -c "^ctl[xy]$$ .* dead" | grep -qx 2 || { ctl ps; return 1; }
+    eventually 3 eval "ctl gc >/dev/null && ! ctl ps | grep -q ctl" || { ctl ps; return 1; }
+    [ -s "/var/lib/egressd/ctly$$/audit.jsonl" ] || { echo "the log is gone"; return 1; }
+    unchanged
+}
+check "gc after SIGKILL of everything leaves the host as it was" everything
 sidecar_dies() {
     local pid p
     run --name ctld$$ -- sleep 20 &
@@ -307,9 +400,10 @@ check "the sandbox ends with its sidecar" sidecar_dies egressd
 check "the sandbox ends with its sidecar's holder" sidecar_dies sidecar
 check "the sandbox ends with its agent's holder" sidecar_dies agent
 many() {
-    local i pids= bad=0
+    local i pids= bad=0 began=$SECONDS
     for i in $(seq 20); do
-        ip netns exec "$W-host" "$BUILD/egressctl" run --policy "$T/plain.yaml" --state-dir "$T/many" --dns-upstream $DNS -- sh -c 'sleep 1; exit 3' \
+        ip netns exec "$W-host" "$BUILD/egressctl" run --policy "$T/plain.yaml" --upstream-ca "$T/pki/ca.pem" --state-dir "$T/many" --dns-upstream $DNS -- \
+            sh -c "until [ \$(ls '$T/w/up' | wc -l) = 20 ]; do touch '$T/w/up/$i'; sleep 0.1; done; curl -sSf -o /dev/null https://origin.test/ && exit 3" \
             2>>"$T/many.err" &
         pids="$pids $!"
     done
@@ -318,9 +412,11 @@ many() {
         [ $? = 3 ] || bad=$((bad + 1))
     done
     [ $bad = 0 ] || { echo "$bad of 20 failed: $(tail -5 "$T/many.err")"; return 1; }
+    [ $((SECONDS - began)) -le 60 ] || { echo "$((SECONDS - began)) s"; return 1; }
     unchanged
 }
-check "twenty at once, with one command line" many
+mkdir -m 777 "$T/w/up"
+check "twenty at once, with one command line: each works" many
 firewalled() { # through a forward chain that drops: does the world still answer?
     run --name ctlf$$ --policy "$T/plain.yaml" --upstream-ca "$T/pki/ca.pem" -- curl -sS https://origin.test/ >"$T/body"
     grep -q 'hello from the origin' "$T/body" || { cat "$T/body" "$T/err"; return 1; }

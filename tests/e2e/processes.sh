@@ -53,7 +53,7 @@ cp "$T/policy.yaml" "$T/good.yaml"
 start() {
     rm -f "$T/ready" && mkfifo "$T/ready"
     ip netns exec $N-side "$BUILD/egressd" run --policy "$T/policy.yaml" --secrets "$T/secrets" --state-dir "$T/state" --engines 2 \
-        --dns-upstream 10.90.0.1 --ready-fd 9 "$@" 9>"$T/ready" 2>"$T/err" &
+        --dns-upstream 10.90.0.1 --status-socket "$T/status" --ready-fd 9 "$@" 9>"$T/ready" 2>"$T/err" &
     D=$!
     [ "$(timeout 10 cat "$T/ready")" = READY ]
 }
@@ -167,6 +167,20 @@ comes_back() { # ROLE   a new process within a second
 for role in "engine 0" "engine 1" resolver; do check "kill -9 $role: comes back" comes_back "$role"; done
 check "...without privileges" unprivileged "engine 0" 65523
 check "...and it is in the log" is "$(event start "engine 0")" 1
+
+frozen() { # ROLE   it hangs, and is replaced; meanwhile the status says so
+    local old
+    old=$(pid_of "$1") || return 1
+    kill -STOP "$old"
+    eventually 12 eval "asked | grep -q '\"ready\":false'" || { echo "the status knows nothing of it"; kill -CONT "$old"; return 1; }
+    eventually 30 eval "[ \"\$(pid_of '$1' || echo $old)\" != $old ] && asked | grep -q '\"ready\":true'" || { cat "$T/err"; kill -CONT "$old"; return 1; }
+    grep -q "$1 has not answered for" "$T/err" && grep -q "\"role\":\"$1\".*did not answer" "$T/state/audit.jsonl"
+}
+asked() { timeout 2 socat -t 2 - "UNIX-CONNECT:$T/status" </dev/null; }
+check "whoever may open the status socket is told" eval "asked | grep -q '\"ready\":true,\"generation\":1,'"
+check "...nobody but the owner may" is "$(stat -c %a "$T/status")" 700
+check "an engine that hangs is replaced" frozen "engine 1"
+check "a resolver that hangs is replaced" frozen resolver
 
 G=1
 reload() { kill -HUP "$D"; }
