@@ -307,10 +307,12 @@ void flow_bump(struct flow *f)
         return;
     start_leaf(f);
     f->leaf_wanted = true; /* so that an answer at once waits for it */
+    struct upstream_key key = key_of(f);
     if (HTTP_HAVE_H2 && (f->offer & OFFER_H2)) {
-        struct upstream_key key = key_of(f);
         f->alpn_wanted = true;
         upstream_alpn(f->e->pool, &key, true, on_alpn, f);
+    } else {
+        upstream_warm(f->e->pool, &key); /* who sends a ClientHello has a request */
     }
     if (f->stage == STAGE_LEAF)
         want_leaf(f);

@@ -56,6 +56,9 @@ SSL *tls_client_new(struct tls_ctx *t, const char *host, uint16_t port, bool off
  * and `why` says so in a sentence. */
 int tls_client_verified(SSL *ssl, bool *h2, char *why, size_t len);
 
+/** After a good handshake: the upstream said by ALPN that it is HTTP/1.1. */
+bool tls_chose_h1(const SSL *ssl);
+
 /** Why an agent's handshake ended with `err` (of conn_handshake()), in a sentence. */
 void tls_failure(SSL *ssl, int err, char *why, size_t len);
 

@@ -140,3 +140,11 @@ int tls_client_verified(SSL *ssl, bool *h2, char *why, size_t len)
     *h2 = n == 2 && memcmp(proto, "h2", 2) == 0;
     return 0;
 }
+
+bool tls_chose_h1(const SSL *ssl)
+{
+    const uint8_t *proto;
+    unsigned n;
+    SSL_get0_alpn_selected(ssl, &proto, &n);
+    return n == 8 && memcmp(proto, "http/1.1", 8) == 0;
+}

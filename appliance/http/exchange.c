@@ -130,6 +130,8 @@ static void open_upstream(struct exchange *x, unsigned flags)
     flags |= x->h1_only ? UPSTREAM_H1 : UPSTREAM_H2_OK;
     if (!exchange_is_idempotent(x->req->method))
         flags |= UPSTREAM_ONCE;
+    if (!x->f->alpn_h2)
+        flags |= UPSTREAM_LIKE_H1;
     struct upstream_request *r = upstream_open(x->e->pool, &x->key, x, flags);
     if (!x->ended && !x->back)
         x->opening = r;

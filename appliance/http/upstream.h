@@ -27,6 +27,7 @@ void upstream_pool_free(struct upstream_pool *p);
 #define UPSTREAM_ONCE 0x4u /* must not be sent twice: look whether a pooled connection is alive */
 #define UPSTREAM_WEBSOCKET 0x8u /* an upgrade: h2 only where the upstream's SETTINGS offer it (RFC 8441) */
 #define UPSTREAM_H1 0x10u /* the upstream asked for HTTP/1.1, and is believed for a while */
+#define UPSTREAM_LIKE_H1 0x20u /* the agent speaks HTTP/1: a connection of its own is better than a session */
 
 /** A stream for `x`: from the pool, or over a new connection; answers by exchange_upstream_ready() or
  * _failed(). If it answers before it returns, it returns NULL; else the handle for upstream_cancel().
@@ -36,6 +37,10 @@ struct upstream_request *upstream_open(
     struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, unsigned flags);
 /** The exchange no longer wants it; nothing is called any more. */
 void upstream_cancel(struct upstream_request *r);
+
+/** Dials ahead for a request that is likely to come to this host. Nothing where the pool has a connection to
+ * it. */
+void upstream_warm(struct upstream_pool *p, const struct upstream_key *k);
 
 /** ALPN mirroring: what does this upstream speak? `done(arg, REASON_NONE, h2)` from memory or after a
  * verified handshake (the connection goes to the pool); else a reason. May run before this returns. `k->host`

@@ -19,6 +19,12 @@
 /* What ALPN chose holds this long; a wrong guess costs one round trip, not correctness. */
 #define ALPN_SECONDS 600
 
+/* An upstream that speaks both gets so many HTTP/1 connections for clients that speak it: what a stream of
+ * its own brings costs less to pass on than its share of a session. Above that they share a session. Each is
+ * dialled ahead, and only for a client that goes on asking. */
+#define H1_BESIDE_H2_MAX 16
+#define H1_BESIDE_H2_AFTER 16
+
 enum speaks { SPEAKS_UNKNOWN, SPEAKS_H1, SPEAKS_H2 };
 
 /* One connection that carries HTTP. */
@@ -38,11 +44,14 @@ struct upstream_host {
     struct upstream_request *waiting; /* for an h2 session that is being made */
     struct upstream_request *asking; /* WebSockets, for the SETTINGS of an h2 session */
     size_t n_idle, users; /* users: pooled connections and requests under way */
-    size_t h2_dials;
+    size_t h2_dials, n_h1; /* n_h1: connections, idle or not */
+    bool warming; /* a connection is dialled ahead */
+    uint32_t h1_asked; /* times that a session carried what an HTTP/1 connection could have */
     enum speaks speaks;
     uint64_t speaks_until; /* seconds */
     uint64_t no_websocket_until; /* so long none is tried over h2 */
     uint64_t h1_until; /* so long nothing is */
+    uint64_t only_h2_until; /* so long HTTP/1 is not tried beside it */
     uint16_t port;
     bool tls;
     char name[];
@@ -60,6 +69,9 @@ struct upstream_request {
     unsigned flags;
     bool offer_h2, dialling, counted; /* counted: in host->h2_dials */
     bool tried_h2;
+    bool warm; /* dialled ahead, for nobody yet: host->warming */
+    bool beside; /* so, and HTTP/1 to an upstream that has a session */
+    bool rides; /* in host->waiting for one of those */
     bool *freed; /* of the call that is starting it; NULL: none */
     struct conn *c; /* in its TLS handshake */
     struct engine_timer timer;
@@ -152,6 +164,7 @@ static void pooled_free(struct pooled *c)
 {
     pooled_unlink(c);
     c->host->users--;
+    c->host->n_h1 -= !c->h2;
     c->back->pool_entry = NULL;
     free(c);
 }
@@ -228,27 +241,29 @@ static struct pooled *pooled_new(struct upstream_host *h, struct conn *conn, boo
     c->host = h;
     c->h2 = h2;
     h->users++;
+    h->n_h1 += !h2;
     if (h2)
         pooled_link(&h->sessions, c);
     return c;
 }
 
-/* A stream of a pooled connection for `x`, or NULL. */
-static struct http_stream *take(struct upstream_host *h, struct exchange *x, unsigned flags)
+static struct http_stream *take_h2(struct upstream_host *h, struct exchange *x, unsigned flags)
 {
-    if (flags & UPSTREAM_FRESH)
-        return NULL;
-    if (flags & UPSTREAM_H2_OK)
-        for (struct pooled *c = h->sessions; c; c = c->next) {
-            if (!c->back->ops->capacity(c->back) ||
-                ((flags & UPSTREAM_WEBSOCKET) && c->back->ops->websocket(c->back) != 1))
-                continue;
-            struct http_stream *s = c->back->ops->open(c->back, x);
-            if (s) {
-                engine_timer_clear(&c->timer);
-                return s;
-            }
+    for (struct pooled *c = h->sessions; c; c = c->next) {
+        if (!c->back->ops->capacity(c->back) ||
+            ((flags & UPSTREAM_WEBSOCKET) && c->back->ops->websocket(c->back) != 1))
+            continue;
+        struct http_stream *s = c->back->ops->open(c->back, x);
+        if (s) {
+            engine_timer_clear(&c->timer);
+            return s;
         }
+    }
+    return NULL;
+}
+
+static struct http_stream *take_h1(struct upstream_host *h, struct exchange *x, unsigned flags)
+{
     for (struct pooled *c = h->idle, *next; c; c = next) {
         next = c->next;
         bool usable = !(flags & UPSTREAM_ONCE) || c->back->ops->alive(c->back);
@@ -259,6 +274,20 @@ static struct http_stream *take(struct upstream_host *h, struct exchange *x, uns
         pooled_close(c);
     }
     return NULL;
+}
+
+/* A stream of a pooled connection for `x`, or NULL. */
+static struct http_stream *take(struct upstream_host *h, struct exchange *x, unsigned flags)
+{
+    if (flags & UPSTREAM_FRESH)
+        return NULL;
+    bool h1_first = flags & UPSTREAM_LIKE_H1;
+    struct http_stream *s = h1_first ? take_h1(h, x, flags) : NULL;
+    if (!s && (flags & UPSTREAM_H2_OK)) {
+        s = take_h2(h, x, flags);
+        h->h1_asked += s && h1_first;
+    }
+    return s || h1_first ? s : take_h1(h, x, flags);
 }
 
 /* ---- requests ---- */
@@ -304,6 +333,7 @@ static void request_free(struct upstream_request *r)
         conn_close(r->c, true);
     request_unlink(r);
     r->host->h2_dials -= r->counted;
+    r->host->warming &= !r->warm;
     r->host->users--;
     if (r->freed)
         *r->freed = true;
@@ -394,6 +424,22 @@ static void wake_waiting(struct upstream_host *h)
     }
 }
 
+/* What a connection met that was dialled ahead, its rider's own would have met too: the same address at the
+ * same time. Returns the rider's exchange, which is to be told. */
+static struct exchange *rider_of(const struct upstream_request *warm)
+{
+    for (struct upstream_request *r = warm->host->waiting; r; r = r->next) {
+        bool same = !r->key.dialled == !warm->key.dialled &&
+                    (!r->key.dialled || addr_eq(r->key.dialled, warm->key.dialled));
+        if (!r->rides || !same)
+            continue;
+        struct exchange *x = r->x;
+        request_free(r);
+        return x;
+    }
+    return NULL;
+}
+
 static void request_fail(struct upstream_request *r, enum reason why, const char *detail)
 {
     struct upstream_host *h = r->host;
@@ -402,11 +448,15 @@ static void request_fail(struct upstream_request *r, enum reason why, const char
     void *arg = r->arg;
     if (r->flags & UPSTREAM_H1)
         h->no_websocket_until = 0; /* it speaks nothing else */
+    if (r->beside)
+        h->only_h2_until = engine_now_s(h->pool->e) + ALPN_SECONDS;
     h->users++;
+    if (r->warm)
+        x = rider_of(r);
     request_free(r);
     if (x)
         exchange_upstream_failed(x, why, detail);
-    else
+    else if (probed)
         probed(arg, why, false, detail);
     if (h->h2_dials == 0)
         wake_waiting(h);
@@ -446,8 +496,10 @@ static void request_done(struct upstream_request *r, struct conn *c, bool h2)
         else
             exchange_upstream_failed(x, REASON_UPSTREAM_UNREACHABLE, "out of memory");
     } else {
+        p->back->reused = true; /* its first request may come when the upstream has closed it */
         park(p);
-        probed(arg, REASON_NONE, h2, NULL);
+        if (probed)
+            probed(arg, REASON_NONE, h2, NULL);
     }
     wake_waiting(h);
 }
@@ -475,6 +527,10 @@ static void on_handshake(struct conn *c, void *arg, int err)
         if (!why[0])
             (void)snprintf(why, sizeof why, "the TLS handshake failed: %s", strerror(err ? -err : EPROTO));
         request_fail(r, REASON_UPSTREAM_TLS, why);
+        return;
+    }
+    if (r->beside && !tls_chose_h1(conn_ssl(c))) {
+        request_fail(r, REASON_UPSTREAM_TLS, "HTTP/1.1 is not spoken");
         return;
     }
     engine_timer_clear(&r->timer);
@@ -564,6 +620,37 @@ static unsigned learn(struct upstream_host *h, unsigned flags)
     return now < h->h1_until || (websocket && now < h->no_websocket_until) ? flags & ~UPSTREAM_H2_OK : flags;
 }
 
+/* Dials for a request that is likely to come. */
+static void warm(struct upstream_pool *p, const struct upstream_key *k, bool offer_h2, bool beside)
+{
+    struct upstream_request *r = request_new(p, k);
+    if (!r)
+        return;
+    r->warm = r->host->warming = true;
+    r->offer_h2 = offer_h2;
+    r->beside = beside;
+    request_link(&p->probes, r);
+    request_dial(r);
+}
+
+void upstream_warm(struct upstream_pool *p, const struct upstream_key *k)
+{
+    struct upstream_host *h = host_get(p, k);
+    if (!h || h->idle || h->sessions || h->h2_dials || h->warming)
+        return;
+    warm(p, k, HTTP_HAVE_H2 && k->tls && engine_now_s(p->e) >= h->h1_until, false);
+}
+
+/* A client of HTTP/1 that goes on asking a session's upstream: the next of its requests gets a connection. */
+static void warm_h1(struct upstream_host *h, const struct upstream_key *k)
+{
+    uint64_t now = engine_now_s(h->pool->e);
+    if (h->h1_asked < H1_BESIDE_H2_AFTER || h->idle || h->warming || h->n_h1 >= H1_BESIDE_H2_MAX ||
+        h->pool->n_idle >= IDLE_MAX / 2 || now < h->only_h2_until)
+        return;
+    warm(h->pool, k, false, true);
+}
+
 struct upstream_request *upstream_open(
     struct upstream_pool *p, const struct upstream_key *k, struct exchange *x, unsigned flags)
 {
@@ -572,6 +659,8 @@ struct upstream_request *upstream_open(
         flags = learn(h, flags);
     struct http_stream *s = h ? take(h, x, flags) : NULL;
     if (s) {
+        if (flags & UPSTREAM_LIKE_H1)
+            warm_h1(h, k);
         exchange_upstream_ready(x, s);
         return NULL;
     }
@@ -583,7 +672,8 @@ struct upstream_request *upstream_open(
     r->x = x;
     r->flags = flags;
     r->offer_h2 = HTTP_HAVE_H2 && k->tls && (flags & UPSTREAM_H2_OK);
-    if (r->offer_h2 && h->h2_dials && remembered(h) == SPEAKS_H2) {
+    r->rides = h->warming && !h->waiting && !(flags & (UPSTREAM_FRESH | UPSTREAM_WEBSOCKET));
+    if (r->rides || (r->offer_h2 && h->h2_dials && remembered(h) == SPEAKS_H2)) {
         request_link(&h->waiting, r);
         return r;
     }

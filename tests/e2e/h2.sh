@@ -26,6 +26,7 @@ nghttp https://strange.test/ >h2h1.body 2>h2h1.err
 nghttp -d $T/up https://strange.test/ >h2h1post.body 2>&1
 h2load -n 2000 -c 10 -m 20 https://h2.test/ >h2load.out 2>&1
 h2load -n 500 -c 5 -m 20 https://strange.test/ >h2load1.out 2>&1
+h2load --h1 -n 400 -c 4 'https://h2.test/?as=h1' >h2load_h1.out 2>&1
 node $T/client.mjs >node.out 2>&1
 python3 $HERE/h2_raw.py h2.test /big >raw.out 2>&1
 python3 $HERE/h2_raw.py strange.test / \
@@ -59,6 +60,10 @@ check "an upgrade to HTTP/2 is not passed on" code upgrade "200 1.1"
 check "several requests of nghttp at once" test "$(cat "$o/nghttp.status")" = 0
 check "2000 requests of h2load, 20 at once each" grep -q '2000 succeeded, 0 failed, 0 errored' "$o/h2load.out"
 check "500 requests of h2load to HTTP/1" grep -q '500 succeeded, 0 failed, 0 errored' "$o/h2load1.out"
+check "400 requests of h2load by HTTP/1" grep -q '400 succeeded, 0 failed, 0 errored' "$o/h2load_h1.out"
+of_h1() { [ "$(grep -c "?as=h1 200 .* proto=HTTP/$1" "$T/access.log")" -ge "$2" ] || { echo "HTTP/$1: $(grep -c "?as=h1 .*HTTP/$1" "$T/access.log")"; return 1; }; }
+check "who asks on by HTTP/1 begins in a session that is there" of_h1 2.0 10
+check "... and gets HTTP/1 connections" of_h1 1.1 100
 check "node: 100 streams at once" grep -qx '200 16777216, 200 22' "$o/node.out"
 
 is() { [ "$(sed -n "s/^$2: //p" "$o/$1.out")" = "$3" ] || { echo "$2: $(sed -n "s/^$2: //p" "$o/$1.out"), not $3"; return 1; }; }

@@ -133,7 +133,7 @@ world_nginx() {
 user root; worker_processes 1; daemon off; pid $T/nginx.pid; error_log $T/nginx.err warn;
 events { worker_connections 1024; }
 http {
-  log_format seen '\$host \$request_method \$request_uri \$status auth="\$http_authorization" xff="\$http_x_forwarded_for" via="\$http_via" at=\$server_addr';
+  log_format seen '\$host \$request_method \$request_uri \$status auth="\$http_authorization" xff="\$http_x_forwarded_for" via="\$http_via" proto=\$server_protocol at=\$server_addr';
   access_log $T/access.log seen;
   client_max_body_size 0; client_body_temp_path $T/tmp/b; proxy_temp_path $T/tmp/p; fastcgi_temp_path $T/tmp/f;
   uwsgi_temp_path $T/tmp/u; scgi_temp_path $T/tmp/s; default_type text/plain;

@@ -271,3 +271,70 @@ Test(upstream, an_agent_that_leaves_while_we_dial)
     pump();
     EXPECT_HAS(audit_lines(), "the agent closed");
 }
+
+static void warm(const char *host)
+{
+    const struct upstream_key k = {.host = host, .port = 80};
+    upstream_warm(w.e.pool, &k);
+}
+
+Test(upstream, a_connection_dialled_ahead_serves_the_request)
+{
+    listener = listen_at(PUBLIC);
+    resolves_to(PUBLIC, NULL);
+    warm("a.example");
+    warm("a.example");
+    cr_assert(accepted(), "one is dialled");
+    cr_assert_not(accepted(), "and no other beside it");
+    ask_for("a.example");
+    cr_assert_not(accepted(), "nor for the request");
+    respond();
+    warm("a.example");
+    cr_assert_not(accepted(), "nor where one is idle");
+}
+
+Test(upstream, a_request_waits_for_what_is_dialled_ahead)
+{
+    listener = listen_at(PUBLIC);
+    resolves_to(PUBLIC, NULL);
+    warm("a.example"); /* under way: nobody has looked since */
+    ask_for("a.example");
+    cr_assert(accepted());
+    cr_assert_not(accepted());
+    respond();
+    cr_assert_eq(asked, 1);
+}
+
+Test(upstream, what_is_dialled_ahead_fails_for_the_request_too)
+{
+    resolves_to(OTHER, NULL);
+    cr_assert_eq(
+        system("nft add table inet t && nft add chain inet t o '{type filter hook output priority 0;}' && "
+               "nft add rule inet t o ip daddr " OTHER " drop"),
+        0);
+    warm("a.example");
+    ask_for("a.example");
+    pump();
+    cr_assert_eq(asked, 1, "it waits");
+    cr_assert_eq(system("nft flush chain inet t o"), 0); /* now the SYN that is sent again meets a RST */
+    for (int i = 0; i < 300 && !strstr(audit_lines(), "upstream_unreachable"); i++) {
+        (void)usleep(10000);
+        pump();
+    }
+    EXPECT_HAS(take(w.agent), "Connection refused");
+    cr_assert_eq(asked, 1, "it is not dialled again");
+}
+
+Test(upstream, one_dialled_ahead_may_be_stale)
+{
+    listener = listen_at(PUBLIC);
+    resolves_to(PUBLIC, NULL);
+    warm("a.example");
+    cr_assert(accepted());
+    ask_for("a.example");
+    EXPECT_HAS(take(peer), "GET / ");
+    close(peer); /* it had timed out there when the request came */
+    peer = -1;
+    cr_assert(accepted(), "the request is sent again");
+    respond();
+}
