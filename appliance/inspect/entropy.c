@@ -26,42 +26,70 @@ bool is_word(uint8_t c)
 }
 
 /* A class is written as its members: 'A' all capitals, 'a' all small letters, '9' digits, 'f' small hex, 'F'
- * large hex, '2' the digits of base32; the rest as it stands. */
-bool in_class(const char *chars, uint8_t c)
+ * large hex, '2' the digits of base32; the rest as it stands, of the marks here. */
+static const char marks[] = "_-./+=%$~";
+#define CAPITAL 0x1u
+#define SMALL 0x2u
+#define DIGIT 0x4u
+#define SMALL_HEX 0x8u /* but the digits */
+#define LARGE_HEX 0x10u
+#define DIGIT32 0x20u
+#define MARK0 0x40u
+#define SPACE 0x8000u
+#define TIMES5(x) x, x, x, x, x
+const uint16_t octet_class[256] = {
+    [' '] = SPACE,
+    ['_'] = MARK0,
+    ['-'] = MARK0 << 1,
+    ['.'] = MARK0 << 2,
+    ['/'] = MARK0 << 3,
+    ['+'] = MARK0 << 4,
+    ['='] = MARK0 << 5,
+    ['%'] = MARK0 << 6,
+    ['$'] = MARK0 << 7,
+    ['~'] = MARK0 << 8,
+    ['0'] = DIGIT,
+    DIGIT,
+    TIMES5(DIGIT | DIGIT32),
+    DIGIT | DIGIT32,
+    DIGIT,
+    DIGIT,
+    ['A'] = CAPITAL | LARGE_HEX,
+    TIMES5(CAPITAL | LARGE_HEX),
+    TIMES5(CAPITAL),
+    TIMES5(CAPITAL),
+    TIMES5(CAPITAL),
+    TIMES5(CAPITAL),
+    ['a'] = SMALL | SMALL_HEX,
+    TIMES5(SMALL | SMALL_HEX),
+    TIMES5(SMALL),
+    TIMES5(SMALL),
+    TIMES5(SMALL),
+    TIMES5(SMALL),
+};
+
+uint32_t class_of(const char *chars)
 {
+    uint32_t class = 0;
     for (; *chars; chars++) {
+        const char *mark = strchr(marks, *chars);
         switch (*chars) {
-        case 'A':
-            if (is_upper(c))
-                return true;
-            break;
-        case 'a':
-            if (is_lower(c))
-                return true;
-            break;
-        case '9':
-            if (is_digit(c))
-                return true;
-            break;
-        case 'f':
-            if (is_digit(c) || (c >= 'a' && c <= 'f'))
-                return true;
-            break;
-        case 'F':
-            if (is_digit(c) || (c >= 'A' && c <= 'F'))
-                return true;
-            break;
-        case '2':
-            if (c >= '2' && c <= '7')
-                return true;
-            break;
-        default:
-            if ((uint8_t)*chars == c)
-                return true;
-            break;
+        case 'A': class |= CAPITAL; break;
+        case 'a': class |= SMALL; break;
+        case '9': class |= DIGIT; break;
+        case 'f': class |= DIGIT | SMALL_HEX; break;
+        case 'F': class |= DIGIT | LARGE_HEX; break;
+        case '2': class |= DIGIT32; break;
+        case ' ': class |= SPACE; break;
+        default: class |= mark ? MARK0 << (mark - marks) : 0; break;
         }
     }
-    return false;
+    return class;
+}
+
+bool in_class(const char *chars, uint8_t c)
+{
+    return octet_class[c] & class_of(chars);
 }
 
 int b64_value(uint8_t c)
@@ -133,7 +161,7 @@ bool looks_random(const uint8_t *p, size_t n)
     size_t upper = 0, lower = 0, digit = 0;
     if (n < 16)
         return false;
-    n = MIN(n, (size_t)256);
+    n = MIN(n, (size_t)128);
     for (size_t i = 0; i < n; i++) {
         upper += is_upper(p[i]);
         lower += is_lower(p[i]);

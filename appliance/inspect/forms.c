@@ -4,6 +4,8 @@
 
 #include "appliance/inspect/inspect_internal.h"
 
+#define OCTETS_MIN 12u
+
 /* Digits of `bits` bits each, of a bit string that begins `skip` bits into a group. */
 static size_t digits(
     const uint8_t *in, size_t n, size_t skip, unsigned bits, const char *alphabet, uint8_t *out)
@@ -25,9 +27,39 @@ size_t form_base64(const uint8_t *in, size_t n, unsigned shift, bool url, uint8_
     return digits(in, n, 8 * (size_t)shift, 6, url ? safe : std, out);
 }
 
-size_t form_base32(const uint8_t *in, size_t n, unsigned shift, uint8_t *out)
+size_t form_base32(const uint8_t *in, size_t n, unsigned shift, bool hex, uint8_t *out)
 {
-    return digits(in, n, 8 * (size_t)shift, 5, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", out);
+    const char *alphabet = hex ? "0123456789ABCDEFGHIJKLMNOPQRSTUV" : "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    return digits(in, n, 8 * (size_t)shift, 5, alphabet, out);
+}
+
+/* Of `bits` bits each. */
+static size_t octets(const uint8_t *in, size_t n, unsigned bits, int (*value)(uint8_t), uint8_t *out)
+{
+    unsigned acc = 0, have = 0;
+    size_t len = 0;
+    while (bits == 6 && n && in[n - 1] == '=')
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        int v = value(in[i]);
+        if (v < 0 && bits == 4 && in[i] == '-')
+            continue;
+        if (v < 0)
+            return 0;
+        acc = (acc << bits | (unsigned)v) & 0xffffu;
+        have += bits;
+        if (have >= 8)
+            out[len++] = (uint8_t)(acc >> (have -= 8));
+    }
+    return have == 4 && bits == 4 ? 0 : len;
+}
+
+size_t form_octets(const uint8_t *in, size_t n, uint8_t *out)
+{
+    size_t len = octets(in, n, 4, hex_value, out);
+    if (!len)
+        len = octets(in, n, 6, b64_value, out);
+    return len >= OCTETS_MIN ? len : 0;
 }
 
 size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out)

@@ -14,6 +14,14 @@
 
 /* ---- the inspector ---- */
 
+/* For what goes out, for what comes back, and squeezed. */
+static bool add_value(struct inspector *i, const char *name, const char *value)
+{
+    const char *d = literals_detector(i->arena, "known_secrets", name);
+    return literals_add_secret(&i->all, name, value) && literals_add_secret(&i->secrets, name, value) &&
+           literals_add_escaped(&i->secrets, name, value) && literals_add_squeezed(&i->squeezed, d, value);
+}
+
 static bool add_secret(struct inspector *i, const char *name, const char *value)
 {
     if (strlen(value) < SECRET_MIN) {
@@ -24,12 +32,10 @@ static bool add_secret(struct inspector *i, const char *name, const char *value)
     }
     /* of "user:password" the password alone is as secret */
     const char *colon = strchr(value, ':');
-    bool ok = literals_add_secret(&i->all, name, value) && literals_add_secret(&i->secrets, name, value);
+    bool ok = add_value(i, name, value);
     if (ok && colon && strlen(colon + 1) >= SECRET_MIN)
-        ok = literals_add_secret(&i->all, name, colon + 1) &&
-             literals_add_secret(&i->secrets, name, colon + 1) &&
-             literals_add_escaped(&i->secrets, name, colon + 1);
-    return ok && literals_add_escaped(&i->secrets, name, value);
+        ok = add_value(i, name, colon + 1);
+    return ok;
 }
 
 static bool add_all(struct inspector *i, const struct secrets *s)
@@ -55,10 +61,10 @@ struct inspector *inspector_new(const struct policy *p, const struct secrets *s,
         return NULL;
     }
     arena_init(a, 0);
-    i->arena = i->all.arena = i->secrets.arena = a;
+    i->arena = i->all.arena = i->secrets.arena = i->squeezed.arena = a;
     i->max_depth = MIN(p->inspect.max_depth, DEPTH_MAX);
     if (!add_all(i, s) || literals_compile(&i->all, err, errlen) != 0 ||
-        literals_compile(&i->secrets, err, errlen) != 0) {
+        literals_compile(&i->secrets, err, errlen) != 0 || literals_compile(&i->squeezed, err, errlen) != 0) {
         inspector_free(i);
         return NULL;
     }
@@ -71,8 +77,11 @@ void inspector_free(struct inspector *i)
         return;
     literals_free(&i->all);
     literals_free(&i->secrets);
+    literals_free(&i->squeezed);
     hs_free_scratch(i->scratch);
     free(i->window);
+    free(i->squeeze_room);
+    free(i->gather);
     arena_free(i->arena);
     free(i->arena);
     free(i);
@@ -81,12 +90,18 @@ void inspector_free(struct inspector *i)
 int inspector_thread_init(struct inspector *i)
 {
     if (!i->window)
-        i->window = malloc(HOLD_MAX + CONTEXT_MAX + PIECE_MAX);
-    if (!i->window)
+        i->window = malloc(HOLD_MAX + CONTEXT_MAX + SQUEEZED_MAX);
+    if (!i->squeeze_room)
+        i->squeeze_room = malloc(SQUEEZED_MAX);
+    if (!i->gather)
+        i->gather = malloc((size_t)2 * (DEPTH_MAX + 1) * GATHER_MAX);
+    if (!i->window || !i->squeeze_room || !i->gather)
         return -ENOMEM;
     if (i->all.db && hs_alloc_scratch(i->all.db, &i->scratch) != HS_SUCCESS)
         return -ENOMEM;
     if (i->secrets.db && hs_alloc_scratch(i->secrets.db, &i->scratch) != HS_SUCCESS)
+        return -ENOMEM;
+    if (i->squeezed.db && hs_alloc_scratch(i->squeezed.db, &i->scratch) != HS_SUCCESS)
         return -ENOMEM;
     return 0;
 }

@@ -5,7 +5,7 @@
  * forms.c      what a secret looks like in base64, hex and base32
  * patterns.c   the token formats; verify*.c what follows a beginning, octet by octet
  * scan.c       one text, window by window: candidates, verdicts, and what has to wait
- * layer.c      one text and what is inside it: escapes, base64, hex, JSON strings, compressed streams
+ * layer.c      one text and what is inside it: escapes, base64, hex, parts, compressed streams
  * inspect.c    the root of it all: octets in, octets that may go on out
  * normal.c, phrases.c, inbound.c   injected instructions
  *
@@ -81,6 +81,9 @@ verify_fn verify_jwt, verify_pem, verify_url, verify_assigned, verify_telegram, 
 
 /* entropy.c */
 bool in_class(const char *chars, uint8_t c);
+/** The same for many octets: is octet_class[c] & class_of(chars)? */
+extern const uint16_t octet_class[256];
+uint32_t class_of(const char *chars);
 /** Drawn by lot, as a key is: not words, not a placeholder, not a counting-up. */
 bool looks_random(const uint8_t *p, size_t n);
 /** Says of itself that it is none: "example", "xxxx", "your-token". */
@@ -101,16 +104,16 @@ struct literal {
     bool fold;
 };
 
+#define LITERAL_PAIRS 128u
+
 struct literals {
     struct literal *v;
     size_t n, room;
     uint32_t *sorted; /* indexes by their text */
     size_t longest; /* anchor */
-    uint32_t folded[8]; /* indexes of those in any case */
-    size_t n_folded;
     hs_database_t *db;
     uint32_t first[257]; /* where those that begin with an octet are in `sorted` */
-    bool starts[256]; /* the octet begins one, in whatever case */
+    uint64_t pairs[LITERAL_PAIRS]; /* how they begin: bits of a hash of the first two octets */
     bool in_secrets[256]; /* the octet is in a secret */
     struct arena *arena;
 };
@@ -123,13 +126,16 @@ bool literals_add_secret(struct literals *l, const char *name, const char *value
 /** How honest servers write it in URLs, JSON and HTML, where that differs: for what comes back, in which
  * escapes are not undone. */
 bool literals_add_escaped(struct literals *l, const char *name, const char *value);
+/** What it looks like in a squeezed text (squeeze.c). */
+bool literals_add_squeezed(struct literals *l, const char *detector, const char *value);
+const char *literals_detector(struct arena *a, const char *family, const char *name);
 bool literals_add_patterns(struct literals *l);
 /** After the last one. 0, or -errno with a message. */
 int literals_compile(struct literals *l, char *err, size_t errlen);
 void literals_free(struct literals *l);
-/** Where the longest end of the text begins that is the beginning of a literal, and not all of it; n:
- * nowhere. */
-size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n);
+/** Where the longest end of the text begins, of at least `min` octets (2 or more), that is the beginning of a
+ * literal in its own case, and not all of it; n: nowhere. */
+size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n, size_t min);
 
 /* forms.c */
 /** What `in`, standing anywhere in a longer base64 text, always looks like there. `shift` 0..2: octets of its
@@ -140,18 +146,34 @@ size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out);
 size_t form_percent(const uint8_t *in, size_t n, bool upper, uint8_t *out);
 size_t form_json(const uint8_t *in, size_t n, bool slash, uint8_t *out);
 size_t form_html(const uint8_t *in, size_t n, bool named, uint8_t *out);
-/** The same for base32; `shift` 0..4; room for 8 * (n / 5 + 1). */
-size_t form_base32(const uint8_t *in, size_t n, unsigned shift, uint8_t *out);
+/** The same for base32, or base32hex (RFC 4648 7); `shift` 0..4; room for 8 * (n / 5 + 1). */
+size_t form_base32(const uint8_t *in, size_t n, unsigned shift, bool hex, uint8_t *out);
+/** The octets that a secret written in hex (dashes between) or base64 stands for; 0: it is neither, or short.
+ * Room for n. */
+size_t form_octets(const uint8_t *in, size_t n, uint8_t *out);
 
 /* ---- the inspector ---- */
 
 struct inspector {
     struct literals all, secrets; /* secrets: for what comes back */
+    struct literals squeezed; /* secrets without what may stand between their characters */
     unsigned max_depth;
     hs_scratch_t *scratch;
-    uint8_t *window; /* HOLD_MAX + CONTEXT_MAX + PIECE_MAX */
+    uint8_t *window; /* HOLD_MAX + CONTEXT_MAX + SQUEEZED_MAX */
+    uint8_t *squeeze_room; /* SQUEEZED_MAX: one text at a time is squeezed */
+    uint8_t *gather; /* GATHER_MAX, twice for each depth: parts on their way to the layer below */
     struct arena *arena;
 };
+#define GATHER_MAX KIB(8)
+
+/* ---- squeeze.c ---- */
+
+/** Of a piece, with what was carried and the gaps that are marked in it, and room to write sixteen at a time.
+ */
+
+#define SQUEEZED_MAX (2 * PIECE_MAX)
+/** The letters and digits of p[0..n), in small letters; their number. Room for n + 1. */
+size_t squeeze_text(const uint8_t *p, size_t n, uint8_t *out);
 
 /* ---- scan.c ---- */
 
@@ -187,13 +209,14 @@ struct scan {
         bool zstd; /* or else gzip */
     } magic[SCAN_MAGIC_MAX]; /* where compressed streams may begin, as the last call saw */
     unsigned n_magic;
+    const struct literals *lits; /* NULL: the environment's */
     uint8_t *buf; /* context and what is not settled */
     uint32_t n, room, ctx; /* ctx: of n, octets of context */
     uint64_t at; /* offset of the first octet that is not context: not settled, or watched */
     uint8_t small[CONTEXT_MAX + 8];
 };
 
-/** Looks at what is held and `p` (at most PIECE_MAX). Returns the offset up to which all is settled; with
+/** Looks at what is held and `p` (at most SQUEEZED_MAX). Returns the offset up to which all is settled; with
  * env->found set, that is where the match begins. */
 uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin);
 /** The text's end: context, and what is not settled; its length. */

@@ -20,10 +20,11 @@ struct layer {
     struct scan scan;
     struct runs *runs;
     struct unescape *unescape;
-    struct json *json;
+    struct join *join;
+    struct join_judge judge;
+    struct squeeze *squeeze;
     struct injection *injection;
     struct unpack *unpacks[UNPACKS_MAX];
-    bool json_judged;
 };
 
 /* ---- below ---- */
@@ -120,7 +121,8 @@ void layer_free(struct layer *l)
     scan_free(&l->scan);
     runs_free(l->runs);
     unescape_free(l->unescape);
-    json_free(l->json);
+    join_free(l->join);
+    squeeze_free(l->squeeze);
     injection_free(l->injection);
     for (unsigned i = 0; i < UNPACKS_MAX; i++)
         unpack_free(l->unpacks[i]);
@@ -197,7 +199,7 @@ bool layer_is_packed(const struct layer *l)
 bool layer_is_busy(const struct layer *l)
 {
     return scan_waits(&l->scan) || (l->runs && runs_busy(l->runs)) ||
-           (l->unescape && unescape_busy(l->unescape));
+           (l->unescape && unescape_busy(l->unescape)) || (l->squeeze && squeeze_busy(l->squeeze));
 }
 
 /* ---- feeding ---- */
@@ -291,17 +293,17 @@ static uint64_t feed_unescape(struct layer *l, const uint8_t *p, size_t n, bool 
     return unescape_feed(l->unescape, l->end, run.n > text.n ? &run : &text, p, n, fin);
 }
 
-/* Judged by how it begins, whatever its content type says. */
-static uint64_t feed_json(struct layer *l, const uint8_t *p, size_t n, bool fin)
+static uint64_t feed_join(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
-    for (size_t i = 0; !l->json_judged && i < n; i++) {
-        if (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n')
-            continue;
-        l->json_judged = true;
-        if ((p[i] == '{' || p[i] == '[') && !(l->json = json_new(l->env, l->depth)))
+    size_t from = 0;
+    if (!l->judge.done) {
+        enum join_mode mode = join_judge(&l->judge, p, n, &from);
+        if (l->kind & LAYER_UNESCAPED && mode != JOIN_JSON)
+            mode = JOIN_NONE; /* it has been, above */
+        if (mode != JOIN_NONE && !(l->join = join_new(l->env, l->depth, mode)))
             l->env->too_much = true;
     }
-    return l->json ? json_feed(l->json, l->end, p, n, fin) : l->end + n;
+    return l->join ? join_feed(l->join, l->end + from, p + from, n - from, fin) : l->end + n;
 }
 
 static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)
@@ -311,6 +313,18 @@ static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)
         return l->end;
     }
     return runs_feed(l->runs, l->end, p, n, fin);
+}
+
+static uint64_t feed_squeeze(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    bool again = !(l->kind & LAYER_UNESCAPED) || l->unescape;
+    if (!again || !l->env->i->squeezed.db || !(l->env->detectors & DETECT_KNOWN_SECRETS))
+        return l->end + n;
+    if (!l->squeeze && !(l->squeeze = squeeze_new(l->env))) {
+        l->env->too_much = true;
+        return l->end;
+    }
+    return squeeze_feed(l->squeeze, l->end, p, n, fin);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -338,10 +352,12 @@ uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
         settled = feed_unescape(l, p, n, fin);
     if (!(l->kind & LAYER_WRAPPER))
         settled = least(settled, scan_feed(&l->scan, env, p, n, fin));
+    if (l->kind & LAYER_SQUEEZED)
+        settled = least(settled, feed_squeeze(l, p, n, fin));
     if (l->kind & LAYER_RUNS)
         settled = least(settled, feed_runs(l, p, n, fin));
-    if (l->kind & LAYER_JSON)
-        settled = least(settled, feed_json(l, p, n, fin));
+    if (l->kind & LAYER_JOINED)
+        settled = least(settled, feed_join(l, p, n, fin));
     if (l->kind & LAYER_PHRASES)
         settled = least(settled, feed_injection(l, p, n, fin));
     settled = least(settled, feed_unpacks(l, p, n, fin));

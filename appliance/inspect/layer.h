@@ -13,11 +13,13 @@ struct layer;
 #define LAYER_ESCAPES 0x1u /* percent, backslash, entities */
 #define LAYER_RUNS 0x2u /* base64 and hex */
 #define LAYER_COMPRESSED 0x4u /* gzip, zlib, zstd by how they begin */
-#define LAYER_JSON 0x8u /* string values, put together */
+#define LAYER_JOINED 0x8u /* strings of JSON, fields of forms, and other parts, put together */
 #define LAYER_WRAPPER 0x10u /* no matcher: the octets themselves say nothing */
 #define LAYER_PHRASES 0x20u /* orders to a model */
 #define LAYER_HTML 0x40u /* the same, where tags are no words */
-#define LAYER_TEXT (LAYER_ESCAPES | LAYER_RUNS | LAYER_COMPRESSED | LAYER_JSON)
+#define LAYER_SQUEEZED 0x80u /* known secrets with anything between their characters */
+#define LAYER_UNESCAPED 0x100u /* it has been squeezed, but for escapes within escapes */
+#define LAYER_TEXT (LAYER_ESCAPES | LAYER_RUNS | LAYER_COMPRESSED | LAYER_JOINED | LAYER_SQUEEZED)
 
 /** NULL: no memory. Past the inspector's depth a layer is plain. */
 struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind);
@@ -68,6 +70,13 @@ size_t runs_pending(const struct runs *r, const uint8_t **p);
 bool runs_busy(const struct runs *r);
 void runs_free(struct runs *r);
 
+struct squeeze;
+struct squeeze *squeeze_new(struct scan_env *env);
+uint64_t squeeze_feed(struct squeeze *s, uint64_t at, const uint8_t *p, size_t n, bool fin);
+/** Is something under way at its end? */
+bool squeeze_busy(const struct squeeze *s);
+void squeeze_free(struct squeeze *s);
+
 struct unescape;
 struct unescape *unescape_new(struct scan_env *env, unsigned depth);
 /** Is there an escape in it that could be part of something looked for? */
@@ -103,9 +112,18 @@ struct injection *injection_new(struct scan_env *env, bool html);
 uint64_t injection_feed(struct injection *j, uint64_t at, const uint8_t *p, size_t n, bool fin);
 void injection_free(struct injection *j);
 
-struct json;
-struct json *json_new(struct scan_env *env, unsigned depth);
-uint64_t json_feed(struct json *j, uint64_t at, const uint8_t *p, size_t n, bool fin);
-void json_free(struct json *j);
+/** Text that is made of parts. */
+enum join_mode { JOIN_NONE, JOIN_JSON, JOIN_FORM, JOIN_MULTIPART, JOIN_MARKUP };
+/** By how it begins, whatever its content type says. */
+struct join_judge {
+    uint16_t n;
+    bool dash, done;
+};
+/** Octets of the text's beginning; `*used`: those before the one that told. */
+enum join_mode join_judge(struct join_judge *g, const uint8_t *p, size_t n, size_t *used);
+struct join;
+struct join *join_new(struct scan_env *env, unsigned depth, enum join_mode mode);
+uint64_t join_feed(struct join *j, uint64_t at, const uint8_t *p, size_t n, bool fin);
+void join_free(struct join *j);
 
 #endif

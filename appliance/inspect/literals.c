@@ -1,7 +1,6 @@
 /* One database of literals for the matcher, and the same list sorted, for what may become one. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "appliance/inspect/inspect_internal.h"
 #include "lib/arena.h"
@@ -40,12 +39,10 @@ bool literals_add(
         .pattern = p,
         .detector = detector,
         .fold = p && (p->flags & PATTERN_FOLD)};
-    if (l->v[l->n - 1].fold && l->n_folded < ARRAY_LEN(l->folded))
-        l->folded[l->n_folded++] = (uint32_t)l->n - 1;
     return true;
 }
 
-static const char *detector_name(struct arena *a, const char *family, const char *name)
+const char *literals_detector(struct arena *a, const char *family, const char *name)
 {
     char text[160];
     (void)snprintf(text, sizeof text, "%s:%.120s", family, name);
@@ -56,7 +53,7 @@ bool literals_add_patterns(struct literals *l)
 {
     for (size_t i = 0; i < inspect_n_patterns; i++) {
         const struct pattern *p = &inspect_patterns[i];
-        const char *d = detector_name(l->arena, "token_patterns", p->name);
+        const char *d = literals_detector(l->arena, "token_patterns", p->name);
         if (!literals_add(l, (const uint8_t *)p->anchor, strlen(p->anchor), p, d))
             return false;
     }
@@ -79,24 +76,35 @@ static bool add_plus(struct literals *l, const char *value, size_t n, uint8_t *o
     return add_form(l, out, n, detector);
 }
 
-bool literals_add_secret(struct literals *l, const char *name, const char *value)
+/* In base64, base32 and hex; `out` has room for all. */
+static bool add_encoded(struct literals *l, const uint8_t *v, size_t n, uint8_t *out, const char *d)
 {
-    size_t n = strlen(value);
-    const uint8_t *v = (const uint8_t *)value;
-    const char *d = detector_name(l->arena, "known_secrets", name);
-    cleanup_free uint8_t *out = malloc(8 * (n / 4 + 2));
-    for (size_t i = 0; i < n; i++)
-        l->in_secrets[v[i]] = true;
-    bool ok = out && d && add_form(l, v, n, d) && add_plus(l, value, n, out, d);
+    bool ok = true;
     for (unsigned shift = 0; ok && shift < 3; shift++)
         ok = add_form(l, out, form_base64(v, n, shift, false, out), d) &&
              add_form(l, out, form_base64(v, n, shift, true, out), d);
     for (unsigned shift = 0; ok && shift < 5; shift++)
-        ok = add_form(l, out, form_base32(v, n, shift, out), d);
-    ok = ok && add_form(l, out, form_hex(v, n, false, out), d) &&
-         add_form(l, out, form_hex(v, n, true, out), d);
+        ok = add_form(l, out, form_base32(v, n, shift, false, out), d);
+    return ok && add_form(l, out, form_hex(v, n, false, out), d) &&
+           add_form(l, out, form_hex(v, n, true, out), d);
+}
+
+bool literals_add_secret(struct literals *l, const char *name, const char *value)
+{
+    size_t n = strlen(value), room = 8 * (n / 4 + 2);
+    const uint8_t *v = (const uint8_t *)value;
+    const char *d = literals_detector(l->arena, "known_secrets", name);
+    cleanup_free uint8_t *out = malloc(room + n);
+    for (size_t i = 0; i < n; i++)
+        l->in_secrets[v[i]] = true;
+    bool ok =
+        out && d && add_form(l, v, n, d) && add_plus(l, value, n, out, d) && add_encoded(l, v, n, out, d);
+    /* what it is the writing of, too */
+    size_t octets = ok ? form_octets(v, n, out + room) : 0;
+    if (octets)
+        ok = add_form(l, out + room, octets, d) && add_encoded(l, out + room, octets, out, d);
     if (out)
-        explicit_bzero(out, 8 * (n / 4 + 2));
+        explicit_bzero(out, room + n);
     return ok;
 }
 
@@ -104,7 +112,7 @@ bool literals_add_escaped(struct literals *l, const char *name, const char *valu
 {
     size_t n = strlen(value), len;
     const uint8_t *v = (const uint8_t *)value;
-    const char *d = detector_name(l->arena, "known_secrets", name);
+    const char *d = literals_detector(l->arena, "known_secrets", name);
     cleanup_free uint8_t *out = malloc(6 * n + 1);
     bool ok = out && d;
     for (unsigned k = 0; ok && k < 6; k++) {
@@ -128,6 +136,12 @@ static int by_text(const void *a, const void *b, void *arg)
     return c ? c : (anchor_len(x) > anchor_len(y)) - (anchor_len(x) < anchor_len(y));
 }
 
+/* Of the first two octets. */
+static unsigned pair_of(const uint8_t *p)
+{
+    return (p[0] * 31u + p[1]) % (64 * LITERAL_PAIRS);
+}
+
 static int sort(struct literals *l)
 {
     l->sorted = malloc(MAX(l->n, (size_t)1) * sizeof *l->sorted);
@@ -137,9 +151,8 @@ static int sort(struct literals *l)
         const struct literal *x = &l->v[i];
         l->sorted[i] = (uint32_t)i;
         l->first[x->text[0] + 1]++;
-        l->starts[x->text[0]] = true;
-        if (x->fold && x->text[0] >= 'a' && x->text[0] <= 'z')
-            l->starts[x->text[0] - 32] = true;
+        if (x->len > 1)
+            l->pairs[pair_of(x->text) / 64] |= 1ull << pair_of(x->text) % 64;
         l->longest = MAX(l->longest, anchor_len(x));
     }
     for (size_t i = 0; i < 256; i++)
@@ -201,22 +214,13 @@ static bool begins_literal(const struct literals *l, const uint8_t *p, size_t n)
     return anchor_len(x) > n && memcmp(x->text, p, n) == 0;
 }
 
-static bool begins_folded(const struct literals *l, const uint8_t *p, size_t n)
-{
-    for (size_t i = 0; i < l->n_folded; i++) {
-        const struct literal *x = &l->v[l->folded[i]];
-        if (x->text[0] == (p[0] | 0x20) && anchor_len(x) > n &&
-            strncasecmp((const char *)x->text, (const char *)p, n) == 0)
-            return true;
-    }
-    return false;
-}
-
-size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n)
+size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n, size_t min)
 {
     size_t from = n >= l->longest ? n - l->longest + 1 : 0;
-    for (size_t i = from; i < n; i++)
-        if (l->starts[p[i]] && (begins_literal(l, p + i, n - i) || begins_folded(l, p + i, n - i)))
+    for (size_t i = from; i + min <= n; i++) {
+        unsigned pair = pair_of(p + i);
+        if (l->pairs[pair / 64] >> pair % 64 & 1 && begins_literal(l, p + i, n - i))
             return i;
+    }
     return n;
 }

@@ -8,9 +8,11 @@
  * again: past this many octets a piece, it cannot be followed. */
 #define VERIFY_WORK_MAX (64 * PIECE_MAX)
 #define VERIFY_COST 64u
+#define HOLD_DIGITS_MIN 12u /* of a squeezed text that ends in digits */
 
 struct look {
     struct scan_env *env;
+    const struct literals *lits;
     const uint8_t *p;
     size_t n, ctx, old; /* old: octets of p that came before */
     uint64_t base; /* offset of p[0] in the text */
@@ -82,7 +84,7 @@ static bool says_nothing(const struct candidate *c, const struct literal *l)
 static int on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
 {
     struct look *k = arg;
-    const struct literal *l = &k->env->lits->v[id];
+    const struct literal *l = &k->lits->v[id];
     size_t start = (size_t)to - MIN(l->len, ANCHOR_MAX);
     (void)from, (void)flags;
     if (k->env->redact && !l->pattern)
@@ -121,12 +123,17 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
  * message are nearly always the first of some secret's forms, and whoever reads it may be waiting. */
 static void hold_partial(struct look *k)
 {
-    const struct literals *l = &k->env->i->secrets;
+    const struct literals *l = k->lits == &k->env->i->squeezed ? k->lits : &k->env->i->secrets;
     if (!k->env->redact && !(k->env->detectors & DETECT_KNOWN_SECRETS))
         return;
     size_t tail = MIN(k->n, l->longest);
-    size_t partial = k->n - tail + literals_partial(l, k->p + k->n - tail, tail);
-    if (k->n - partial >= INSPECT_HOLD_MIN)
+    size_t partial = k->n - tail + literals_partial(l, k->p + k->n - tail, tail, INSPECT_HOLD_MIN);
+    size_t min = INSPECT_HOLD_MIN, digits = partial;
+    while (k->lits == &k->env->i->squeezed && digits < k->n && k->p[digits] <= '9')
+        digits++;
+    if (digits == k->n) /* a few digits are anybody's */
+        min = HOLD_DIGITS_MIN;
+    if (k->n - partial >= min)
         k->open = MIN(k->open, MAX(partial, k->ctx));
 }
 
@@ -134,10 +141,10 @@ static void look(struct look *k)
 {
     struct scan_env *env = k->env;
     k->open = k->watch = k->match = k->n;
-    if (!env->lits->db || k->n == 0)
+    if (!k->lits->db || k->n == 0)
         return;
     env->work += k->n;
-    hs_error_t r = hs_scan(env->lits->db, (const char *)k->p, (unsigned)k->n, 0, env->i->scratch, on_hit, k);
+    hs_error_t r = hs_scan(k->lits->db, (const char *)k->p, (unsigned)k->n, 0, env->i->scratch, on_hit, k);
     if (r != HS_SUCCESS && r != HS_SCAN_TERMINATED)
         env->too_much = true; /* what was not looked at does not pass */
     if (!k->fin)
@@ -185,7 +192,7 @@ static const uint8_t *held(const struct scan *s)
 
 uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin)
 {
-    struct look k = {.env = env, .p = p, .n = n, .fin = fin};
+    struct look k = {.env = env, .lits = s->lits ? s->lits : env->lits, .p = p, .n = n, .fin = fin};
     if (s->n) {
         uint8_t *w = env->i->window;
         memcpy(w, held(s), s->n);

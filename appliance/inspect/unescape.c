@@ -16,6 +16,7 @@ struct unescape {
     unsigned depth;
     bool active, partial; /* partial: the last run() ended before an escape that is not whole */
     uint64_t until; /* active: up to there at least */
+    uint64_t end; /* of what has come */
     struct below below;
     uint8_t carry[ESCAPE_MAX]; /* an escape that is not whole */
     size_t n_carry;
@@ -205,10 +206,20 @@ static bool is_escape(uint8_t c)
     return c == '\\' || c == '%' || c == '&';
 }
 
+/* By its second octet, as soon as can be told. */
+static bool may_be_escape(const uint8_t *p, size_t n)
+{
+    if (!is_escape(p[0]))
+        return false;
+    if (n < 2 || p[0] == '\\')
+        return true;
+    return p[0] == '%' ? hex_value(p[1]) >= 0 || p[1] == 'u' : p[1] == '#' || (p[1] >= 'a' && p[1] <= 's');
+}
+
 static size_t next_escape(const uint8_t *p, size_t n)
 {
     size_t i = skip_to(p, n, '\\', '%', '&');
-    while (i < n && !is_escape(p[i]))
+    while (i < n && !may_be_escape(p + i, n - i))
         i++;
     return i;
 }
@@ -243,12 +254,13 @@ static size_t run(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, b
         if (i == n)
             break;
         struct escape e = parse(p + i, n - i, fin || n - i >= ESCAPE_MAX);
-        if (matters(u, &e, p + i, i))
-            u->until = at + i + AROUND;
         if (!e.used) {
+            u->until = MAX(u->until, at + i + ESCAPE_MAX);
             u->partial = true;
             break;
         }
+        if (matters(u, &e, p + i, i))
+            u->until = at + i + AROUND;
         if (e.none)
             put(u, at + i, p + i, 1);
         else
@@ -287,8 +299,8 @@ static size_t find(const struct unescape *u, const uint8_t *p, size_t n, size_t 
 
 static void begin(struct unescape *u, uint64_t at)
 {
-    u->active = below_open(&u->below, u->env, u->depth, LAYER_TEXT);
-    u->until = at + AROUND;
+    u->active = below_open(&u->below, u->env, u->depth, LAYER_TEXT | LAYER_UNESCAPED);
+    u->until = at + ESCAPE_MAX; /* more, where it matters as a whole */
     u->n_carry = u->n_out = 0;
 }
 
@@ -312,11 +324,17 @@ static size_t follow(struct unescape *u, uint64_t at, const uint8_t *p, size_t n
         size_t used = run(u, at + i - len, text, len, fin && i == n);
         u->n_carry = len - used;
         memcpy(u->carry, text + used, u->n_carry);
+        if (used && u->n_carry <= i) { /* another, all of these octets */
+            i -= u->n_carry;
+            u->n_carry = 0;
+        }
     }
     while (i < n && !(u->env->found && u->env->stop)) {
         size_t k = u->until > at + i ? MIN((size_t)(u->until - at - i), n - i) : 0;
         size_t used = run(u, at + i, p + i, k, fin && i + k == n);
         i += used;
+        if (u->until > at + i && used == k)
+            continue;
         if (used == k && i < n) { /* the next octets, if something below waits for them */
             flush(u);
             if (!u->below.l || (u->below.settled >= u->below.end && !layer_is_busy(u->below.l)))
@@ -348,6 +366,7 @@ uint64_t unescape_feed(
     struct unescape *u, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin)
 {
     size_t i = 0;
+    u->end = at + n;
     while (i < n) {
         if (!u->active) {
             size_t e = find(u, p, n, i, fin), b = around(p, e);
@@ -382,7 +401,9 @@ uint64_t unescape_feed(
     return below_settled(&u->below, at + n); /* half an escape is not waited for */
 }
 
+/* Half an escape is none that matters yet: where it was put together from escapes, these are followed for
+ * longer than it takes to end. */
 bool unescape_busy(const struct unescape *u)
 {
-    return u->active;
+    return u->active && u->until > u->end;
 }

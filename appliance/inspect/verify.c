@@ -8,7 +8,8 @@
 static size_t run_length(const struct candidate *c, const struct pattern *t, bool *open)
 {
     size_t at = strlen(t->anchor), n = 0;
-    while (n <= t->max && at + n < c->n && in_class(t->chars, c->p[at + n]))
+    uint32_t class = class_of(t->chars);
+    while (n <= t->max && at + n < c->n && octet_class[c->p[at + n]] & class)
         n++;
     if (c->folded)
         return n;

@@ -21,7 +21,8 @@ static struct inspector *inspector;
 static void inspect_world(void)
 {
     static const char text[] =
-        "DEPLOY_KEY=" SECRET "\nSPACED=" SECRET_SPACED "\nPAIR=alice:Wonder-land-77\nSHORT=abc\n";
+        "DEPLOY_KEY=" SECRET "\nSPACED=" SECRET_SPACED "\nPAIR=alice:Wonder-land-77\nSHORT=abc\n"
+        "HEX=5f3a9c0d7be14286aa10cc5520f7e931\n";
     static const char yaml[] = "version: 1\n";
     char path[] = "/tmp/test_inspect_XXXXXX", err[300];
     struct policy_error perr;

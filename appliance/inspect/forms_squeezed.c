@@ -1,0 +1,129 @@
+/* What a known secret looks like in a text that has nothing left but letters and digits (squeeze.c): the
+ * secret itself, its encodings, and what is easily made of either. */
+#include <string.h>
+
+#include "appliance/inspect/inspect_internal.h"
+
+#define SQUEEZED_MIN 12u
+#define DIGITS_MIN 20u /* of digits alone */
+
+struct making {
+    struct literals *l;
+    const char *detector;
+    uint8_t *a, *b, *c; /* room for FORM_ROOM * n + 16 each */
+    bool ok;
+};
+#define FORM_ROOM 9u
+
+static size_t count_digits(const uint8_t *p, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+        k += p[i] >= '0' && p[i] <= '9';
+    return k;
+}
+
+/* The first n octets of m->a. */
+static void add(struct making *m, size_t n)
+{
+    n = squeeze_text(m->a, n, m->b);
+    if (n >= (count_digits(m->b, n) == n ? DIGITS_MIN : SQUEEZED_MIN))
+        m->ok = m->ok && literals_add(m->l, m->b, n, NULL, m->detector);
+}
+
+static void add_both_ways(struct making *m, size_t n)
+{
+    add(m, n);
+    for (size_t i = 0; i < n / 2; i++) {
+        uint8_t c = m->a[i];
+        m->a[i] = m->a[n - 1 - i];
+        m->a[n - 1 - i] = c;
+    }
+    add(m, n);
+}
+
+/* A number for each octet, with `prefix` before each but the first. */
+static void add_numbers(struct making *m, const uint8_t *v, size_t n, const char *prefix, unsigned base)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned width = base == 2 ? 8 : base == 16 || v[i] < 100 ? 2 : 3, x = v[i];
+        if (i) {
+            memcpy(m->a + len, prefix, strlen(prefix));
+            len += strlen(prefix);
+        }
+        for (unsigned k = width; k--; x /= base)
+            m->a[len + k] = (uint8_t)digits[x % base];
+        len += width;
+    }
+    add(m, len);
+}
+
+static uint8_t rot13(uint8_t c)
+{
+    uint8_t lower = c | 0x20;
+    return lower < 'a' || lower > 'z' ? c : (uint8_t)(lower < 'n' ? c + 13 : c - 13);
+}
+
+/* Letters and digits as they are, of the others the code: quoted-printable, percent, "\x". */
+static size_t form_codes(const uint8_t *v, size_t n, bool equals_only, uint8_t *out)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool coded = equals_only ? v[i] == '=' : squeeze_text(v + i, 1, out + len) == 0;
+        if (coded)
+            len += form_hex(v + i, 1, false, out + len);
+        else
+            out[len++] = v[i];
+    }
+    return len;
+}
+
+static void add_encoded(struct making *m, const uint8_t *v, size_t n)
+{
+    for (unsigned shift = 0; shift < 3; shift++)
+        add_both_ways(m, form_base64(v, n, shift, false, m->a));
+    for (unsigned shift = 0; shift < 5; shift++) {
+        add(m, form_base32(v, n, shift, false, m->a));
+        add(m, form_base32(v, n, shift, true, m->a));
+    }
+}
+
+bool literals_add_squeezed(struct literals *l, const char *detector, const char *value)
+{
+    size_t n = strlen(value), room = FORM_ROOM * n + 16;
+    const uint8_t *v = (const uint8_t *)value;
+    uint8_t *rooms = malloc(3 * room);
+    struct making m = {l, detector, rooms, NULL, NULL, true};
+    if (!rooms || !detector) {
+        free(rooms);
+        return false;
+    }
+    m.b = rooms + room;
+    m.c = rooms + 2 * room;
+    /* Words without their punctuation and case are in many texts. */
+    if (count_digits(v, n) >= 2 || looks_random(v, n)) {
+        memcpy(m.a, v, n);
+        add_both_ways(&m, n);
+        for (size_t i = 0; i < n; i++)
+            m.a[i] = rot13(v[i]);
+        add(&m, n);
+        add(&m, form_codes(v, n, true, m.a));
+    }
+    add(&m, form_codes(v, n, false, m.a));
+    add_encoded(&m, v, n);
+    add_both_ways(&m, form_hex(v, n, false, m.a));
+    add_numbers(&m, v, n, "x", 16);
+    add_numbers(&m, v, n, "0x", 16);
+    add_numbers(&m, v, n, "u00", 16);
+    add_numbers(&m, v, n, "", 10);
+    add_numbers(&m, v, n, "", 2);
+    for (size_t i = 0; i < n; i++)
+        m.c[i] = v[n - 1 - i];
+    for (unsigned shift = 0; shift < 3; shift++)
+        add(&m, form_base64(m.c, n, shift, false, m.a));
+    explicit_bzero(rooms, 3 * room);
+    free(rooms);
+    return m.ok;
+}

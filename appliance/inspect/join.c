@@ -1,0 +1,337 @@
+/* The parts of a text, put together: what is cut into several of them reads as one again. Parts are the
+ * strings of JSON (RFC 8259), values and keys apart; the values of a form (WHATWG URL 5.1); the parts of a
+ * multipart body (RFC 2046 5.1); the text between tags and comments. A part is looked at by itself elsewhere;
+ * of a long one its two ends are enough here. */
+#include <string.h>
+
+#include "appliance/inspect/layer.h"
+#include "appliance/inspect/skip.h"
+
+#define EDGE 512u
+#define APART_MAX KIB(16) /* strings further apart are not put together: nothing is held that long */
+#define KEY_MAX 256u /* of a form's first key */
+#define NESTING_MAX 64u /* deeper, a key may be taken for a value */
+
+enum { VALUES, KEYS };
+
+/* Octets on their way to a layer below, so that it does not get them by the string. Empty between calls. */
+struct gather {
+    uint8_t *out; /* of the inspector, for this depth */
+    size_t n;
+    uint64_t at; /* where out[0] comes from */
+};
+
+struct join {
+    struct scan_env *env;
+    enum join_mode mode;
+    struct gather gather[2];
+    struct below below[2]; /* VALUES, KEYS */
+    uint64_t objects; /* of the nesting: bit set: an object */
+    unsigned depth;
+    bool in_string, escaped, key_next;
+    bool comment; /* in a comment, not a tag */
+    unsigned seen; /* of what ends a part or a comment, octets; in a tag: of it */
+    uint64_t line; /* octets of the header line */
+    unsigned which; /* what the string is */
+    uint64_t n; /* octets of the string so far */
+    uint8_t tail[EDGE]; /* its last ones past EDGE, as a ring */
+    uint64_t tail_at; /* where the ring's oldest octet comes from */
+};
+
+struct join *join_new(struct scan_env *env, unsigned depth, enum join_mode mode)
+{
+    struct join *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->env = env;
+    j->mode = mode;
+    for (unsigned k = 0; k < 2; k++)
+        j->gather[k].out = env->i->gather + (2 * (size_t)depth + k) * GATHER_MAX;
+    unsigned kind = mode == JOIN_JSON ? LAYER_ESCAPES | LAYER_RUNS : LAYER_WRAPPER | LAYER_SQUEEZED;
+    if (!below_open(&j->below[VALUES], env, depth, kind) || !below_open(&j->below[KEYS], env, depth, kind)) {
+        join_free(j);
+        return NULL;
+    }
+    return j;
+}
+
+void join_free(struct join *j)
+{
+    if (!j)
+        return;
+    below_close(&j->below[VALUES]);
+    below_close(&j->below[KEYS]);
+    free(j);
+}
+
+static void flush(struct join *j, unsigned which)
+{
+    struct gather *g = &j->gather[which];
+    if (g->n)
+        below_feed(&j->below[which], g->out, g->n, g->at, false);
+    g->n = 0;
+}
+
+static void put(struct join *j, uint64_t at, const uint8_t *p, size_t n)
+{
+    struct gather *g = &j->gather[j->which];
+    if (g->n + n > GATHER_MAX)
+        flush(j, j->which);
+    if (g->n == 0)
+        g->at = at;
+    memcpy(g->out + g->n, p, n); /* at most EDGE */
+    g->n += n;
+}
+
+/* Octets of the string's inside. */
+static void inside(struct join *j, uint64_t at, const uint8_t *p, size_t n)
+{
+    if (j->n < EDGE) {
+        size_t k = MIN(n, (size_t)(EDGE - j->n));
+        put(j, at, p, k);
+        j->n += k;
+        at += k;
+        p += k;
+        n -= k;
+    }
+    if (n > EDGE) {
+        j->n += n - EDGE;
+        at += n - EDGE;
+        p += n - EDGE;
+        n = EDGE;
+    }
+    for (size_t i = 0; i < n; i++)
+        j->tail[j->n++ % EDGE] = p[i];
+    if (j->n > EDGE)
+        j->tail_at = at + n - MIN(j->n - EDGE, (uint64_t)EDGE);
+}
+
+static void end_string(struct join *j)
+{
+    if (j->n > EDGE) {
+        size_t n = (size_t)MIN(j->n - EDGE, (uint64_t)EDGE), first = (size_t)(j->n - n) % EDGE;
+        static const uint8_t gap[] = "\n\n";
+        if (j->n > (uint64_t)2 * EDGE)
+            put(j, j->tail_at, gap, 2);
+        size_t k = MIN(n, EDGE - first);
+        put(j, j->tail_at, j->tail + first, k);
+        if (n > k)
+            put(j, j->tail_at, j->tail, n - k);
+    }
+    j->in_string = false;
+}
+
+static void open_nest(struct join *j, bool object)
+{
+    j->depth++;
+    if (j->depth < NESTING_MAX)
+        j->objects = (j->objects & ~(1ull << j->depth)) | (uint64_t)object << j->depth;
+    j->key_next = object;
+}
+
+static void begin_string(struct join *j)
+{
+    j->in_string = true;
+    j->escaped = false;
+    j->n = 0;
+    j->seen = 0;
+}
+
+static void outside_json(struct join *j, uint8_t c)
+{
+    switch (c) {
+    case '"':
+        begin_string(j);
+        j->which = j->key_next ? KEYS : VALUES;
+        break;
+    case '{': open_nest(j, true); break;
+    case '[': open_nest(j, false); break;
+    case '}':
+    case ']':
+        j->depth -= j->depth > 0;
+        j->key_next = false;
+        break;
+    case ':': j->key_next = false; break;
+    case ',': j->key_next = j->depth < NESTING_MAX && (j->objects >> j->depth & 1); break;
+    default: break;
+    }
+}
+
+/* Header lines, up to an empty one. */
+static void outside_multipart(struct join *j, uint8_t c)
+{
+    if (c == '\n' && j->line == 0)
+        begin_string(j);
+    if (c == '\n')
+        j->line = 0;
+    else
+        j->line += c != '\r';
+}
+
+/* In a tag or a comment. */
+static void outside_markup(struct join *j, uint64_t at, const uint8_t *c)
+{
+    static const char opening[] = "!--";
+    if (!j->comment && j->line == j->seen && j->seen < 3 && *c == (uint8_t)opening[j->seen]) {
+        j->line++;
+        if (++j->seen == 3) {
+            j->comment = true;
+            j->seen = 0;
+        }
+        return;
+    }
+    bool first = j->line++ == 0;
+    if (first && (*c < 0x21 || *c == '<' || (*c >= '0' && *c <= '9'))) { /* it was no tag */
+        begin_string(j);
+        if (*c != '<')
+            inside(j, at, c, 1);
+    } else if (*c == '>' && (!j->comment || j->seen >= 2)) {
+        j->comment = false;
+        begin_string(j);
+    } else if (j->comment) {
+        j->seen = *c == '-' ? j->seen + 1 : 0;
+    }
+}
+
+static void outside(struct join *j, uint64_t at, const uint8_t *p)
+{
+    switch (j->mode) {
+    case JOIN_JSON: outside_json(j, *p); break;
+    case JOIN_FORM:
+        if (*p == '=')
+            begin_string(j);
+        break;
+    case JOIN_MULTIPART: outside_multipart(j, *p); break;
+    case JOIN_MARKUP: outside_markup(j, at, p); break;
+    case JOIN_NONE: break;
+    }
+}
+
+/* Up to the octet that ends it. */
+static size_t up_to(const uint8_t *p, size_t n, int end)
+{
+    const uint8_t *at = memchr(p, end, n);
+    return at ? (size_t)(at - p) : n;
+}
+
+/* Up to the second '-' of a line that begins with them. */
+static size_t part_length(struct join *j, const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n) {
+        if (j->seen == 0) {
+            i += up_to(p + i, n - i, '\n');
+            j->seen = i < n;
+            i += i < n;
+        } else if (p[i] != '-') {
+            j->seen = p[i++] == '\n';
+        } else if (++j->seen == 3) {
+            break;
+        } else {
+            i++;
+        }
+    }
+    return i;
+}
+
+/* How much of it is inside the string; p[that] ends it. */
+static size_t string_length(struct join *j, const uint8_t *p, size_t n)
+{
+    if (j->mode == JOIN_FORM)
+        return up_to(p, n, '&');
+    if (j->mode == JOIN_MARKUP)
+        return up_to(p, n, '<');
+    if (j->mode == JOIN_MULTIPART)
+        return part_length(j, p, n);
+
+    size_t i = 0;
+    while (i < n) {
+        if (j->escaped) {
+            j->escaped = false;
+            i++;
+            continue;
+        }
+        i += skip_to(p + i, n - i, '\\', '"', '"');
+        while (i < n && p[i] != '\\' && p[i] != '"')
+            i++;
+        if (i == n || p[i] == '"')
+            break;
+        j->escaped = true;
+        i++;
+    }
+    return i;
+}
+
+/* What ends in the middle of something may go on in the next string, but not for ever. */
+static uint64_t settled(struct below *b, uint64_t end)
+{
+    static const uint8_t gap[] = "\n\n";
+    uint64_t upto = below_settled(b, end);
+    if (end - upto <= APART_MAX)
+        return upto;
+    below_feed(b, gap, 2, end, false);
+    return below_settled(b, end);
+}
+
+/* Octets outside that say nothing. */
+static size_t passed_over(struct join *j, const uint8_t *p, size_t n)
+{
+    if (j->mode == JOIN_FORM)
+        return up_to(p, n, '=');
+    if (j->mode != JOIN_MARKUP || j->comment || j->line < 4)
+        return 0;
+    return up_to(p, n, '>');
+}
+
+uint64_t join_feed(struct join *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
+{
+    for (size_t i = 0; i < n && !(j->env->found && j->env->stop); i++) {
+        if (!j->in_string)
+            i += passed_over(j, p + i, n - i);
+        if (i == n)
+            break;
+        if (j->in_string) {
+            size_t k = string_length(j, p + i, n - i);
+            inside(j, at + i, p + i, k);
+            i += k;
+            if (i < n) {
+                end_string(j);
+                j->line = j->seen = 0;
+            }
+        } else {
+            outside(j, at + i, p + i);
+        }
+    }
+    flush(j, VALUES);
+    flush(j, KEYS);
+    for (unsigned k = 0; k < 2 && fin; k++)
+        below_feed(&j->below[k], NULL, 0, at + n, true);
+    uint64_t values = settled(&j->below[VALUES], at + n), keys = settled(&j->below[KEYS], at + n);
+    /* The end of a long string has not been handed down yet. What of it may be a secret's beginning is held
+     * by who looks at the text as it is. */
+    return MIN(values, keys);
+}
+
+enum join_mode join_judge(struct join_judge *g, const uint8_t *p, size_t n, size_t *used)
+{
+    for (size_t i = 0; i < n && !g->done; i++) {
+        uint8_t c = p[i];
+        *used = i;
+        g->done = true;
+        if (g->n == 0 &&
+            (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0xef || c == 0xbb || c == 0xbf))
+            g->done = false;
+        else if (g->n == 0 && (c == '{' || c == '['))
+            return JOIN_JSON;
+        else if (g->n == 0 && c == '<')
+            return JOIN_MARKUP;
+        else if (g->dash && c == '-')
+            return JOIN_MULTIPART;
+        else if (g->n && c == '=')
+            return JOIN_FORM;
+        else if (g->n++ < KEY_MAX && (is_word(c) || (c && strchr(".%+[]~*", c))))
+            g->done = false;
+        g->dash = g->n == 1 && c == '-';
+    }
+    return JOIN_NONE;
+}
