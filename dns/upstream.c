@@ -11,12 +11,14 @@
 #define TRY_FIRST_MS 400
 #define TRY_MAX_MS 1500
 #define TRIES_MAX 6
-/* A server is down once this many tries in a row, over this time, met silence. One question a second is then
- * its probe, and what comes just after that question goes with it. */
+/* A server is down once this many tries in a row, over this time, met silence. While others answer, it is
+ * asked the last question again on a timer; while none does, one question a second is the probe, and what
+ * comes just after that question goes with it. */
 #define SILENT_MAX 3
 #define SILENT_MS 2500
 #define PROBE_MS 1000
 #define PROBE_WINDOW_MS 300
+#define PROBE_WAIT_MAX_MS UINT64_C(16000)
 #define PLAIN_MS UINT64_C(600000) /* until EDNS is tried again with a server that refused it */
 
 void carrier_add(struct upstream_query **list, struct upstream_query *q)
@@ -95,6 +97,8 @@ static void server_silent(struct upstream_server *s, const struct upstream_query
     log_warn("DNS upstream %s does not answer", s->text);
     s->down = true;
     s->probe_at = now;
+    s->probe_wait = PROBE_MS;
+    s->own_probe_at = now + PROBE_MS;
 }
 
 static bool may_try(const struct upstream_server *s, uint64_t now)
@@ -127,6 +131,8 @@ static struct upstream_server *pick_server(struct upstreams *u, const struct ups
     struct upstream_server *best = NULL;
     unsigned best_score = 0;
 
+    if (q->only != NULL)
+        return q->failed_at == 0 && q->tries == 0 ? q->only : NULL;
     for (unsigned i = 0; i < u->n_servers; i++) {
         struct upstream_server *s = &u->servers[i];
         if ((q->failed_at & 1u << i) || !may_try(s, uv_now(u->loop)))
@@ -174,7 +180,7 @@ static void try_next(struct upstreams *u, struct upstream_query *q)
     struct upstream_server *s;
 
     while (q->tries < TRIES_MAX && now < end && (s = pick_server(u, q)) != NULL) {
-        if (s->down && now >= s->probe_at) {
+        if (s->down && q->only == NULL && now >= s->probe_at) {
             s->probed = now;
             s->probe_at = now + PROBE_MS;
         }
@@ -268,11 +274,33 @@ bool upstream_message(struct upstream_query *q, const uint8_t *msg, size_t len)
     return true;
 }
 
+static void enqueue(struct upstreams *u, struct upstream_query *q);
+
+static void on_probed(struct upstream_query *q, const struct upstream_answer *a)
+{
+    (void)a; /* an answer of whatever kind has been taken for a sign of life */
+    q->only->probing = false;
+}
+
+static void probe(struct upstream_server *s, uint64_t now)
+{
+    struct upstreams *u = s->owner;
+
+    if (!s->down || s->probing || now < s->own_probe_at || u->last.len == 0)
+        return;
+    s->own_probe_at = now + s->probe_wait;
+    s->probe_wait = MIN(s->probe_wait * 2, PROBE_WAIT_MAX_MS);
+    s->probing = true;
+    s->probe = (struct upstream_query){
+        .name = u->last, .qtype = u->last_qtype, .total_ms = PROBE_MS, .done = on_probed, .only = s};
+    enqueue(u, &s->probe);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct upstreams *u = timer->data;
     uint64_t now = uv_now(u->loop);
-    bool open = false;
+    bool open = false, down = false;
 
     /* `done` may ask anew; such questions go to the front and are not met in this round. */
     for (struct upstream_query *q = u->waiting, *next; q != NULL; q = next) {
@@ -290,12 +318,18 @@ static void on_tick(uv_timer_t *timer)
         udp_close_idle(&u->servers[i], now);
         stream_close_idle(&u->servers[i], now);
         open |= u->servers[i].n_sockets > 0 || u->servers[i].stream != NULL;
+        down |= u->servers[i].down;
+        probe(&u->servers[i], now);
     }
-    if (u->waiting == NULL && !open)
+    if (u->waiting != NULL || open)
+        return;
+    if (down)
+        uv_timer_set_repeat(&u->timer, PROBE_MS);
+    else
         (void)uv_timer_stop(&u->timer);
 }
 
-void upstream_ask(struct upstreams *u, struct upstream_query *q)
+static void enqueue(struct upstreams *u, struct upstream_query *q)
 {
     q->began = uv_now(u->loop);
     q->tries = q->foreign = q->failed_at = 0;
@@ -311,9 +345,17 @@ void upstream_ask(struct upstreams *u, struct upstream_query *q)
         u->waiting->prev = &q->next;
     u->waiting = q;
     u->n_waiting++;
-    if (!uv_is_active((uv_handle_t *)&u->timer))
+    if (!uv_is_active((uv_handle_t *)&u->timer) || uv_timer_get_repeat(&u->timer) != TICK_MS)
         (void)uv_timer_start(&u->timer, on_tick, TICK_MS, TICK_MS);
     try_next(u, q);
+}
+
+void upstream_ask(struct upstreams *u, struct upstream_query *q)
+{
+    u->last = q->name;
+    u->last_qtype = q->qtype;
+    q->only = NULL;
+    enqueue(u, q);
 }
 
 struct upstreams *upstreams_new(uv_loop_t *loop, const struct upstream_config *c)

@@ -66,6 +66,7 @@ struct upstream_query {
     uint8_t failed_at; /* bits of servers that refused */
     uint8_t last_rcode;
     bool tcp, plain; /* TCP wanted; without EDNS */
+    struct upstream_server *only; /* a probe of this server; NULL: a question like all others */
 };
 
 struct upstream_config {

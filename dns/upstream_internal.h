@@ -27,6 +27,9 @@ struct upstream_server {
     bool down;
     uint64_t spoke, silent_since; /* loop ms: the last answer, and the first try after it that met silence */
     uint64_t probed, probe_at; /* loop ms: the last try of a server that is down, and the next */
+    struct upstream_query probe; /* asks a server that is down, while others serve */
+    bool probing;
+    uint64_t own_probe_at, probe_wait; /* loop ms: the next of these, and how long after it the one after */
     uint64_t plain_until; /* loop ms: does not know EDNS */
     struct upstream_socket *sockets[SOCKETS_MAX];
     unsigned n_sockets;
@@ -40,6 +43,8 @@ struct upstreams {
     unsigned n_servers;
     struct upstream_query *waiting;
     size_t n_waiting;
+    struct dns_name last; /* what was asked last: probes ask that, so no name of ours ever goes out */
+    uint16_t last_qtype;
     struct random_pool random;
     SSL_CTX *tls; /* NULL: no server wants it */
 };

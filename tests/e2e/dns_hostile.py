@@ -45,6 +45,10 @@ def reply(msg, records=b"", an=0, flags=0x8180, ident=None, ns=0, ar=0, tail=b""
     return head + msg[12:end] + records + tail
 
 
+def soa(owner, ttl, minimum):
+    return record(name(owner), 6, ttl, name("ns") + name("root") + struct.pack(">IIIII", 1, 2, 3, 4, minimum))
+
+
 QNAME = b"\xc0\x0c"
 
 
@@ -158,6 +162,14 @@ class Server:
             send(reply(msg, record(QNAME, 5, 300, target), 1))
         elif case == "silent":
             pass
+        elif case == "hot":
+            send(good(msg, ttl=20))
+        elif case == "ad":
+            send(reply(msg, record(QNAME, 1, 300, GOOD), 1, flags=0x81A0))
+        elif case in ("neg", "negbig"):
+            send(reply(msg, soa("example", 100, 3 if case == "neg" else 9000), flags=0x8183, ns=1))
+        elif case == "nosoa":
+            send(reply(msg, flags=0x8183))
         else:
             send(good(msg))
 
