@@ -157,7 +157,9 @@ suite_vm() {
         tail -n 40 "$LOG/out"
         return
     fi
+    lines "vm native" bash tests/vm/native.sh
     lines "vm main" env TRANSPORT=vm BIG=4194304 bash tests/e2e/main.sh
+    lines "vm attack_packets" env TRANSPORT=vm SCAN_STEP=7 bash tests/e2e/attack_packets.sh
 }
 
 for suite in $suites; do

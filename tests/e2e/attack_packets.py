@@ -18,6 +18,7 @@ def own_address():
 
 OWN = own_address()
 NET = OWN.rsplit(".", 1)[0]
+STEP = int(os.environ.get("SCAN_STEP", "1"))
 UPLINK = os.environ.get("SIDECAR_UPLINK", "")
 ADDRESSES = {"an allowed host": ORIGIN, "a forbidden host": FORBIDDEN, "the host's uplink": HOSTIP, "the world's gateway": GATEWAY, "a foreign resolver": DNS, "the metadata service": "169.254.169.254",
              "a neighbour on the link": f"{NET}.254", "a private network": "192.168.1.1", "8.8.8.8": "8.8.8.8", "carrier-grade NAT": "100.64.0.1"}
@@ -59,7 +60,7 @@ def tcp_ports():
             report(f"TCP to {where}: and refused at once", not slow, f"slow: {slow}")
         for where, address in {"the sidecar": SIDECAR, "the sidecar's uplink": UPLINK}.items():
             if address:
-                results = list(pool.map(lambda p: (p, *connects(address, p, timeout=8)), range(1, 65536, 1 if address == SIDECAR else 13)))
+                results = list(pool.map(lambda p: (p, *connects(address, p, timeout=8)), range(1, 65536, STEP if address == SIDECAR else 13)))
                 opened = {p for p, c, _ in results if c}
                 report(f"{where}: no port but DNS and web", opened <= {53, 80, 443}, f"open: {sorted(opened)[:20]}")
     for name, address in {"0.0.0.0": "0.0.0.0", "127.0.0.1": "127.0.0.1", "my own address": OWN}.items():

@@ -14,7 +14,7 @@ egress:
 YAML
 cat >"$T/attack.sh" <<SH2
 getent hosts origin.test >/dev/null
-exec python3 "$HERE/attack_packets.py" "\$(awk '/^nameserver/ {print \$2; exit}' /etc/resolv.conf)" $HOSTIP 10.77.0.1 $ORIGIN $FORBIDDEN $DNS $CANARY
+SCAN_STEP=${SCAN_STEP:-1} exec python3 "$HERE/attack_packets.py" "\$(awk '/^nameserver/ {print \$2; exit}' /etc/resolv.conf)" $HOSTIP 10.77.0.1 $ORIGIN $FORBIDDEN $DNS $CANARY
 SH2
 attack "$T/policy.yaml" bash "$T/attack.sh"
 check "nothing left" nothing_left
