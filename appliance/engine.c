@@ -80,7 +80,7 @@ static void on_turn(struct engine *e)
         (void)audit_flush(e->audit); /* what cannot be written waits, and audit_ok() denies meanwhile */
         ask_for_rotation(r);
     }
-    if (e->draining && e->n_flows == 0 && e->n_lingering == 0)
+    if (e->draining && e->n_flows == 0 && e->n_lingering == 0 && gate_has_said_all(r->gate))
         uv_stop(&e->loop);
 }
 
@@ -105,6 +105,8 @@ static void on_control(uv_poll_t *handle, int status, int events)
         r->rotation_asked = false;
     } else if (m.type == IPC_DRAIN) {
         start_drain(r);
+    } else if (m.type == IPC_COUNT) {
+        gate_counted(r->gate, &m.count);
     } else if (m.type == IPC_PING) {
         (void)ipc_send(e->config->control, &m, -1); /* full of verdicts: they say the same */
     }

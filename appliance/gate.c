@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "appliance/engine.h"
+#include "appliance/gate_flows.h"
 #include "appliance/gate_judge.h"
 #include "appliance/gate_log.h"
 #include "appliance/gate_message.h"
@@ -29,6 +30,7 @@
 struct gate {
     struct engine *e;
     struct gate_log *log;
+    struct gate_flows *flows;
     uv_poll_t poll;
     uv_timer_t retry;
     struct engine_timer tick;
@@ -49,6 +51,7 @@ static void on_tick(struct engine_timer *t)
 {
     struct gate *g = (void *)((char *)t - offsetof(struct gate, tick));
     g->ticking = gate_log_tick(g->log, engine_now_ms(g->e));
+    g->ticking |= gate_flows_tick(g->flows, engine_now_ms(g->e));
     if (g->ticking)
         engine_timer_set(g->e, &g->tick, TICK_MS, on_tick);
 }
@@ -104,8 +107,8 @@ static void judge(struct gate *g, const struct gate_message *m)
     if (v.reason != REASON_NONE)
         gate_log_denied(g->log, &p, &v, engine_now_ms(g->e));
     else if (v.mark == MARK_FORWARD)
-        gate_log_allowed(
-            g->log, &p, &v, engine_now_ms(g->e)); /* a relayed one gets its line from the relay */
+        gate_flows_open(
+            g->flows, &p, &v, engine_now_ms(g->e)); /* a relayed one gets its line from the relay */
     send_verdict(g, m, v.mark);
 }
 
@@ -172,6 +175,26 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* ---- forwarded flows ---- */
+
+static bool ask_count(void *arg, const struct ipc_count *c)
+{
+    const struct engine *e = arg;
+    const struct ipc_msg m = {.type = IPC_COUNT_ASK, .count = *c};
+    return ipc_send(e->config->control, &m, -1) == 0;
+}
+
+void gate_counted(struct gate *g, const struct ipc_count *c)
+{
+    if (g)
+        gate_flows_counted(g->flows, c, engine_now_ms(g->e));
+}
+
+bool gate_has_said_all(const struct gate *g)
+{
+    return !g || !gate_flows_any(g->flows);
+}
+
 /* ---- life ---- */
 
 struct gate *gate_new(struct engine *e)
@@ -183,8 +206,10 @@ struct gate *gate_new(struct engine *e)
         return NULL;
     g->e = e;
     g->log = gate_log_new(e->audit);
-    if (!g->log || uv_poll_init(&e->loop, &g->poll, e->config->nfqueue) < 0) {
+    g->flows = gate_flows_new(e->audit, ask_count, e);
+    if (!g->log || !g->flows || uv_poll_init(&e->loop, &g->poll, e->config->nfqueue) < 0) {
         gate_log_free(g->log, 0);
+        gate_flows_free(g->flows);
         free(g);
         return NULL;
     }
@@ -200,6 +225,10 @@ struct gate *gate_new(struct engine *e)
 
 void gate_stop(struct gate *g)
 {
+    if (g && !g->stopped) {
+        gate_flows_end(g->flows, engine_now_ms(g->e));
+        want_tick(g);
+    }
     if (g)
         g->stopped = true;
     if (g && !uv_is_closing((uv_handle_t *)&g->poll))
@@ -220,6 +249,7 @@ void gate_free(struct gate *g)
     gate_stop(g);
     engine_timer_clear(&g->tick);
     gate_log_free(g->log, engine_now_ms(g->e));
+    gate_flows_free(g->flows);
     g->closing = 2;
     uv_close((uv_handle_t *)&g->poll, on_closed);
     uv_close((uv_handle_t *)&g->retry, on_closed);

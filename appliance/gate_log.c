@@ -107,22 +107,19 @@ static void put_tuple(struct audit *a, const struct seen *s, const char *state)
 
 static void put_line(struct gate_log *l, const struct seen *s, const struct gate_verdict *v, const char *sni)
 {
-    const bool denied = v->reason != REASON_NONE, noted = v->route && v->route->implied;
     const struct audit_common common = {
         .event = "flow",
         .agent = &s->src,
-        .verdict = denied  ? VERDICT_DENY
-                   : noted ? VERDICT_AUDIT
-                           : VERDICT_ALLOW,
-        .reason = noted ? REASON_NO_ROUTE : v->reason,
-        .route = v->route && !noted ? v->route->host : NULL,
+        .verdict = VERDICT_DENY,
+        .reason = v->reason,
+        .route = v->route ? v->route->host : NULL,
         .host = v->named ? v->lease.name : NULL,
         .flow = s->flow,
     };
     audit_begin(l->audit, &common);
-    put_tuple(l->audit, s, denied ? "closed" : "open");
+    put_tuple(l->audit, s, "closed");
     audit_str(l->audit, "sni", sni);
-    audit_str(l->audit, "mode", denied ? "refused" : "udp");
+    audit_str(l->audit, "mode", "refused");
     if (v->detail)
         audit_str(l->audit, "detail", v->detail);
     if (v->named && v->lease.dns_id[0])
@@ -293,15 +290,6 @@ void gate_log_denied(struct gate_log *l, const struct packet *p, const struct ga
         wait_for_name(l, s, p, v);
     else
         put_line(l, s, v, NULL);
-}
-
-void gate_log_allowed(struct gate_log *l, const struct packet *p, const struct gate_verdict *v, uint64_t now)
-{
-    (void)now;
-    struct seen s = {
-        .src = p->src, .dst = p->dst, .sport = p->sport, .dport = p->dport, .protocol = p->protocol};
-    audit_new_id(l->audit, s.flow);
-    put_line(l, &s, v, NULL);
 }
 
 void gate_log_lost(struct gate_log *l, uint64_t packets)

@@ -32,8 +32,6 @@ struct gate_log *gate_log_new(struct audit *audit);
 void gate_log_free(struct gate_log *l, uint64_t now);
 
 void gate_log_denied(struct gate_log *l, const struct packet *p, const struct gate_verdict *v, uint64_t now);
-/** A forwarded flow's first packet. */
-void gate_log_allowed(struct gate_log *l, const struct packet *p, const struct gate_verdict *v, uint64_t now);
 /** Packets that the kernel dropped because the queue was full. */
 void gate_log_lost(struct gate_log *l, uint64_t packets);
 

@@ -23,6 +23,8 @@ static const size_t sizes[IPC_TYPE_END] = {
     [IPC_LEAF] = WIRE(ipc_leaf, der),
     [IPC_RESOLVE] = WIRE(ipc_resolve, host),
     [IPC_RESOLVED] = WIRE(ipc_resolved, addrs),
+    [IPC_COUNT_ASK] = WIRE(ipc_count, in),
+    [IPC_COUNT] = WIRE(ipc_count, in),
     [IPC_VERDICT] = WIRE(ipc_verdict, queue),
 };
 
@@ -32,6 +34,7 @@ static_assert(WIRE(ipc_leaf, der) == HEADER + 4 + 2 + IPC_LEAF_MAX, "padding");
 static_assert(WIRE(ipc_resolve, host) == HEADER + 4 + HOSTNAME_MAX + 1, "padding");
 static_assert(
     WIRE(ipc_resolved, addrs) == HEADER + 4 + 2 + 2 + 4 + 17 + sizeof(struct addr[IPC_ADDRS_MAX]), "padding");
+static_assert(WIRE(ipc_count, in) == HEADER + 16 + 16 + 2 + 2 + 4 + 8 + 8, "padding");
 static_assert(WIRE(ipc_verdict, queue) == HEADER + 4 + 4 + 2, "padding");
 
 size_t ipc_size(uint32_t type)
@@ -74,6 +77,8 @@ static bool body_ok(const struct ipc_msg *m)
     case IPC_RESOLVE: return host_ok(m->resolve.host);
     case IPC_RESOLVED:
         return m->resolved.n <= IPC_ADDRS_MAX && id_ok(m->resolved.dns_id, sizeof m->resolved.dns_id);
+    case IPC_COUNT_ASK:
+    case IPC_COUNT: return m->count.found <= 1;
     case IPC_READY:
     case IPC_DRAIN:
     case IPC_AUDIT_FD:

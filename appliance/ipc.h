@@ -32,6 +32,9 @@ enum ipc_type {
     IPC_RESOLVE, /* engine -> resolver */
     IPC_RESOLVED, /* resolver -> engine */
     IPC_PING, /* monitor -> child, which sends it back: it is alive and has turns of its loop */
+    IPC_COUNT_ASK, /* engine -> monitor: a forwarded flow, of which it wants to know what the kernel counted
+                    */
+    IPC_COUNT, /* monitor -> engine */
     IPC_VERDICT, /* engine -> monitor: what to do with a queued packet */
     IPC_TYPE_END
 };
@@ -71,6 +74,14 @@ struct ipc_verdict {
     uint16_t queue;
 };
 
+/** Octets of packets, headers included; the lower half first. */
+struct ipc_count {
+    struct addr src, dst; /* as the agent sees it */
+    uint16_t sport, dport;
+    uint32_t found; /* the rest of an answer: whether the kernel (still) knows it */
+    uint32_t out[2], in[2];
+};
+
 struct ipc_msg {
     uint32_t type; /* enum ipc_type */
     union {
@@ -79,6 +90,7 @@ struct ipc_msg {
         struct ipc_resolve resolve;
         struct ipc_resolved resolved;
         struct ipc_verdict verdict;
+        struct ipc_count count;
     };
 };
 

@@ -79,11 +79,20 @@ static void on_verdict(struct monitor *m, struct child *c, const struct ipc_verd
         log_debug("a packet's verdict was not taken: %s", strerror(-r));
 }
 
+/* The kernel's answer goes back by the same message. What the socket does not take is asked for again. */
+static void on_count_ask(struct child *c, const struct ipc_msg *ask)
+{
+    struct ipc_msg msg = {.type = IPC_COUNT, .count = ask->count};
+    if (c->role == SANDBOX_ENGINE && netfilter_count(&msg.count) == 0)
+        (void)ipc_send(c->control, &msg, -1);
+}
+
 static void on_message(struct monitor *m, struct generation *g, struct child *c, const struct ipc_msg *msg)
 {
     switch (msg->type) {
     case IPC_READY: on_ready(m, g, c); break;
     case IPC_VERDICT: on_verdict(m, c, &msg->verdict); break;
+    case IPC_COUNT_ASK: on_count_ask(c, msg); break;
     case IPC_ROTATE: files_rotate(m, c); break;
     case IPC_PING: break; /* heard */
     default: /* no child of ours sends that: it has been taken over */

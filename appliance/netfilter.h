@@ -92,10 +92,13 @@ int netfilter_open_proxy(const struct addr *self, uint16_t port);
 int netfilter_open_dns(int family, int type, bool transparent);
 
 struct ipc_verdict;
+struct ipc_count;
 
 /** A netlink socket bound to queue `num`. Engines read it, only the monitor may answer. A full queue drops.
  */
 int netfilter_open_queue(unsigned num);
+/** Fills in what the kernel has counted of a forwarded flow. 0, also where it knows none, or -errno. */
+int netfilter_count(struct ipc_count *c);
 /** Answers the kernel. A mark that is no verdict is a drop, whoever asks for it. */
 int netfilter_verdict(int queue_fd, const struct ipc_verdict *v);
 

@@ -100,7 +100,7 @@ static void write_sets(FILE *f, const struct netfilter_config *c)
     write_ports(f, ports);
     fputs(" }\n    }\n\n", f);
     static const char *const counters[] = {"spoofed", "odd", "icmp_errors", "neighbours", "queued", "refused",
-        "unanswered", "input_refused", "forward_refused", "output_refused"};
+        "unanswered", "forwarded", "input_refused", "forward_refused", "output_refused"};
     for (size_t i = 0; i < ARRAY_LEN(counters); i++)
         fprintf(f, "    counter %s { }\n", counters[i]);
     fputc('\n', f);
@@ -287,6 +287,8 @@ static void write_forward(FILE *f, const struct netfilter_config *c)
         fputs("        meta nfproto ipv6 counter name forward_refused drop\n", f);
     if (netfilter_forwards(c->policy))
         fprintf(f,
+            "        # naming octets has the kernel count them for each flow\n"
+            "        ct mark $FORWARD ct bytes > 0 counter name forwarded\n"
             "        iifname \"%s\" oifname \"%s\" meta l4proto udp meta mark $FORWARD ct mark $FORWARD "
             "accept\n"
             "        iifname \"%s\" oifname \"%s\" ct mark $FORWARD ct direction reply ct state { "

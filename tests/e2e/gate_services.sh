@@ -3,6 +3,7 @@
 # everything else is refused at once and is in the log.
 . "$(dirname "$0")/lib.sh"
 BIG=1024 world_up
+export EGRESSD_RUNTIME_DIR=$T/registry
 cat >"$T/policy.yaml" <<'YAML'
 version: 1
 egress:
@@ -88,6 +89,11 @@ tcp("git.test", 23)
 tcp("private.test", 22)
 tcp(sys.argv[1], 22, name="unleased")
 tcp(sys.argv[2], 22, name="forbidden")
+talk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+talk.connect(("plain.test", 123))
+for n in (10, 20, 30):
+    talk.send(b"y" * n)
+    talk.recv(2000)
 udp("plain.test", 124)
 udp("origin.test", 443, b"\xc3\0\0\0\1" + b"x" * 1200)
 udp("9.9.9.9", 853)
@@ -107,10 +113,35 @@ check "quic" said "udp origin.test:443 fast EHOSTUNREACH"
 check "dns over tls" said "9.9.9.9:853 fast ECONNREFUSED"
 check "dns over quic" said "udp 9.9.9.9:853 fast EHOSTUNREACH"
 check "the log has the relayed flow" logged 'e["event"]=="flow" and e["verdict"]=="allow" and e["host"]=="git.test" and e["dport"]==5432 and e["mode"]=="tcp"'
+# Three datagrams of 28 octets of headers each way; the echo says 15 octets more.
+check "its end has the octets, headers included" logged 'e["state"]=="closed" and e["mode"]=="udp" and e["host"]=="plain.test" and e["bytes_out"]==144 and e["bytes_in"]==189 and e["ms"] < 5000'
+check "it opened once" test "$(logged 'e["state"]=="open" and e["mode"]=="udp"' | wc -l)" = 2
+forgotten() { # by the kernel, while the sandbox lives: then the flow has its last line, with the same id
+    rm -rf "$T/state"
+    agent "$T/policy.yaml" python3 -c 'import socket, time
+s = socket.socket(2, 2); s.settimeout(5); s.connect(("plain.test", 123))
+while True:
+    try: s.send(b"z" * 100); print(len(s.recv(2000)), flush=True)
+    except OSError as e: print(e, flush=True)
+    time.sleep(30)' >"$T/forgotten" 2>&1 &
+    local p=$!
+    eventually 10 grep -q 115 "$T/forgotten" || { cat "$T/forgotten"; return 1; }
+    eventually 5 logged 'e["state"]=="open" and e["mode"]=="udp"' || return 1
+    local side
+    side=$(jq .sidecar.pid "$EGRESSD_RUNTIME_DIR"/*/record.json)
+    sleep 1.5 # it has been counted
+    nsenter -t "$side" -n conntrack -D -p udp >/dev/null 2>&1
+    eventually 5 logged 'e["state"]=="closed" and e["mode"]=="udp" and e["bytes_out"]==128 and e["bytes_in"]==143' || { grep '"udp"' "$T/state/audit.jsonl"; return 1; }
+    [ "$(grep '"mode":"udp"' "$T/state/audit.jsonl" | jq -r .flow | sort -u | wc -l)" = 1 ] || return 1
+    ctl stop "$(basename "$(dirname "$EGRESSD_RUNTIME_DIR"/*/record.json)")"
+    wait $p
+    true
+}
 check "the log has the udp flow" logged 'e["event"]=="flow" and e["verdict"]=="allow" and e["host"]=="plain.test" and e["dport"]==123 and e["mode"]=="udp"'
 check "the log has the refused port" logged 'e["verdict"]=="deny" and e["reason"]=="no_route" and e["mode"]=="refused" and e["host"]=="git.test" and e["dport"]==23 and e["proto"]=="tcp"'
 check "the log has the quic flow" logged 'e["verdict"]=="deny" and e["proto"]=="udp" and e["dport"]==443 and e["mode"]=="refused"'
 check "the log's chains hold" ctl audit --state-dir "$T/state" --verify
 check "nothing else on the wire" bash -c "! grep -vE '$DNS\.53:|> $STRANGE\.(22|5432|9418):|> $ORIGIN\.(80|443|123):' '$T/wire'"
 check "the wire was watched" grep -q "> $STRANGE.9418" "$T/wire"
+check "a flow that the kernel has forgotten has its last line at once" forgotten
 exit $FAILED

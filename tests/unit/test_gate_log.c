@@ -139,15 +139,3 @@ Test(gate_log, a_quic_name_in_two_datagrams, .init = set_up)
     cr_assert_eq(count(""), 2, "but not for ever");
     cr_assert_eq(count("\"sni\":null"), 1);
 }
-
-Test(gate_log, allowed_flows, .init = set_up)
-{
-    struct packet p = packet(1, 123);
-    struct route r = {.host = "*.ntp.test"};
-    struct gate_verdict v = {
-        .route = &r, .named = true, .lease = {.name = "a.ntp.test", .dns_id = "0123456789abcdef"}};
-    gate_log_allowed(l, &p, &v, 10);
-    cr_assert_eq(count("\"verdict\":\"allow\""), 1);
-    cr_assert_eq(count("\"route\":\"*.ntp.test\",\"host\":\"a.ntp.test\""), 1);
-    cr_assert_eq(count("\"mode\":\"udp\",\"dns_id\":\"0123456789abcdef\""), 1);
-}
