@@ -94,7 +94,11 @@ struct route {
 /** Milliseconds; the policy's `timeouts` section, by these names. */
 struct timeouts {
     uint32_t client_hello, tls_handshake, request_head, request_body_idle, connect, response_head, idle,
-        keepalive, upstream_keepalive, drain;
+        keepalive, upstream_keepalive, upstream_queue, drain;
+};
+
+struct policy_limits {
+    uint32_t upstream_connections; /* at once to one host and port, of one engine */
 };
 
 struct policy_dns {
@@ -127,6 +131,7 @@ struct policy {
     const struct route *routes;
     size_t n_routes;
     struct timeouts timeouts;
+    struct policy_limits limits;
     struct policy_dns dns;
     struct policy_audit audit;
     struct policy_inspect inspect;

@@ -34,6 +34,7 @@ static void load_top(struct load *l, const struct ynode *root)
         {.name = "version", .fn = load_version},
         {.name = "egress", .fn = load_egress},
         {.name = "timeouts", .fn = load_timeouts, .offset = offsetof(struct policy, timeouts)},
+        {.name = "limits", .fn = load_limits, .offset = offsetof(struct policy, limits)},
         {.name = "dns", .fn = load_dns, .offset = offsetof(struct policy, dns)},
         {.name = "audit", .fn = load_audit, .offset = offsetof(struct policy, audit)},
         {.name = "inspect", .fn = load_inspect, .offset = offsetof(struct policy, inspect)},

@@ -79,7 +79,8 @@ void load_matches(struct load *l, const struct ynode *n, struct route *r);
 load_fn load_role, load_auth; /* struct route; struct auth */
 /** Once both are read: a role knows its scheme, without one it has to be said. */
 void load_check_auth(struct load *l, const struct ynode *n, struct route *r);
-load_fn load_timeouts, load_dns, load_audit, load_inspect, load_proxy; /* the policy's sections */
+load_fn load_timeouts, load_limits, load_dns, load_audit, load_inspect,
+    load_proxy; /* the policy's sections */
 void load_defaults(struct policy *p);
 
 /** The name tables and the compiled patterns. The index lives in the arena; index_free() before that goes. */

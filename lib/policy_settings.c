@@ -21,8 +21,10 @@ void load_defaults(struct policy *p)
         .idle = 2 * HOUR, /* a quiet event stream is not a dead one; dead peers are found by TCP keep-alive */
         .keepalive = 75 * SECOND,
         .upstream_keepalive = 60 * SECOND,
+        .upstream_queue = 30 * SECOND,
         .drain = 30 * SECOND,
     };
+    p->limits = (struct policy_limits){.upstream_connections = 4096};
     p->dns = (struct policy_dns){
         .refused = DNS_REFUSED_EXPLAIN,
         .ttl_min = 5,
@@ -54,11 +56,23 @@ void load_timeouts(struct load *l, const struct ynode *n, const struct key_spec 
         TIMEOUT(idle),
         TIMEOUT(keepalive),
         TIMEOUT(upstream_keepalive),
+        TIMEOUT(upstream_queue),
         TIMEOUT(drain),
     };
 #undef TIMEOUT
     (void)spec;
     load_map(l, n, "timeouts", keys, ARRAY_LEN(keys), out);
+}
+
+void load_limits(struct load *l, const struct ynode *n, const struct key_spec *spec, void *out)
+{
+    static const struct key_spec keys[] = {{.name = "upstream_connections",
+        .fn = load_u32,
+        .offset = offsetof(struct policy_limits, upstream_connections),
+        .min = 1,
+        .max = 1000000}};
+    (void)spec;
+    load_map(l, n, "limits", keys, ARRAY_LEN(keys), out);
 }
 
 /* ---- dns ---- */

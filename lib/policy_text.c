@@ -165,7 +165,9 @@ static void text_settings(FILE *out, const struct policy *p)
     TIME(idle);
     TIME(keepalive);
     TIME(upstream_keepalive);
+    TIME(upstream_queue);
     TIME(drain);
+    NUMBER(limits, upstream_connections, "");
     if (p->dns.refused != d.dns.refused)
         (void)fprintf(out, "    dns.refused: %s\n", refused[p->dns.refused]);
     text_list(out, "dns", "upstreams", p->dns.upstreams, p->dns.n_upstreams);

@@ -75,9 +75,10 @@ static void finish(struct upstream_dialing *d, int fd, const struct endpoint *pe
 {
     upstream_dial_fn *done = d->done;
     void *arg = d->arg;
-    enum reason why = fd >= 0                     ? REASON_NONE
-                      : d->forbidden && !d->tried ? REASON_PRIVATE_ADDRESS
-                                                  : REASON_UPSTREAM_UNREACHABLE;
+    enum reason why = fd >= 0                          ? REASON_NONE
+                      : fd == -EMFILE || fd == -ENFILE ? REASON_LIMIT
+                      : d->forbidden && !d->tried      ? REASON_PRIVATE_ADDRESS
+                                                       : REASON_UPSTREAM_UNREACHABLE;
     struct endpoint at = peer ? *peer : (struct endpoint){0};
     dialing_free(d);
     done(arg, fd, why, peer ? &at : NULL);

@@ -25,58 +25,6 @@
 #define H1_BESIDE_H2_MAX 16
 #define H1_BESIDE_H2_AFTER 16
 
-enum speaks { SPEAKS_UNKNOWN, SPEAKS_H1, SPEAKS_H2 };
-
-/* One connection that carries HTTP. */
-struct pooled {
-    struct pooled *next, **prev; /* in host->idle or host->sessions; prev NULL: in neither */
-    struct upstream_host *host;
-    struct http_back *back;
-    struct engine_timer timer;
-    bool h2, idle;
-};
-
-struct upstream_host {
-    struct upstream_host *next;
-    struct upstream_pool *pool;
-    struct pooled *idle; /* h1, the latest first */
-    struct pooled *sessions; /* h2 */
-    struct upstream_request *waiting; /* for an h2 session that is being made */
-    struct upstream_request *asking; /* WebSockets, for the SETTINGS of an h2 session */
-    size_t n_idle, users; /* users: pooled connections and requests under way */
-    size_t h2_dials, n_h1; /* n_h1: connections, idle or not */
-    bool warming; /* a connection is dialled ahead */
-    uint32_t h1_asked; /* times that a session carried what an HTTP/1 connection could have */
-    enum speaks speaks;
-    uint64_t speaks_until; /* seconds */
-    uint64_t no_websocket_until; /* so long none is tried over h2 */
-    uint64_t h1_until; /* so long nothing is */
-    uint64_t only_h2_until; /* so long HTTP/1 is not tried beside it */
-    uint16_t port;
-    bool tls;
-    char name[];
-};
-
-/* One wish for a connection. */
-struct upstream_request {
-    struct upstream_request *next, **prev; /* in host->waiting, host->asking or pool->probes */
-    struct upstream_host *host;
-    struct exchange *x; /* NULL: a probe */
-    upstream_alpn_fn *probed;
-    void *arg;
-    struct upstream_key key; /* host: the host's own name */
-    struct addr dialled;
-    unsigned flags;
-    bool offer_h2, dialling, counted; /* counted: in host->h2_dials */
-    bool tried_h2;
-    bool warm; /* dialled ahead, for nobody yet: host->warming */
-    bool beside; /* so, and HTTP/1 to an upstream that has a session */
-    bool rides; /* in host->waiting for one of those */
-    bool *freed; /* of the call that is starting it; NULL: none */
-    struct conn *c; /* in its TLS handshake */
-    struct engine_timer timer;
-};
-
 static struct engine *engine_of(const struct upstream_request *r)
 {
     return r->host->pool->e;
@@ -97,7 +45,7 @@ static void sweep(struct upstream_pool *p)
 {
     for (size_t i = 0; i < UPSTREAM_BUCKETS; i++)
         for (struct upstream_host **at = &p->buckets[i], *h; (h = *at) != NULL;) {
-            if (h->users) {
+            if (h->users || h->queued) {
                 at = &h->next;
                 continue;
             }
@@ -165,6 +113,7 @@ static void pooled_free(struct pooled *c)
     pooled_unlink(c);
     c->host->users--;
     c->host->n_h1 -= !c->h2;
+    upstream_slot_give(c->host);
     c->back->pool_entry = NULL;
     free(c);
 }
@@ -195,6 +144,7 @@ static void park(struct pooled *c)
         h->n_idle++;
         p->n_idle++;
     }
+    upstream_queue_wake(h);
     engine_timer_set(p->e, &c->timer, p->e->policy->timeouts.upstream_keepalive, on_idle_timeout);
 }
 
@@ -305,6 +255,7 @@ static void request_unlink(struct upstream_request *r)
 {
     if (!r->prev)
         return;
+    upstream_queue_unlink(r);
     *r->prev = r->next;
     if (r->next)
         r->next->prev = r->prev;
@@ -334,6 +285,8 @@ static void request_free(struct upstream_request *r)
     request_unlink(r);
     r->host->h2_dials -= r->counted;
     r->host->warming &= !r->warm;
+    if (r->slot)
+        upstream_slot_give(r->host);
     r->host->users--;
     if (r->freed)
         *r->freed = true;
@@ -440,7 +393,7 @@ static struct exchange *rider_of(const struct upstream_request *warm)
     return NULL;
 }
 
-static void request_fail(struct upstream_request *r, enum reason why, const char *detail)
+void upstream_request_fail(struct upstream_request *r, enum reason why, const char *detail)
 {
     struct upstream_host *h = r->host;
     struct exchange *x = r->x;
@@ -473,9 +426,10 @@ static void request_done(struct upstream_request *r, struct conn *c, bool h2)
     struct pooled *p = pooled_new(h, c, h2);
     if (!p) {
         conn_close(c, true);
-        request_fail(r, REASON_UPSTREAM_UNREACHABLE, "out of memory");
+        upstream_request_fail(r, REASON_UPSTREAM_UNREACHABLE, "out of memory");
         return;
     }
+    r->slot = false;
     if (r->offer_h2 || !h->tls) {
         h->speaks = h2 ? SPEAKS_H2 : SPEAKS_H1;
         h->speaks_until = engine_now_s(h->pool->e) + ALPN_SECONDS;
@@ -526,11 +480,11 @@ static void on_handshake(struct conn *c, void *arg, int err)
     if (err || verified != 0) {
         if (!why[0])
             (void)snprintf(why, sizeof why, "the TLS handshake failed: %s", strerror(err ? -err : EPROTO));
-        request_fail(r, REASON_UPSTREAM_TLS, why);
+        upstream_request_fail(r, REASON_UPSTREAM_TLS, why);
         return;
     }
     if (r->beside && !tls_chose_h1(conn_ssl(c))) {
-        request_fail(r, REASON_UPSTREAM_TLS, "HTTP/1.1 is not spoken");
+        upstream_request_fail(r, REASON_UPSTREAM_TLS, "HTTP/1.1 is not spoken");
         return;
     }
     engine_timer_clear(&r->timer);
@@ -542,7 +496,7 @@ static void on_handshake_timeout(struct engine_timer *t)
 {
     struct upstream_request *r =
         (struct upstream_request *)((char *)t - offsetof(struct upstream_request, timer));
-    request_fail(r, REASON_UPSTREAM_TLS, "the TLS handshake took too long");
+    upstream_request_fail(r, REASON_UPSTREAM_TLS, "the TLS handshake took too long");
 }
 
 static void on_dialled(void *arg, int fd, enum reason why, const struct endpoint *peer)
@@ -557,12 +511,12 @@ static void on_dialled(void *arg, int fd, enum reason why, const struct endpoint
             why == REASON_PRIVATE_ADDRESS ? reason_hint(why)
             : fd == -ENXIO                ? "the name has no address"
                                           : strerror(-fd));
-        request_fail(r, why, text);
+        upstream_request_fail(r, why, text);
         return;
     }
     struct conn *c = conn_new(e, fd, &handshake_ops, r);
     if (!c) {
-        request_fail(r, REASON_UPSTREAM_UNREACHABLE, "out of memory");
+        upstream_request_fail(r, REASON_UPSTREAM_UNREACHABLE, "out of memory");
         return;
     }
     if (!r->host->tls) {
@@ -572,7 +526,7 @@ static void on_dialled(void *arg, int fd, enum reason why, const struct endpoint
     r->c = c;
     SSL *ssl = tls_client_new(e->tls, r->host->name, r->host->port, r->offer_h2);
     if (!ssl) {
-        request_fail(r, REASON_UPSTREAM_TLS, "out of memory");
+        upstream_request_fail(r, REASON_UPSTREAM_TLS, "out of memory");
         return;
     }
     engine_timer_set(e, &r->timer, e->policy->timeouts.tls_handshake, on_handshake_timeout);
@@ -581,12 +535,49 @@ static void on_dialled(void *arg, int fd, enum reason why, const struct endpoint
 
 static void request_dial(struct upstream_request *r)
 {
+    if (!r->slot && !upstream_slot_take(r->host)) {
+        request_unlink(r);
+        upstream_queue_add(r);
+        return;
+    }
+    r->slot = true;
     r->dialling = true;
     if (r->offer_h2) {
         r->counted = r->tried_h2 = true;
         r->host->h2_dials++;
     }
     upstream_dial(engine_of(r), &r->key, on_dialled, r);
+}
+
+bool upstream_request_serve(struct upstream_request *r)
+{
+    struct exchange *x = r->x;
+    struct http_stream *s = x ? take(r->host, x, r->flags) : NULL;
+    if (s) {
+        request_free(r);
+        exchange_upstream_ready(x, s);
+        return true;
+    }
+    if (!upstream_slot_take(r->host))
+        return false;
+    request_unlink(r);
+    engine_timer_clear(&r->timer);
+    if (!x)
+        request_link(&r->host->pool->probes, r);
+    r->slot = true;
+    request_dial(r);
+    return true;
+}
+
+bool upstream_close_idle(struct upstream_pool *p, struct upstream_host *h)
+{
+    for (size_t i = 0; !h && p->n_idle && i < UPSTREAM_BUCKETS; i++)
+        for (h = p->buckets[i]; h && !h->idle; h = h->next)
+            ;
+    if (!h || !h->idle)
+        return false;
+    pooled_close(h->idle);
+    return true;
 }
 
 static struct upstream_request *request_new(struct upstream_pool *p, const struct upstream_key *k)
@@ -626,6 +617,11 @@ static void warm(struct upstream_pool *p, const struct upstream_key *k, bool off
     struct upstream_request *r = request_new(p, k);
     if (!r)
         return;
+    r->slot = upstream_slot_take(r->host);
+    if (!r->slot) {
+        request_free(r);
+        return;
+    }
     r->warm = r->host->warming = true;
     r->offer_h2 = offer_h2;
     r->beside = beside;
@@ -727,6 +723,12 @@ void upstream_alpn_cancel(struct upstream_pool *p, void *arg)
         if (r->arg == arg)
             upstream_cancel(r);
     }
+    for (struct upstream_host *h = p->queued; h; h = h->next_queued)
+        for (struct upstream_request *r = h->queue, *next; r; r = next) {
+            next = r->next;
+            if (r->probed && r->arg == arg)
+                upstream_cancel(r);
+        }
 }
 
 /* ---- life ---- */
@@ -734,8 +736,10 @@ void upstream_alpn_cancel(struct upstream_pool *p, void *arg)
 struct upstream_pool *upstream_pool_new(struct engine *e)
 {
     struct upstream_pool *p = calloc(1, sizeof *p);
-    if (p)
+    if (p) {
         p->e = e;
+        p->open_max = upstream_open_max();
+    }
     return p;
 }
 
@@ -758,6 +762,7 @@ void upstream_pool_free(struct upstream_pool *p)
         next = r->next;
         request_free(r);
     }
+    p->queued = NULL;
     upstream_dials_drop(p);
     for (size_t i = 0; i < UPSTREAM_BUCKETS; i++)
         for (struct upstream_host *h = p->buckets[i], *next; h; h = next) {
@@ -765,5 +770,6 @@ void upstream_pool_free(struct upstream_pool *p)
             host_close(h);
             free(h);
         }
-    free(p);
+    if (!p->waking) /* else it is freed then */
+        free(p);
 }

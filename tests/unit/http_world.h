@@ -124,10 +124,14 @@ const char *flow_dns_id(const struct flow *f)
     return NULL;
 }
 
+#ifndef WORLD_SETTINGS
+#define WORLD_SETTINGS
+#endif
+
 static const char world_policy[] =
     "version: 1\n"
-    "timeouts: {request_head: 300ms, request_body_idle: 300ms, response_head: 400ms}\n"
-    "egress:\n"
+    "timeouts: {request_head: 300ms, request_body_idle: 300ms, response_head: 400ms, upstream_queue: "
+    "400ms}\n" WORLD_SETTINGS "egress:\n"
     "  routes:\n"
     "    - host: a.example\n"
     "    - host: b.example\n"

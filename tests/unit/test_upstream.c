@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define WORLD_REAL_POOL
+#define WORLD_SETTINGS "limits: {upstream_connections: 2}\n"
 #include "tests/unit/http_world.h"
 
 #define PUBLIC "93.184.216.10"
@@ -337,4 +338,114 @@ Test(upstream, one_dialled_ahead_may_be_stale)
     peer = -1;
     cr_assert(accepted(), "the request is sent again");
     respond();
+}
+
+/* ---- how many ---- */
+
+/* Another agent's connection that asks for `host`; its socket. */
+static int one_more(struct http_front *f, const char *host)
+{
+    int ours, theirs;
+    char req[200];
+    world_socket(&ours, &theirs);
+    *f = w.front;
+    f->codec = NULL;
+    cr_assert_eq(h1_front_start(f, conn_new(&w.e, theirs, NULL, NULL), on_front_closed, NULL), 0);
+    (void)snprintf(req, sizeof req, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+    put(ours, req);
+    return ours;
+}
+
+static int accept_peer(void)
+{
+    pump();
+    return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static const char ok_answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+Test(upstream, requests_beyond_the_limit_wait_for_their_turn)
+{
+    struct http_front f[5];
+    int agent[5], up[2];
+    listener = listen_at(PUBLIC);
+    resolves_to(PUBLIC, NULL);
+    for (int i = 0; i < 4; i++)
+        agent[i] = one_more(&f[i], "a.example");
+    up[0] = accept_peer();
+    up[1] = accept_peer();
+    cr_assert(up[0] >= 0 && up[1] >= 0);
+    cr_assert(accept_peer() < 0, "no third connection");
+    agent[4] = one_more(&f[4], "in.example");
+    int elsewhere = accept_peer();
+    cr_assert(elsewhere >= 0, "another host has its own");
+    EXPECT_HAS(take(up[0]), "GET / HTTP/1.1");
+    put(up[0], ok_answer);
+    EXPECT_HAS(take(agent[0]), "\r\n\r\nok");
+    EXPECT_HAS(take(up[0]), "GET / HTTP/1.1"); /* the one that waits longest */
+    cr_assert_str_eq(take(agent[3]), "");
+    put(up[0], ok_answer);
+    EXPECT_HAS(take(agent[2]), "\r\n\r\nok");
+    close(up[1]); /* one that breaks makes room, too */
+    up[1] = accept_peer();
+    EXPECT_HAS(take(agent[1]), "HTTP/1.1 502 ");
+    put(up[0], ok_answer);
+    pump();
+    cr_assert(has(take(agent[3]), "\r\n\r\nok") || up[1] >= 0);
+    for (int i = 0; i < 5; i++) {
+        if (f[i].codec)
+            http_front_close(&f[i]);
+        close(agent[i]);
+    }
+    close(up[0]);
+    if (up[1] >= 0)
+        close(up[1]);
+    close(elsewhere);
+}
+
+Test(upstream, who_waits_too_long_is_refused)
+{
+    struct http_front f[3];
+    int agent[3];
+    listener = listen_at(PUBLIC);
+    resolves_to(PUBLIC, NULL);
+    for (int i = 0; i < 3; i++)
+        agent[i] = one_more(&f[i], "a.example");
+    wait_ms(700);
+    const char *got = take(agent[2]);
+    EXPECT_HAS(got, "HTTP/1.1 403 ");
+    EXPECT_HAS(got, "\"reason\":\"limit\"");
+    EXPECT_HAS(got, "too many connections to this host");
+    for (int i = 0; i < 3; i++) {
+        http_front_close(&f[i]);
+        close(agent[i]);
+    }
+}
+
+Test(upstream, who_leaves_the_queue_takes_no_turn)
+{
+    struct http_front f[4];
+    int agent[4];
+    listener = listen_at(PUBLIC);
+    resolves_to(PUBLIC, NULL);
+    for (int i = 0; i < 4; i++)
+        agent[i] = one_more(&f[i], "a.example");
+    int up = accept_peer(), second = accept_peer();
+    http_front_close(&f[2]);
+    http_front_close(&f[3]);
+    pump();
+    (void)take(up);
+    put(up, ok_answer);
+    EXPECT_HAS(take(agent[0]), "\r\n\r\nok");
+    cr_assert_str_eq(take(up), "", "it is idle");
+    int late = one_more(&f[3], "a.example");
+    EXPECT_HAS(take(up), "GET / HTTP/1.1");
+    for (int i = 0; i < 4; i++) {
+        if (f[i].codec)
+            http_front_close(&f[i]);
+        close(agent[i]);
+    }
+    close(late);
+    close(up);
+    close(second);
 }
