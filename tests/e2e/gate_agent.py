@@ -106,6 +106,8 @@ def icmp6(src, dst, kind, code=0, body=b"\0\0\0\0leak"):
 
 
 SYN, ACK, FIN, RST = 2, 16, 1, 4
+# What a udp route lets out at port 123 (gate.sh), so that only the packet's kind is in its way.
+NTP, NTP6 = "93.184.216.30", "2606:2800:220:1::30"
 
 
 def table4(me, gw, to):
@@ -193,6 +195,15 @@ def table4(me, gw, to):
         "version 5": b"\x55" + ip4(me, to, 17, ok)[1:],
         "ihl 4": ip4(me, to, 17, ok, ihl=4),
         "length too long": ip4(me, to, 17, ok, length=1400),
+        "fragment to a udp route": ip4(me, NTP, 17, u(me, NTP, sp, 123, b"leak" * 4), frag=0x2000, ident=10),
+        "later fragment to a udp route": ip4(me, NTP, 17, b"leak" * 4, frag=3, ident=10),
+        "options to a udp route": ip4(me, NTP, 17, u(me, NTP, sp, 123), options=b"\x94\4\0\0"),
+        "source route by a udp route": ip4(me, NTP, 17, u(me, to, sp, 123), options=bytes([131, 7, 4]) + socket.inet_aton(to)),
+        "spoofed to a udp route": ip4(other, NTP, 17, u(other, NTP, sp, 123)),
+        "udp-lite to a udp route": ip4(me, NTP, 136, u(me, NTP, sp, 123)),
+        "tcp to a udp route": ip4(me, NTP, 6, t(me, NTP, sp, 123, SYN, b"leak")),
+        "icmp error on a udp route": ip4(me, NTP, 1, icmp(3, 3, b"\0" * 4, ip4(NTP, me, 17, u(NTP, me, 123, 40123))[:28] + b"leak")),
+        "6to4": ip4(me, "192.88.99.1", 41, ip6("2002:a09:802::1", "2606:2800:220:1::10", 17, b"leak" * 4)),
         "bad checksum": (lambda b: b[:10] + b"\xde\xad" + b[12:])(ip4(me, to, 17, ok)),
     }
     return p
@@ -230,6 +241,43 @@ def table6(me, gw, to):
         "v6 link-local source": ip6(ll, to, 6, t(ll, to, sp, 443, SYN)),
         "v6 to loopback": ip6(me, "::1", 6, t(me, "::1", sp, 443, SYN)),
         "v6 mapped": ip6(me, "::ffff:93.184.216.10", 6, t(me, "::ffff:93.184.216.10", sp, 443, SYN)),
+        "v6 ah": ip6(me, to, 51, b"\x11\4\0\0" + b"\0" * 20 + ok),
+        "v6 gre": ip6(me, to, 47, b"\0\0\x08\0" + ip4("10.9.8.2", "93.184.216.10", 17, u("10.9.8.2", "93.184.216.10", 1, 9))),
+        "v6 mobility": ip6(me, to, 135, bytes([59, 0, 0, 0, 0, 0, 0, 0])),
+        "v6 dccp": ip6(me, to, 33, struct.pack("!HH", sp, 443) + b"\0" * 12),
+        "v6 udplite": ip6(me, to, 136, ok),
+        "v6 protocol 253": ip6(me, to, 253, b"leak"),
+        "v6 jumbogram": ip6(me, to, 0, bytes([17, 0, 194, 4, 0, 1, 0, 0]) + ok, length=0),
+        "v6 router alert": ip6(me, to, 0, bytes([17, 0, 5, 2, 0, 0, 1, 0]) + ok),
+        "v6 routing 2": ip6(me, gw, 43, bytes([17, 2, 2, 1]) + b"\0" * 4 + socket.inet_pton(socket.AF_INET6, to) + ok),
+        "v6 segment routing": ip6(me, gw, 43, bytes([17, 2, 4, 1, 0, 0, 0, 0]) + socket.inet_pton(socket.AF_INET6, to) + ok),
+        "v6 home address": ip6(me, to, 60, bytes([17, 2, 1, 2, 0, 0, 201, 16]) + socket.inet_pton(socket.AF_INET6, "2a00::99") + ok),
+        "v6 chain of headers": ip6(me, to, 0, ext(60) + ext(60) + ext(6) + t(me, to, sp, 443, SYN)),
+        "v6 ping with a header": ip6(me, gw, 60, ext(58) + icmp6(me, gw, 128)),
+        "v6 dns behind a header": ip6(me, to, 60, ext(17) + u(me, to, sp, 53)),
+        "v6 syn with data": ip6(me, to, 6, t(me, to, sp, 2222, SYN, b"leak")),
+        "v6 syn fin": ip6(me, to, 6, t(me, to, sp, 443, SYN | FIN)),
+        "v6 stray ack": ip6(me, to, 6, t(me, to, sp, 2222, ACK, b"leak", ack=1)),
+        "v6 node information": ip6(me, to, 58, icmp6(me, to, 139)),
+        "v6 echo reply": ip6(me, to, 58, icmp6(me, to, 129)),
+        "v6 packet too big": ip6(me, to, 58, icmp6(me, to, 2, body=b"\0\0\5\0" + ip6(to, me, 17, ok))),
+        "v6 multicast report": ip6(me, "ff02::16", 58, icmp6(me, "ff02::16", 143, body=b"\0\0\0\1\4\0\0\0" + socket.inet_pton(socket.AF_INET6, "ff0e::99")), hops=1),
+        "v6 llmnr": ip6(me, "ff02::1:3", 17, u(me, "ff02::1:3", sp, 5355)),
+        "v6 ssdp": ip6(me, "ff0e::c", 17, u(me, "ff0e::c", sp, 1900)),
+        "v6 to 6to4": ip6(me, "2002:5db8:d80a::1", 17, u(me, "2002:5db8:d80a::1", sp, 9)),
+        "v6 to nat64": ip6(me, "64:ff9b::5db8:d80a", 6, t(me, "64:ff9b::5db8:d80a", sp, 2222, SYN)),
+        "v6 compatible": ip6(me, "::93.184.216.10", 6, t(me, "::93.184.216.10", sp, 443, SYN)),
+        "v6 to the metadata address": ip6(me, "fd00:ec2::254", 6, t(me, "fd00:ec2::254", sp, 8000, SYN)),
+        "v6 source multicast": ip6("ff02::1", to, 17, u("ff02::1", to, sp, 9)),
+        "v6 source nobody": ip6("::", to, 17, u("::", to, sp, 9)),
+        "v6 source loopback": ip6("::1", to, 17, u("::1", to, sp, 9)),
+        "v6 fragment to a udp route": ip6(me, NTP6, 44, bytes([17, 0, 0, 1, 0, 0, 0, 9]) + u(me, NTP6, sp, 123, b"leak" * 4)),
+        "v6 atomic fragment to a udp route": ip6(me, NTP6, 44, bytes([17, 0, 0, 0, 0, 0, 0, 9]) + u(me, NTP6, sp, 123)),
+        "v6 hop-by-hop to a udp route": ip6(me, NTP6, 0, ext(17) + u(me, NTP6, sp, 123)),
+        "v6 options to a udp route": ip6(me, NTP6, 60, ext(17) + u(me, NTP6, sp, 123)),
+        "v6 segment routing by a udp route": ip6(me, NTP6, 43, bytes([17, 2, 4, 1, 0, 0, 0, 0]) + socket.inet_pton(socket.AF_INET6, to) + u(me, to, sp, 123)),
+        "v6 spoofed to a udp route": ip6("2a00::99", NTP6, 17, u("2a00::99", NTP6, sp, 123)),
+        "v6 link-local to a udp route": ip6(ll, NTP6, 17, u(ll, NTP6, sp, 123)),
         "v6 teredo": ip6(me, "2001:0:1::1", 17, u(me, "2001:0:1::1", sp, 9)),
     }
 
