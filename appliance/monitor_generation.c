@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "appliance/ipc.h"
+#include "appliance/memory.h"
 #include "appliance/monitor_internal.h"
 #include "lib/base.h"
 #include "lib/log.h"
@@ -113,6 +114,7 @@ int generation_start(struct monitor *m, struct inputs *in)
         .deadline = monitor_now_ms() + START_DEADLINE_MS};
     make_kept(g);
     int err = generation_open_proxy(m, g);
+    memory_trim();
     return err ? err : start_all(m, g, (unsigned)(g - m->generations));
 }
 
@@ -176,6 +178,7 @@ void generation_ready(struct monitor *m, struct generation *g)
     g->state = GEN_PRESENT;
     if (before)
         reload_done(m, NULL);
+    memory_forget_code();
 }
 
 void generation_failed(struct monitor *m, struct generation *g, const char *why)

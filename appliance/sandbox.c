@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "appliance/memory.h"
 #include "appliance/roles.h"
 #include "lib/base.h"
 #include "lib/log.h"
@@ -182,5 +183,6 @@ void sandbox_enter(enum sandbox_role role)
     /* A change of identity clears it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         die_errno("cannot ask to die with the monitor");
+    memory_forget_code();
     sandbox_filter(role);
 }

@@ -54,11 +54,12 @@ struct ask {
     size_t held_len;
     const char *held_server;
     unsigned needs;
-    struct dnssec_verdict verdict; /* of all messages so far: state, and the least of its times */
+    enum dnssec_state dnssec; /* of all messages so far, and the least of their times */
+    uint32_t dnssec_ttl, dnssec_valid;
     uint16_t qtype;
     uint8_t name_len;
-    uint8_t name[DNS_NAME_MAX];
-    char host[HOSTNAME_MAX + 1];
+    const char *host;
+    uint8_t name[]; /* and the host's text */
 };
 
 struct asks {
@@ -152,7 +153,8 @@ static bool add_waiter(struct ask *k, const struct client *from, const struct dn
 static struct ask *begin(
     struct resolver *r, const struct dns_query *q, const struct outcome *o, struct ask **at)
 {
-    struct ask *k = r->asks->n < ASKS_MAX ? calloc(1, sizeof *k) : NULL;
+    size_t host_len = strlen(o->host) + 1;
+    struct ask *k = r->asks->n < ASKS_MAX ? calloc(1, sizeof *k + q->name_len + host_len) : NULL;
 
     if (k == NULL)
         return NULL;
@@ -163,13 +165,13 @@ static struct ask *begin(
     k->qtype = q->qtype;
     k->name_len = q->name_len;
     memcpy(k->name, q->name, q->name_len);
-    memcpy(k->host, o->host, strlen(o->host) + 1);
+    k->host = memcpy(k->name + q->name_len, o->host, host_len);
     k->up.qtype = q->qtype;
     k->up.name.len = q->name_len;
     memcpy(k->up.name.b, q->name, q->name_len);
     k->up.dnssec = r->dnssec != NULL;
     k->up.done = on_answer;
-    k->verdict = (struct dnssec_verdict){.ttl = UINT32_MAX, .valid = UINT32_MAX};
+    k->dnssec_ttl = k->dnssec_valid = UINT32_MAX;
     *at = k;
     r->asks->n++;
     return k;
@@ -318,14 +320,14 @@ static void finish_answered(struct ask *k, const struct upstream_answer *a, cons
         .ttl = clamp_ttl(d, answer, withheld),
         .rcode = answer->rcode,
         .reason = withheld ? REASON_PRIVATE_ADDRESS : REASON_NONE,
-        .dnssec = (uint8_t)k->verdict.state,
-        .ad = k->r->dnssec != NULL ? k->verdict.state == DNSSEC_SECURE : a->secure && answer->ad};
+        .dnssec = (uint8_t)k->dnssec,
+        .ad = k->r->dnssec != NULL ? k->dnssec == DNSSEC_SECURE : a->secure && answer->ad};
     if (!withheld)
         value.stale = d->stale_max;
-    if (k->verdict.state == DNSSEC_SECURE) { /* no longer than what it rests on */
-        value.ttl = MIN(value.ttl, MAX(MIN(k->verdict.ttl, k->verdict.valid), MAX(d->ttl_min, 1u)));
-        value.ttl = MIN(value.ttl, MAX(k->verdict.valid, 1u));
-        value.stale = MIN(value.stale, k->verdict.valid - MIN(k->verdict.valid, value.ttl));
+    if (k->dnssec == DNSSEC_SECURE) { /* no longer than what it rests on */
+        value.ttl = MIN(value.ttl, MAX(MIN(k->dnssec_ttl, k->dnssec_valid), MAX(d->ttl_min, 1u)));
+        value.ttl = MIN(value.ttl, MAX(k->dnssec_valid, 1u));
+        value.stale = MIN(value.stale, k->dnssec_valid - MIN(k->dnssec_valid, value.ttl));
     }
     reply_all(k, a, store(k, &value));
 }
@@ -410,9 +412,9 @@ static void validate(struct ask *k, const struct upstream_answer *a)
         finish_bogus(k, a, v.ede);
         return;
     }
-    k->verdict.state = MAX(k->verdict.state, v.state);
-    k->verdict.ttl = MIN(k->verdict.ttl, v.ttl);
-    k->verdict.valid = MIN(k->verdict.valid, v.valid);
+    k->dnssec = MAX(k->dnssec, v.state);
+    k->dnssec_ttl = MIN(k->dnssec_ttl, v.ttl);
+    k->dnssec_valid = MIN(k->dnssec_valid, v.valid);
     uint8_t *held = k->held; /* `a` may be it */
     k->r->asks->held -= k->held_len;
     k->held = NULL;

@@ -22,7 +22,8 @@
 #define CELL 64u
 #define CELL_WORDS (CELL / sizeof(uint64_t))
 #define RECORD_CELLS_MAX 5u
-#define RECORD_HEAD 48u
+#define RECORD_HEAD 43u
+#define HEAD_WORDS ((RECORD_HEAD + sizeof(uint64_t) - 1) / sizeof(uint64_t))
 #define NIL UINT32_MAX
 /* A reader meets a writer's half microsecond rarely, twice hardly ever. */
 #define READ_TRIES 1000
@@ -53,11 +54,9 @@ struct record {
     char dns_id[LEASE_DNS_ID_LEN];
     uint32_t expires;
     uint32_t next;
-    uint32_t bucket;
     uint8_t name_len;
     uint8_t cells;
     uint8_t linked; /* 0: a filler or a dropped lease, only waiting to be given back */
-    uint8_t pad;
     char name[RECORD_CELLS_MAX * CELL - RECORD_HEAD];
 };
 static_assert(offsetof(struct record, name) == RECORD_HEAD, "record head");
@@ -161,13 +160,13 @@ static void record_store(struct lease_table *t, uint32_t i, const struct record 
         atomic_store_explicit(&to[w], from[w], memory_order_relaxed);
 }
 
-/* Only the first cell: head fields of a record whose name stays. */
+/* Only the first words: head fields of a record whose name stays. */
 static void record_store_head(struct lease_table *t, uint32_t i, const struct record *r)
 {
     const uint64_t *from = (const uint64_t *)(const void *)r;
     _Atomic uint64_t *to = cell_at(t, i);
 
-    for (size_t w = 0; w < RECORD_HEAD / sizeof(uint64_t); w++)
+    for (size_t w = 0; w < HEAD_WORDS; w++)
         atomic_store_explicit(&to[w], from[w], memory_order_relaxed);
 }
 
@@ -199,7 +198,7 @@ static void set_head(struct bucket *b, uint32_t i)
 /* Takes record `i` out of its list. */
 static void unlink_record(struct lease_table *t, uint32_t i, struct record *r)
 {
-    struct bucket *b = &t->buckets[r->bucket];
+    struct bucket *b = &t->buckets[bucket_of(t, r->addr)];
     struct record prev;
     uint32_t at = head_of(b), before = NIL;
 
@@ -226,7 +225,7 @@ static void drop_oldest(struct lease_table *t)
 {
     struct record r;
 
-    if (!record_load(t, t->tail, &r) || r.cells > t->used || (r.linked && r.bucket >= t->n_buckets)) {
+    if (!record_load(t, t->tail, &r) || r.cells > t->used) {
         t->used = 0; /* cannot be but by a stray write: start afresh, losing leases, never inventing any */
         t->tail = 0;
         for (uint32_t i = 0; i < t->n_buckets; i++) {
@@ -273,7 +272,8 @@ static bool bucket_sound(const struct lease_table *t, uint32_t b)
     if (atomic_load_explicit(&t->buckets[b].seq, memory_order_relaxed) & 1u)
         return false;
     for (unsigned n = 0; i != NIL; n++, i = r.next)
-        if (n >= CHAIN_MAX || !in_use(t, i) || !record_load(t, i, &r) || !r.linked || r.bucket != b)
+        if (n >= CHAIN_MAX || !in_use(t, i) || !record_load(t, i, &r) || !r.linked ||
+            bucket_of(t, r.addr) != b)
             return false;
     return true;
 }
@@ -287,7 +287,7 @@ static void rebuild_bucket(struct lease_table *t, uint32_t b)
     for (uint32_t done = 0, i = t->tail; done < t->used; done += r.cells, i = (i + r.cells) % t->n_cells) {
         if (!record_load(t, i, &r))
             break;
-        if (!r.linked || r.bucket != b)
+        if (!r.linked || bucket_of(t, r.addr) != b)
             continue;
         r.next = head;
         record_store_head(t, i, &r);
@@ -355,7 +355,6 @@ static void put_locked(struct lease_table *t, struct record *new, uint64_t now)
     unsigned names = 0, n = 0;
     struct record r;
 
-    new->bucket = b;
     for (uint32_t i = head_of(&t->buckets[b]); i != NIL && n < CHAIN_MAX; i = r.next, n++) {
         if (!record_load(t, i, &r))
             break;
