@@ -14,6 +14,7 @@ static const struct backend *const backends[] = {
 #endif
     &backend_podman,
     &backend_docker,
+    &backend_apple,
 };
 
 static const struct backend *by_name(const char *name)
@@ -24,17 +25,31 @@ static const struct backend *by_name(const char *name)
     return NULL;
 }
 
-/* What "auto" means on this host, and why. */
+/* What "auto" means on this host, and why. NULL: nothing would do, and `why` says what is missing. */
 static const char *pick(const struct run_options *opt, const char **why)
 {
+#ifdef __APPLE__
+    (void)opt;
+    *why = "this is macOS";
+    if (cli_present("container"))
+        return "apple";
+    *why =
+        "sandboxes on macOS need Apple's container; install its signed package, then: container system start";
+    return NULL;
+#else
     if (!opt->image) {
         *why = "no --image: CMD is a program of this host";
         return "netns";
     }
-    *why = "the first container runtime in PATH, for --image";
+    *why = "--image, and podman is in PATH";
     if (cli_present("podman"))
         return "podman";
-    return cli_present("docker") ? "docker" : NULL;
+    *why = "--image, and docker is in PATH, podman is not";
+    if (cli_present("docker"))
+        return "docker";
+    *why = "--image needs a container runtime; install podman";
+    return NULL;
+#endif
 }
 
 const struct backend *backend_find(const char *name, const struct run_options *opt)
@@ -44,7 +59,7 @@ const struct backend *backend_find(const char *name, const struct run_options *o
         const char *why;
         name = pick(opt, &why);
         if (!name) {
-            log_warn("--image needs a container runtime; install podman");
+            log_warn("%s", why);
             return NULL;
         }
         /* Who asked for nothing hears of it with --verbose. */
@@ -55,7 +70,7 @@ const struct backend *backend_find(const char *name, const struct run_options *o
     }
     const struct backend *b = by_name(name);
     if (!b)
-        log_warn("--backend %s: not available here; use netns, podman or docker", name);
+        log_warn("--backend %s: not available here; use auto, netns (Linux), podman, docker or apple", name);
     return b;
 }
 

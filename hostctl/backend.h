@@ -62,7 +62,7 @@ struct backend {
     void (*free)(struct sandbox *sb);
 };
 
-extern const struct backend backend_netns, backend_podman, backend_docker;
+extern const struct backend backend_netns, backend_podman, backend_docker, backend_apple;
 
 /** By name; "auto" picks one and says which and why. NULL after a message. */
 const struct backend *backend_find(const char *name, const struct run_options *opt);

@@ -31,19 +31,19 @@ struct audit_query {
 /* The state directory whose log was written to last. */
 static bool newest(char out[static PATH_LEN])
 {
-    DIR *d = opendir(STATE_ROOT);
+    DIR *d = opendir(state_root());
     struct timespec best = {0};
     bool found = false;
     for (const struct dirent *e; d && (e = readdir(d));) {
         char path[PATH_LEN];
         struct stat st;
-        (void)snprintf(path, sizeof path, STATE_ROOT "/%s/audit.jsonl", e->d_name);
+        (void)snprintf(path, sizeof path, "%s/%s/audit.jsonl", state_root(), e->d_name);
         if (e->d_name[0] == '.' || stat(path, &st))
             continue;
         const struct timespec t = MTIME(st);
         if (t.tv_sec > best.tv_sec || (t.tv_sec == best.tv_sec && t.tv_nsec > best.tv_nsec)) {
             best = t;
-            (void)snprintf(out, PATH_LEN, STATE_ROOT "/%s", e->d_name);
+            (void)snprintf(out, PATH_LEN, "%s/%s", state_root(), e->d_name);
             found = true;
         }
     }
@@ -88,7 +88,7 @@ int audit_locate(const char **name, const char *state_dir, char dir[static AUDIT
         return 0;
     }
     if (*name && sandbox_name_ok(*name)) {
-        (void)snprintf(dir, PATH_LEN, STATE_ROOT "/%s", *name);
+        (void)snprintf(dir, PATH_LEN, "%s/%s", state_root(), *name);
         if (stat(dir, &st) == 0) {
             *name = NULL;
             return 0;

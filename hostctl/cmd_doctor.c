@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hostctl/apple.h"
 #include "hostctl/commands.h"
 #include "hostctl/proc.h"
 #include "lib/base.h"
@@ -14,6 +15,7 @@ static bool line(bool good, const char *what, const char *hint)
     return good;
 }
 
+#ifdef __linux__
 static bool runs(const char *a, const char *b)
 {
     const char *const argv[] = {a, b, NULL};
@@ -21,6 +23,7 @@ static bool runs(const char *a, const char *b)
     struct spawn s = {.argv = argv, .out = out, .outlen = sizeof out, .quiet = true};
     return spawn_wait(&s) == 0;
 }
+#endif
 
 /* Of a running sandbox: its network, tried from inside. */
 static int examine(const char *name)
@@ -46,6 +49,35 @@ static int examine(const char *name)
     return good ? 0 : 1;
 }
 
+#ifdef __linux__
+/* What the backend netns needs. */
+static bool netns_host(void)
+{
+    bool good = line(geteuid() == 0, "root", "the netns backend needs it: sudo egressctl ...");
+    good &= line(runs("nft", "--version"), "nft", "apt-get install nftables");
+    cleanup_free char *sidecar = program_find("egressd"), *shim = program_find("egress-init");
+    good &= line(sidecar != NULL, "egressd", "install egressd beside egressctl");
+    good &= line(shim != NULL, "egress-init", "install egress-init beside egressctl");
+    (void)fflush(stdout);
+    if (sidecar) {
+        const char *const run[] = {sidecar, "doctor", NULL};
+        struct spawn s = {.argv = run};
+        good &= spawn_wait(&s) == 0;
+    }
+    return good;
+}
+
+/* Not needed without --image. */
+static void runtimes(void)
+{
+    static const char *const known[] = {"podman", "docker"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (cli_present(known[i]))
+            printf("ok    %s, for --image%s\n", known[i],
+                runs(known[i], "version") ? "" : ", but it does not answer");
+}
+#endif
+
 int cmd_doctor(int argc, char **argv)
 {
     const struct opt table[] = {{0}};
@@ -59,16 +91,17 @@ int cmd_doctor(int argc, char **argv)
         return status;
     if (args.n_pos)
         return examine(args.pos[0]);
-    bool good = line(geteuid() == 0, "root", "the netns backend needs it: sudo egressctl ...");
-    good &= line(runs("nft", "--version"), "nft", "apt-get install nftables");
-    cleanup_free char *sidecar = program_find("egressd"), *shim = program_find("egress-init");
-    good &= line(sidecar != NULL, "egressd", "install egressd beside egressctl");
-    good &= line(shim != NULL, "egress-init", "install egress-init beside egressctl");
-    (void)fflush(stdout);
-    if (sidecar) {
-        const char *const run[] = {sidecar, "doctor", NULL};
-        struct spawn s = {.argv = run};
-        good &= spawn_wait(&s) == 0;
-    }
+#ifdef __linux__
+    bool good = netns_host();
+    runtimes();
+#else
+    bool good = true;
+#endif
+    if (cli_present("container"))
+        good &= apple_doctor();
+#ifdef __APPLE__
+    else
+        good = line(false, "Apple's container", "install its signed package, then: container system start");
+#endif
     return good ? 0 : 1;
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hostctl/apple.h"
 #include "hostctl/commands.h"
 #include "hostctl/hostenv.h"
 #include "lib/base.h"
@@ -261,11 +262,22 @@ int cmd_pf(int argc, char **argv)
 {
     const struct opt table[] = {{0}};
     struct opt_args args;
+    struct record r;
     int status = 0;
     if (!command_options(table,
-            "usage: egressctl pf NAME\n\nPrints a pf anchor for a sandbox of the apple backend.\n\n", argc,
-            argv, 0, &args, &status))
+            "usage: egressctl pf NAME\n\nPrints a pf anchor for a running sandbox of the apple backend. It "
+            "is "
+            "optional: a second wall on the host.\n\n",
+            argc, argv, 0, &args, &status))
         return status;
-    log_warn("pf is the packet filter of macOS: it is only of use for sandboxes of the apple backend");
-    return EXIT_EGRESSCTL;
+    if (args.n_pos > 1 || sandbox_find(args.n_pos ? args.pos[0] : NULL, &r))
+        return EXIT_EGRESSCTL;
+    const char *backend = record_str(&r, "backend");
+    status = EXIT_EGRESSCTL;
+    if (!backend || strcmp(backend, "apple") != 0)
+        log_warn("pf is the packet filter of macOS: it is only of use for sandboxes of the apple backend");
+    else if (apple_print_pf(&r) == 0)
+        status = 0;
+    record_close(&r);
+    return status;
 }

@@ -81,22 +81,22 @@ static void describe(struct sandbox *sb)
  * Links to what is gone are removed on the way. */
 static void index_state_dir(const struct sandbox *sb)
 {
-    DIR *d = opendir(STATE_ROOT);
+    DIR *d = opendir(state_root());
     char path[512];
     struct stat st;
     for (const struct dirent *e; d && (e = readdir(d));) {
-        (void)snprintf(path, sizeof path, STATE_ROOT "/%s", e->d_name);
+        (void)snprintf(path, sizeof path, "%s/%s", state_root(), e->d_name);
         if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && stat(path, &st))
             (void)unlink(path);
     }
     if (d)
         (void)closedir(d);
-    (void)snprintf(path, sizeof path, STATE_ROOT "/%s", sb->name);
+    (void)snprintf(path, sizeof path, "%s/%s", state_root(), sb->name);
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
         (void)unlink(path);
     if (!sb->opt->state_dir)
         return;
-    (void)mkdir(STATE_ROOT, 0700);
+    (void)mkdir(state_root(), 0700);
     (void)!symlink(sb->state_dir, path); /* without it `audit --state-dir` still works */
 }
 
@@ -109,7 +109,7 @@ static int make_state_dir(const struct sandbox *sb)
     index_state_dir(sb);
     for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
         *p = 0;
-        (void)mkdir(path, strcmp(path, STATE_ROOT) == 0 ? 0700 : 0755);
+        (void)mkdir(path, strcmp(path, state_root()) == 0 ? 0700 : 0755);
         *p = '/';
     }
     if (mkdir(path, 0700) && errno != EEXIST) {

@@ -1,5 +1,6 @@
 /** \file
- * A sandbox of two containers, for podman and docker: what the parts of that backend share. Portable.
+ * A sandbox of two containers, for podman, docker and Apple's container: what the parts of these backends
+ * share. Portable.
  *
  *     egressd-NAME-sidecar   egressd-NAME-egress (NAT), then egressd-NAME-net; the first holds the default
  * route egressd-NAME-agent     egressd-NAME-net (internal) only; egress-init is its first process
@@ -16,6 +17,19 @@
 #include "hostctl/container_cli.h"
 #include "hostctl/proc.h"
 
+#define SIDECAR_IMAGE "localhost/egressd/sidecar:" EGRESS_VERSION
+/* The shim for a guest, as program_find() takes it: on macOS it is no program of the host's. */
+#ifdef __APPLE__
+#define GUEST_SHIM "guest/egress-init"
+#else
+#define GUEST_SHIM "egress-init"
+#endif
+/* The sidecar's CA below the private directory, where the agent may read it. */
+#define AGENT_CA_FILE "agent-ca.crt"
+/* A sidecar that ends is started again, but not more often than this within RESTART_MS. */
+#define CONTAINER_RESTARTS 3
+#define RESTART_MS 60000
+
 #define CONTAINER_NAME_MAX (sizeof "egressd--sidecar" + SANDBOX_NAME_MAX)
 
 struct container {
@@ -27,6 +41,7 @@ struct container {
     pid_t warden;
     int warden_fd; /* its end tells the warden that we died; -1 */
     enum tty_mode tty;
+    long long restarts[CONTAINER_RESTARTS]; /* when, in ms; the oldest is overwritten */
     off_t log_start; /* of egressd.log: what comes after it is this run's */
 };
 
@@ -49,20 +64,46 @@ int container_load_image(const struct cli *c);
 int container_look_at_image(const struct cli *c, struct sandbox *sb);
 /** Makes the private directory and writes what the sidecar reads. 0 or -errno after a message. */
 int container_write_files(struct sandbox *sb);
+/** A file of the private directory, which must not be there yet. 0 or -errno after a message. */
+int container_write_file(const char *dir, const char *name, const void *data, size_t len, mode_t mode);
 /** The CA that the sidecar made, where the agent may read it. 0 or -errno after a message. */
 int container_copy_ca(struct sandbox *sb);
 void container_remove_files(const char *dir);
 
-/* container_argv.c: command lines to run (`w` is empty before); w->failed says that there is none (said). */
+/* container_argv.c: command lines to run (`w` is empty before); w->failed says that there is none (said). The
+ * engine_ and docker_ ones are what a dialect points to. */
 
-void container_network_argv(const struct cli *c, const char *sandbox, bool internal, struct words *w);
-void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w);
-void container_agent_argv(const struct sandbox *sb, const char *dir, struct words *w);
+/** What the parts of a command line are the same for all runtimes: egressd's, the shim's with CMD, and what
+ * of the environment an agent gets. */
+void container_egressd_argv(const struct sandbox *sb, struct words *w);
+void container_shim_argv(const struct sandbox *sb, struct words *w);
+void container_environment(struct words *w, char *const *env);
+void container_labels(struct words *w, const char *sandbox, const char *role);
+
+void engine_network_argv(const struct cli *c, const char *sandbox, bool internal, struct words *w);
+void engine_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w);
+void engine_agent_argv(const struct sandbox *sb, const char *dir, struct words *w);
+int docker_make_sidecar(const struct sandbox *sb, const char *dir);
+
 void container_exec_argv(const struct cli *c, const struct record *r, const struct exec_request *req,
     enum tty_mode tty, struct words *w);
-
 /** Tries the agent's network from inside; `skip` as in struct backend. */
 void container_probe_argv(const struct cli *c, const struct record *r, const char *skip, struct words *w);
+/** Points the agent's network at the sidecar's present address, and tries it. CMD goes on meanwhile. */
+void container_replumb_argv(const struct cli *c, const struct record *r, struct words *w);
+
+/* container_start.c */
+
+/** Starts the sidecar and waits until egressd serves. As struct backend says. */
+int container_start_sidecar(struct sandbox *sb);
+int container_start_agent(struct sandbox *sb);
+int container_sidecar_addr(struct sandbox *sb, struct addr *out);
+/** The sidecar has ended: starts another one and points the agent at it. 0, or -errno after a message. */
+int container_restart_sidecar(struct sandbox *sb);
+/** Does egressd say that it serves? */
+bool container_serves(const char *state_dir);
+/** Of a container; all zero: there is none. */
+struct cli_state container_state(const struct cli *c, const char *sandbox, const char *what);
 
 /* container_watch.c */
 

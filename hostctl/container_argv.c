@@ -24,22 +24,28 @@ static const char *const agent_caps[] = {
 /* Of the caller's environment, what says how to speak to the user. The rest belongs to the image. */
 static const char *const passed[] = {"TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"};
 
-static void add_labels(struct words *w, const char *sandbox, const char *role)
+void container_labels(struct words *w, const char *sandbox, const char *role)
 {
     words_opt(w, "--label", CLI_LABEL_SANDBOX "=%s", sandbox);
     words_opt(w, "--label", CLI_LABEL_ROLE "=%s", role);
 }
 
-void container_network_argv(const struct cli *c, const char *sandbox, bool internal, struct words *w)
+void engine_network_argv(const struct cli *c, const char *sandbox, bool internal, struct words *w)
 {
     char name[CONTAINER_NAME_MAX];
     cli_begin(c, w);
     words_add_all(w, "network", "create");
     if (c->podman)
         words_add(w, "--disable-dns"); /* a resolver of the host's would be a way out */
-    if (internal)
+    if (internal && c->podman)
         words_add(w, "--internal");
-    add_labels(w, sandbox, internal ? "agent" : "egress");
+    else if (internal)
+        /* docker filters what its own --internal bridges carry by destination, so that none of it could go on
+         * by way of a sidecar. A bridge on which the host has no address, and no masquerading, leads nowhere
+         * either. */
+        words_add_all(w, "--opt", "com.docker.network.bridge.inhibit_ipv4=true", "--opt",
+            "com.docker.network.bridge.enable_ip_masquerade=false");
+    container_labels(w, sandbox, internal ? "agent" : "egress");
     words_add(w, container_name(name, sandbox, internal ? "net" : "egress"));
 }
 
@@ -60,14 +66,14 @@ static void add_mount(struct words *w, const char *from, const char *to, bool re
 }
 
 /* What both containers have in common, from "run" on. */
-static void begin_run(const struct sandbox *sb, const char *what, struct words *w)
+static void begin_run(const struct sandbox *sb, const char *verb, const char *what, struct words *w)
 {
     char name[CONTAINER_NAME_MAX];
     struct rlimit limit;
     cli_begin(&container_of(sb)->cli, w);
-    words_add(w, "run");
+    words_add(w, verb);
     words_opt(w, "--name", "%s", container_name(name, sb->name, what));
-    add_labels(w, sb->name, what);
+    container_labels(w, sb->name, what);
     words_add_all(w, "--log-driver", "none", "--user", "0:0", "--cap-drop", "all", "--security-opt",
         "no-new-privileges", "--security-opt", "label=disable", "--sysctl",
         "net.ipv6.conf.all.disable_ipv6=1");
@@ -83,18 +89,8 @@ static void add_caps(struct words *w, const char *const *caps, size_t n)
         words_add_all(w, "--cap-add", caps[i]);
 }
 
-void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w)
+void container_egressd_argv(const struct sandbox *sb, struct words *w)
 {
-    char net[CONTAINER_NAME_MAX];
-    begin_run(sb, "sidecar", w);
-    add_caps(w, sidecar_caps, ARRAY_LEN(sidecar_caps));
-    /* The first network is the one with the default route. */
-    words_opt(w, "--network", "%s", container_name(net, sb->name, "egress"));
-    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
-    words_add_all(w, "--dns", "127.0.0.1", "--read-only", "--sysctl", "net.ipv4.icmp_ratelimit=0");
-    add_mount(w, dir, SIDECAR_DIR, false);
-    add_mount(w, sb->state_dir, "/var/lib/egressd", false);
-    words_add(w, "localhost/egressd/sidecar:" EGRESS_VERSION);
     words_add_all(w, "run", "--policy", SIDECAR_DIR "/" SIDECAR_POLICY, "--state-dir", "/var/lib/egressd",
         "--ca-dir", SIDECAR_DIR "/ca", "--secrets", SIDECAR_DIR "/" SIDECAR_SECRETS);
     for (size_t i = 0; i < sb->resolvers.n; i++)
@@ -109,38 +105,66 @@ void container_sidecar_argv(const struct sandbox *sb, const char *dir, struct wo
         words_add(w, "--audit-only");
 }
 
-/* By name only: the runtime takes the value from our environment. */
-static void add_environment(struct words *w, char *const *env)
+static void sidecar_words(
+    const struct sandbox *sb, const char *verb, bool both, const char *dir, struct words *w)
+{
+    char net[CONTAINER_NAME_MAX];
+    begin_run(sb, verb, "sidecar", w);
+    add_caps(w, sidecar_caps, ARRAY_LEN(sidecar_caps));
+    /* The first network is the one with the default route. */
+    words_opt(w, "--network", "%s", container_name(net, sb->name, "egress"));
+    if (both)
+        words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
+    words_add_all(w, "--dns", "127.0.0.1", "--read-only", "--sysctl", "net.ipv4.icmp_ratelimit=0");
+    add_mount(w, dir, SIDECAR_DIR, false);
+    add_mount(w, sb->state_dir, "/var/lib/egressd", false);
+    words_add(w, SIDECAR_IMAGE);
+    container_egressd_argv(sb, w);
+}
+
+void engine_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w)
+{
+    char name[CONTAINER_NAME_MAX];
+    const struct cli *c = &container_of(sb)->cli;
+    if (c->d->make_sidecar && !sb->opt->dry_run) {
+        cli_begin(c, w);
+        words_add_all(w, "start", "--attach", container_name(name, sb->name, "sidecar"));
+        return;
+    }
+    sidecar_words(sb, "run", true, dir, w);
+}
+
+int docker_make_sidecar(const struct sandbox *sb, const char *dir)
+{
+    char name[CONTAINER_NAME_MAX], net[CONTAINER_NAME_MAX];
+    const struct cli *c = &container_of(sb)->cli;
+    struct words w = {0};
+    sidecar_words(sb, "create", false, dir, &w);
+    int status = cli_run(c, &w, false);
+    if (status == 0) {
+        cli_begin(c, &w);
+        words_add_all(&w, "network", "connect", container_name(net, sb->name, "net"),
+            container_name(name, sb->name, "sidecar"));
+        status = cli_run(c, &w, false);
+    }
+    if (status == 0)
+        return 0;
+    log_warn("%s cannot make the sidecar's container; its reason is above", c->program);
+    return -EIO;
+}
+
+void container_environment(struct words *w, char *const *env)
 {
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)
         for (char *const *e = env; e && *e; e++)
             if (strncmp(*e, passed[i], strlen(passed[i])) == 0 && (*e)[strlen(passed[i])] == '=')
-                words_add_all(w, "--env", passed[i]);
+                words_add_all(w, "--env", *e);
 }
 
-void container_agent_argv(const struct sandbox *sb, const char *dir, struct words *w)
+void container_shim_argv(const struct sandbox *sb, struct words *w)
 {
     const struct container *k = container_of(sb);
-    char net[CONTAINER_NAME_MAX], ca[PATH_MAX], line[PROXY_LINE];
-    cleanup_free char *shim = program_find("egress-init");
-    if (!shim) {
-        w->failed = true;
-        return;
-    }
-    (void)snprintf(ca, sizeof ca, "%s/agent-ca.crt", dir);
-    begin_run(sb, "agent", w);
-    add_caps(w, agent_caps, ARRAY_LEN(agent_caps));
-    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
-    words_add_all(w, "--dns", k->gateway, "--interactive");
-    if (k->tty == TTY_OWNED)
-        words_add(w, "--tty");
-    add_environment(w, sb->env);
-    for (size_t i = 0; sb->opt->proxy_env && sandbox_proxy_line(sb, k->gateway, i, line); i++)
-        words_add_all(w, "--env", line);
-    add_mount(w, shim, "/egress-init", true);
-    add_mount(w, ca, "/egress-ca.crt", true);
-    words_add_all(w, "--entrypoint", "/egress-init", sb->opt->image, "--gateway", k->gateway, "--dns",
-        k->gateway, "--ca", "/egress-ca.crt");
+    words_add_all(w, "--gateway", k->gateway, "--dns", k->gateway, "--ca", k->cli.d->agent_ca);
     words_opt(w, "--user", "%u:%u", (unsigned)sb->uid, (unsigned)sb->gid);
     if (k->host[0])
         words_add_all(w, "--probe-host", k->host);
@@ -149,34 +173,74 @@ void container_agent_argv(const struct sandbox *sb, const char *dir, struct word
         words_add(w, *c);
 }
 
+void engine_agent_argv(const struct sandbox *sb, const char *dir, struct words *w)
+{
+    const struct container *k = container_of(sb);
+    char net[CONTAINER_NAME_MAX], ca[PATH_MAX], line[PROXY_LINE];
+    cleanup_free char *shim = program_find("egress-init");
+    if (!shim) {
+        w->failed = true;
+        return;
+    }
+    (void)snprintf(ca, sizeof ca, "%s/" AGENT_CA_FILE, dir);
+    begin_run(sb, "run", "agent", w);
+    add_caps(w, agent_caps, ARRAY_LEN(agent_caps));
+    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
+    words_add_all(w, "--dns", k->gateway, "--interactive");
+    if (k->tty == TTY_OWNED)
+        words_add(w, "--tty");
+    container_environment(w, sb->env);
+    for (size_t i = 0; sb->opt->proxy_env && sandbox_proxy_line(sb, k->gateway, i, line); i++)
+        words_add_all(w, "--env", line);
+    add_mount(w, shim, k->cli.d->shim, true);
+    add_mount(w, ca, k->cli.d->agent_ca, true);
+    words_add_all(w, "--entrypoint", k->cli.d->shim, sb->opt->image);
+    container_shim_argv(sb, w);
+}
+
+/* A runtime's exec starts as root with the container's full set. The shim is what is run, always. */
+static void begin_exec(const struct cli *c, const char *sandbox, bool tty, char *const *env, struct words *w)
+{
+    char name[CONTAINER_NAME_MAX];
+    cli_begin(c, w);
+    words_add_all(w, "exec", "--interactive", "--user", "0:0");
+    if (tty)
+        words_add(w, "--tty");
+    container_environment(w, env);
+    words_add_all(w, container_name(name, sandbox, "agent"), c->d->shim);
+}
+
 void container_exec_argv(const struct cli *c, const struct record *r, const struct exec_request *req,
     enum tty_mode tty, struct words *w)
 {
-    char name[CONTAINER_NAME_MAX];
     const char *user = record_str(r, "user");
-    cli_begin(c, w);
-    words_add_all(w, "exec", "--interactive", "--user", "0:0");
-    if (tty == TTY_OWNED)
-        words_add(w, "--tty");
-    add_environment(w, req->env);
-    words_add(w, container_name(name, r->name, "agent"));
-    /* A runtime's exec starts as root with the container's full set. The shim takes it all away before CMD.
-     */
-    words_add_all(w, "/egress-init", "--exec", "--user", user ? user : "65534", "--");
+    begin_exec(c, r->name, tty == TTY_OWNED, req->env, w);
+    /* It takes all privileges away before CMD. */
+    words_add_all(w, "--exec", "--user", user ? user : "65534", "--");
     for (char **a = req->cmd; *a; a++)
         words_add(w, *a);
 }
 
-void container_probe_argv(const struct cli *c, const struct record *r, const char *skip, struct words *w)
+static void add_probe(const struct record *r, const char *skip, struct words *w)
 {
-    char name[CONTAINER_NAME_MAX];
     const char *gateway = record_str(r, "gateway"), *host = record_str(r, "host_address");
-    cli_begin(c, w);
-    words_add_all(w, "exec", "--user", "0:0", container_name(name, r->name, "agent"), "/egress-init",
-        "--gateway", gateway ? gateway : "");
+    words_add_all(w, "--gateway", gateway ? gateway : "");
     if (host && *host)
         words_add_all(w, "--probe-host", host);
     if (skip && *skip)
         words_add_all(w, "--probe-skip", skip);
+}
+
+void container_probe_argv(const struct cli *c, const struct record *r, const char *skip, struct words *w)
+{
+    begin_exec(c, r->name, false, NULL, w);
+    add_probe(r, skip, w);
     words_add(w, "--probe-only");
+}
+
+void container_replumb_argv(const struct cli *c, const struct record *r, struct words *w)
+{
+    begin_exec(c, r->name, false, NULL, w);
+    add_probe(r, NULL, w); /* the new sidecar has led no name anywhere yet */
+    words_add_all(w, "--ca", c->d->agent_ca, "--probe", "--setup-only");
 }

@@ -12,12 +12,14 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
-#define OUTPUT_MAX MIB(4)
-
 struct cli cli_of(const char *backend)
 {
-    bool docker = backend && strcmp(backend, "docker") == 0;
-    return (struct cli){.program = docker ? "docker" : "podman", .podman = !docker};
+    static const struct dialect *const all[] = {&dialect_podman, &dialect_docker, &dialect_apple};
+    const struct dialect *d = all[0];
+    for (size_t i = 0; backend && i < ARRAY_LEN(all); i++)
+        if (strcmp(all[i]->backend, backend) == 0)
+            d = all[i];
+    return (struct cli){.d = d, .program = d->program, .podman = d == &dialect_podman};
 }
 
 bool cli_present(const char *program)
@@ -113,34 +115,19 @@ void cli_begin(const struct cli *c, struct words *w)
         words_add_all(w, "--runtime", "runc");
 }
 
-int cli_run(struct words *w, bool quiet)
+int cli_run(const struct cli *c, struct words *w, bool quiet)
 {
-    char none[1];
-    struct spawn s = {.argv = (const char *const *)w->v, .out = none, .outlen = sizeof none, .quiet = quiet};
-    int status = w->failed ? -ENOMEM : spawn_wait(&s);
-    words_free(w);
-    return status;
+    return c->d->run(c, w, quiet);
 }
 
-char *cli_output(struct words *w)
+char *cli_output(const struct cli *c, struct words *w)
 {
-    cleanup_free char *out = malloc(OUTPUT_MAX);
-    struct spawn s = {.argv = (const char *const *)w->v, .out = out, .outlen = OUTPUT_MAX, .quiet = true};
-    int status = w->failed || !out ? -ENOMEM : spawn_wait(&s);
-    words_free(w);
-    return status == 0 ? steal_ptr(&out) : NULL;
+    return c->d->output(c, w);
 }
 
-json_t *cli_inspect(const struct cli *c, const char *kind, const char *name)
+json_t *cli_inspect(const struct cli *c, enum cli_kind kind, const char *name)
 {
-    struct words w = {0};
-    cli_begin(c, &w);
-    words_add_all(&w, kind, "inspect", name);
-    cleanup_free char *text = cli_output(&w);
-    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
-    json_t *first = json_incref(json_array_get(list, 0));
-    json_decref(list);
-    return first;
+    return c->d->inspect(c, kind, name);
 }
 
 json_t *cli_member(json_t *object, const char *path)
@@ -154,69 +141,42 @@ json_t *cli_member(json_t *object, const char *path)
     return object;
 }
 
-/* Both spellings: podman's networks have lower-case keys, everything else begins with a capital. */
-static bool is_ours(const struct cli *c, const char *kind, const char *name, const char *sandbox)
+bool cli_is_ours(const struct cli *c, enum cli_kind kind, const char *name, const char *sandbox)
 {
-    static const char *const where[] = {"Config.Labels", "Labels", "labels"};
     char prefix[96];
     (void)snprintf(prefix, sizeof prefix, "egressd-%s-", sandbox);
     if (strncmp(name, prefix, strlen(prefix)) != 0)
         return false;
     json_t *o = cli_inspect(c, kind, name);
-    const char *label = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(where) && !label; i++)
-        label = json_string_value(json_object_get(cli_member(o, where[i]), CLI_LABEL_SANDBOX));
+    const char *label = c->d->label(o, CLI_LABEL_SANDBOX);
     bool ours = label && strcmp(label, sandbox) == 0;
     json_decref(o);
     return ours;
 }
 
-static char *list_names(const struct cli *c, const char *kind)
-{
-    struct words w = {0};
-    cli_begin(c, &w);
-    if (strcmp(kind, "container") == 0)
-        words_add_all(&w, "ps", "--all", "--format", "{{.Names}}");
-    else
-        words_add_all(&w, "network", "ls", "--format", "{{.Name}}");
-    return cli_output(&w);
-}
-
-static void add_remove(const struct cli *c, const char *kind, struct words *w)
-{
-    cli_begin(c, w);
-    words_add_all(w, kind, "rm");
-    if (strcmp(kind, "container") == 0)
-        words_add_all(w, "--force", "--volumes");
-    if (strcmp(kind, "container") == 0 && c->podman)
-        words_add_all(w, "--time", "0"); /* or it waits for a SIGTERM to be obeyed */
-}
-
 void cli_remove(const struct cli *c, const char *container)
 {
     struct words w = {0};
-    add_remove(c, "container", &w);
-    words_add(&w, container);
-    (void)cli_run(&w, true);
+    c->d->remove_argv(c, CLI_CONTAINER, container, &w);
+    (void)cli_run(c, &w, true);
 }
 
 /* One after the other: when two containers leave a network at the same time, neither takes its bridge away.
  */
-static int remove_kind(const struct cli *c, const char *kind, const char *sandbox)
+static int remove_kind(const struct cli *c, enum cli_kind kind, const char *sandbox)
 {
-    cleanup_free char *names = list_names(c, kind);
+    cleanup_free char *names = c->d->list(c, kind);
     if (!names) {
-        log_warn("%s does not list its %ss", c->program, kind);
+        log_warn("%s does not list its %s", c->program, kind == CLI_CONTAINER ? "containers" : "networks");
         return -EBUSY;
     }
     int err = 0;
     for (char *save = NULL, *name = strtok_r(names, "\n", &save); name; name = strtok_r(NULL, "\n", &save)) {
-        if (!is_ours(c, kind, name, sandbox))
+        if (!cli_is_ours(c, kind, name, sandbox))
             continue;
         struct words w = {0};
-        add_remove(c, kind, &w);
-        words_add(&w, name);
-        if (cli_run(&w, false) != 0)
+        c->d->remove_argv(c, kind, name, &w);
+        if (cli_run(c, &w, false) != 0)
             err = -EBUSY;
     }
     return err;
@@ -224,7 +184,7 @@ static int remove_kind(const struct cli *c, const char *kind, const char *sandbo
 
 int cli_remove_all(const struct cli *c, const char *sandbox)
 {
-    int containers = remove_kind(c, "container", sandbox);
-    int networks = remove_kind(c, "network", sandbox);
+    int containers = remove_kind(c, CLI_CONTAINER, sandbox);
+    int networks = remove_kind(c, CLI_NETWORK, sandbox);
     return containers ? containers : networks;
 }

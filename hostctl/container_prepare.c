@@ -13,7 +13,6 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
-#define SIDECAR_IMAGE "localhost/egressd/sidecar:" EGRESS_VERSION
 #define CA_MAX KIB(16)
 #define UPSTREAM_CA_MAX MIB(16)
 
@@ -43,9 +42,10 @@ static const char *machine(void)
 /* Beside our own programs, where a build leaves it, or where an installation does. NULL: nowhere. */
 static char *find_archive(void)
 {
-    cleanup_free char *sidecar = program_find("egress-init");
+    cleanup_free char *sidecar = program_find(GUEST_SHIM);
     char *slash = sidecar ? strrchr(sidecar, '/') : NULL;
-    static const char *const places[] = {"image", "../share/egressd", "../../share/egressd"};
+    static const char *const places[] = {
+        "image", "../share/egressd", "../../share/egressd", "../../../share/egressd"};
     if (!slash)
         return NULL;
     *slash = 0;
@@ -60,15 +60,15 @@ static char *find_archive(void)
     return NULL;
 }
 
-/* The id that a build wrote beside its archive; false where there is none. */
-static bool archive_id(const char *archive, char out[static 80])
+/* What a build wrote beside its archive: the digests of configuration and manifest. False: nothing. */
+static bool archive_ids(const char *archive, char out[static 160])
 {
     char path[PATH_MAX];
     struct blob text = {0};
     (void)snprintf(path, sizeof path, "%.*s.id", (int)(strlen(archive) - strlen(".oci.tar")), archive);
-    if (blob_read(path, 79, &text))
+    if (blob_read(path, 159, &text))
         return false;
-    (void)snprintf(out, 80, "%.*s", (int)strcspn(text.p, "\n"), text.p);
+    (void)snprintf(out, 160, "%s", text.p);
     blob_wipe(&text);
     return out[0] != 0;
 }
@@ -76,26 +76,25 @@ static bool archive_id(const char *archive, char out[static 80])
 int container_load_image(const struct cli *c)
 {
     cleanup_free char *archive = find_archive();
-    json_t *present = cli_inspect(c, "image", SIDECAR_IMAGE);
-    const char *id = json_string_value(json_object_get(present, "Id"));
-    char wanted[80];
-    bool good = id && (!archive || !archive_id(archive, wanted) || strstr(id, wanted));
+    json_t *present = cli_inspect(c, CLI_IMAGE, SIDECAR_IMAGE);
+    char wanted[160];
+    bool known = archive && archive_ids(archive, wanted);
+    bool good = present && (!archive || c->d->image_is(present, known ? wanted : NULL));
     json_decref(present);
     if (good)
         return 0;
     if (!archive) {
         log_warn(
             "there is no image %s, and no archive of it beside egressctl; build it (make image) or load it "
-            "(%s load -i egressd-sidecar-%s.oci.tar)",
-            SIDECAR_IMAGE, c->program, machine());
+            "(%s egressd-sidecar-%s.oci.tar)",
+            SIDECAR_IMAGE, c->d->load, machine());
         return -ENOENT;
     }
     struct words w = {0};
-    cli_begin(c, &w);
-    words_add_all(&w, "load", "--quiet", "--input", archive);
-    if (cli_run(&w, true) == 0)
+    c->d->load_argv(c, archive, &w);
+    if (cli_run(c, &w, true) == 0)
         return 0;
-    log_warn("%s cannot load %s; try: %s load -i %s", c->program, archive, c->program, archive);
+    log_warn("%s cannot load %s; try: %s %s", c->program, archive, c->d->load, archive);
     return -EIO;
 }
 
@@ -118,19 +117,18 @@ static bool numeric_user(const char *text, struct sandbox *sb)
 int container_look_at_image(const struct cli *c, struct sandbox *sb)
 {
     const char *image = sb->opt->image;
-    json_t *o = cli_inspect(c, "image", image);
+    json_t *o = cli_inspect(c, CLI_IMAGE, image);
     if (!o) {
         struct words w = {0};
-        cli_begin(c, &w);
-        words_add_all(&w, "pull", "--quiet", "--", image);
-        if (cli_run(&w, false) == 0)
-            o = cli_inspect(c, "image", image);
+        c->d->pull_argv(c, image, &w);
+        if (cli_run(c, &w, false) == 0)
+            o = cli_inspect(c, CLI_IMAGE, image);
     }
     if (!o) {
         log_warn("--image %s: %s has no such image and cannot pull it", image, c->program);
         return -ENOENT;
     }
-    const char *user = json_string_value(cli_member(o, "Config.User"));
+    const char *user = c->d->image_user(o);
     if (!sb->opt->user && user && *user && !numeric_user(user, sb))
         log_info("the image's user %s is not taken over (it is not a number, or root); CMD runs as %u, or "
                  "give --user",
@@ -144,7 +142,7 @@ int container_look_at_image(const struct cli *c, struct sandbox *sb)
 
 /* -- files -- */
 
-static int write_file(const char *dir, const char *name, const void *data, size_t len, mode_t mode)
+int container_write_file(const char *dir, const char *name, const void *data, size_t len, mode_t mode)
 {
     char path[PATH_MAX];
     (void)snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -194,7 +192,7 @@ static int copy_upstream_ca(struct sandbox *sb, const char *dir, size_t i)
         log_warn("cannot read %s: %s", sb->upstream_ca[i], strerror(-err));
     (void)snprintf(name, sizeof name, "upstream-%zu.pem", i);
     if (!err)
-        err = write_file(dir, name, ca.p, ca.n, 0644);
+        err = container_write_file(dir, name, ca.p, ca.n, 0644);
     blob_wipe(&ca);
     return err;
 }
@@ -205,9 +203,9 @@ int container_write_files(struct sandbox *sb)
     if (err)
         return err;
     const char *dir = container_dir(sb->rec);
-    err = write_file(dir, SIDECAR_POLICY, sb->policy_text.p, sb->policy_text.n, 0600);
+    err = container_write_file(dir, SIDECAR_POLICY, sb->policy_text.p, sb->policy_text.n, 0600);
     if (!err)
-        err = write_file(dir, SIDECAR_SECRETS, sb->secrets.p, sb->secrets.n, 0600);
+        err = container_write_file(dir, SIDECAR_SECRETS, sb->secrets.p, sb->secrets.n, 0600);
     blob_wipe(&sb->secrets);
     for (size_t i = 0; !err && i < OPT_LIST_MAX && sb->upstream_ca[i]; i++)
         err = copy_upstream_ca(sb, dir, i);
@@ -224,7 +222,7 @@ int container_copy_ca(struct sandbox *sb)
     if (err)
         log_warn("cannot read the sidecar's CA certificate: %s", strerror(-err));
     else
-        err = write_file(dir, "agent-ca.crt", ca.p, ca.n, 0644);
+        err = container_write_file(dir, AGENT_CA_FILE, ca.p, ca.n, 0644);
     blob_wipe(&ca);
     return err;
 }

@@ -49,6 +49,20 @@ bool container_child_lives(pid_t *pid, int *status)
     return false;
 }
 
+/* Numbers differ between hosts and containers. */
+static const char *signal_name(int signo)
+{
+    static const struct {
+        int signo;
+        const char *name;
+    } names[] = {{SIGHUP, "HUP"}, {SIGINT, "INT"}, {SIGQUIT, "QUIT"}, {SIGTERM, "TERM"}, {SIGUSR1, "USR1"},
+        {SIGUSR2, "USR2"}, {SIGWINCH, "WINCH"}, {SIGTSTP, "TSTP"}, {SIGCONT, "CONT"}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (names[i].signo == signo)
+            return names[i].name;
+    return "TERM";
+}
+
 /* The runtime passes on what it gets, unless the container has a terminal: then it is told by a second one.
  * What the terminal sent came to the runtime's program as well, since it is in our group. */
 static void pass_on(const struct cli *c, const char *name, pid_t program, enum tty_mode tty)
@@ -64,9 +78,8 @@ static void pass_on(const struct cli *c, const char *name, pid_t program, enum t
         struct words w = {0};
         cli_begin(c, &w);
         words_add(&w, "kill");
-        words_opt(&w, "--signal", "%d", s.signo);
-        words_add(&w, name);
-        (void)cli_run(&w, true);
+        words_add_all(&w, "--signal", signal_name(s.signo), name);
+        (void)cli_run(c, &w, true);
     }
 }
 
@@ -80,12 +93,14 @@ int container_watch(struct sandbox *sb)
 {
     struct container *k = container_of(sb);
     char name[CONTAINER_NAME_MAX];
-    int status = k->agent_status;
+    int status = k->agent_status, err;
     (void)container_name(name, sb->name, "agent");
     while (container_child_lives(&k->agent, &status)) {
-        if (!container_child_lives(&k->sidecar, &k->sidecar_status)) {
-            log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
-                sb->state_dir);
+        if (!container_child_lives(&k->sidecar, &k->sidecar_status) &&
+            (err = container_restart_sidecar(sb))) {
+            if (err == -EINTR)
+                return 128 + signals_stop();
+            log_warn("the sidecar ended, and the sandbox with it; its log is %s/egressd.log", sb->state_dir);
             return EXIT_EGRESSCTL;
         }
         await_signal();

@@ -154,8 +154,8 @@ static void spawned(const struct spawn *s, const int in[2], const int out[2])
     (void)dup2(s->input ? in[0] : null, 0);
     if (out[1] >= 0)
         (void)dup2(out[1], 1);
-    if (s->quiet)
-        (void)dup2(null, 2);
+    if (s->quiet || s->err_fd > 0)
+        (void)dup2(s->quiet ? null : s->err_fd, 2);
     if (s->keep_fd > 0) {
         (void)fcntl(s->keep_fd, F_SETFD, 0);
         end_with_parent();

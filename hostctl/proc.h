@@ -30,13 +30,15 @@ int signals_stop(void);
 void signals_reset(void);
 
 /** Runs a program and waits. `input` goes to its stdin, up to `outlen` octets of its stdout to `out` (NULL:
- * inherited); stderr is inherited, or thrown away if `quiet`. Its exit status, 128+signal, or -errno. */
+ * inherited); stderr is inherited, or thrown away if `quiet`, or goes to `err_fd` if that is not 0. Its exit
+ * status, 128+signal, or -errno. */
 struct spawn {
     const char *const *argv;
     const char *input;
     char *out;
     size_t outlen;
     bool quiet;
+    int err_fd;
     int keep_fd; /* stays open in it, and it ends with us: for what changes the host while a sandbox's lock is
                     held, so that nobody clears up before it has ended. 0: none */
 };

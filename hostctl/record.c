@@ -28,6 +28,14 @@ const char *registry_dir(void)
     const char *dir = getenv("EGRESSD_RUNTIME_DIR");
     if (!dir || !*dir)
         dir = REGISTRY;
+#ifdef __APPLE__
+    if (strcmp(dir, REGISTRY) == 0 && geteuid() != 0) {
+        static char own[PATH_LEN];
+        (void)mkdir(state_root(), 0700);
+        (void)snprintf(own, sizeof own, "%s/.run", state_root());
+        dir = own;
+    }
+#endif
     struct stat st;
     if (mkdir(dir, 0700) && errno != EEXIST) {
         log_warn("cannot make %s: %s; run as root or set EGRESSD_RUNTIME_DIR", dir, strerror(errno));

@@ -71,6 +71,19 @@ int blob_read(const char *path, size_t max, struct blob *out)
     return 0;
 }
 
+const char *state_root(void)
+{
+#ifdef __APPLE__
+    static char own[PATH_MAX];
+    const char *home = getenv("HOME");
+    if (geteuid() != 0 && home && *home == '/') {
+        (void)snprintf(own, sizeof own, "%s/.egressd", home);
+        return own;
+    }
+#endif
+    return STATE_ROOT;
+}
+
 bool sandbox_name_ok(const char *name)
 {
     size_t n = strlen(name);
@@ -253,7 +266,7 @@ static int prepare_paths(struct sandbox *sb)
     sb->cwd = getcwd(NULL, 0);
     if (o->state_dir)
         sb->state_dir = absolute(sb, o->state_dir);
-    else if (asprintf(&sb->state_dir, STATE_ROOT "/%s", sb->name) < 0)
+    else if (asprintf(&sb->state_dir, "%s/%s", state_root(), sb->name) < 0)
         sb->state_dir = NULL;
     if (!sb->state_dir)
         return -ENOMEM;

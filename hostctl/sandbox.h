@@ -20,8 +20,9 @@
 #define SANDBOX_NAME_MAX 40
 
 /** Where state directories are unless --state-dir says otherwise: one a sandbox, kept after its end for its
- * log. */
+ * log. On macOS, where sandboxes belong to a user, ~/.egressd for who is not root. */
 #define STATE_ROOT "/var/lib/egressd"
+const char *state_root(void);
 
 /** What the files of a sidecar are called below its private directory, on every backend. */
 #define SIDECAR_DIR "/run/egressd"

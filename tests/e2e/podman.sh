@@ -2,53 +2,8 @@
 # egressctl, backend podman, in real containers: the agent's image is made here from nothing, storage and networks are
 # the test's own.
 . "$(dirname "$0")/lib.sh"
-command -v podman >/dev/null && command -v runc >/dev/null || { skip podman "needs podman and runc"; exit 0; }
-command -v busybox >/dev/null || { skip podman "needs busybox-static"; exit 0; }
-ARCH=$(uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/')
-IMAGE=$BUILD/image/egressd-sidecar-$ARCH.oci.tar
-make -s -C "$TOP" -f Makefile -f rootfs/rootfs.mk BUILD="$BUILD" image >/dev/null 2>&1
-[ -r "$IMAGE" ] || { not_ok "make image" "no $IMAGE"; exit 1; }
-
-world_up
-export EGRESSD_RUNTIME_DIR=$T/registry
-export CONTAINERS_STORAGE_CONF=$T/storage.conf CONTAINERS_CONF=$T/containers.conf
-cat >"$T/storage.conf" <<CONF
-[storage]
-driver = "overlay"
-graphroot = "$T/containers/root"
-runroot = "$T/containers/run"
-CONF
-cat >"$T/containers.conf" <<CONF
-[network]
-network_config_dir = "$T/containers/networks"
-[engine]
-tmp_dir = "$T/containers/tmp"
-CONF
-mkdir -p "$T/containers/networks"
-pod() { nsenter --net="/run/netns/$W-host" podman --runtime runc "$@"; }
-down() {
-    local ids
-    ids=$(pod ps -aq 2>/dev/null)
-    # shellcheck disable=SC2086
-    [ -n "$ids" ] && pod kill $ids >/dev/null 2>&1
-    pod rm -af >/dev/null 2>&1
-    umount "$T/containers/root/overlay" 2>/dev/null
-    world_down
-}
-trap down EXIT
-
-# image NAME FILES...   "path=from", from nothing; prints nothing
-image() {
-    local name=$1 d f
-    shift
-    d=$(mktemp -d "$T/image.XXXXXX")
-    for f in "$@"; do
-        mkdir -p "$d/$(dirname "${f%%=*}")"
-        cp -L "${f#*=}" "$d/${f%%=*}"
-    done
-    ln -s busybox "$d/bin/sh" 2>/dev/null
-    tar -C "$d" -c . | pod import - "localhost/$name" >/dev/null 2>&1
-}
+. "$(dirname "$0")/podman_world.bash"
+podman_up
 cat >"$T/fetch.c" <<'C'
 /* What an image holds that has one static program only: GET / of a name, the answer to stdout. */
 #include <netdb.h>
@@ -70,8 +25,6 @@ int main(int argc, char **argv)
 }
 C
 musl-gcc -static -Os -o "$T/fetch" "$T/fetch.c"
-mkdir -p "$T/etc"
-echo 'root:x:0:0::/:/bin/sh' >"$T/etc/passwd"
 image busybox bin/busybox="$(command -v busybox)" etc/passwd="$T/etc/passwd"
 image static fetch="$T/fetch"
 
@@ -253,18 +206,6 @@ check "...lets CMD end by itself" test $? = 9
 check "...with its last words" grep -q 'got TERM' "$T/long.out"
 
 # -- nothing is left
-left() {
-    local out
-    out=$(
-        exec 2>/dev/null
-        pod ps -aq
-        pod network ls --format '{{.Name}}' | grep egressd
-        find /dev/shm -maxdepth 1 -name ".egressd-*" -newer "$T/policy.yaml"
-        ls -d "$T/registry"/[a-z]*
-        ip -n "$W-host" -o link | grep -E 'podman|veth'
-    )
-    [ -z "$out" ] || { echo "$out"; return 1; }
-}
 check "nothing is left of all that" left
 sigterm() {
     ctl_in_background run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sleep 60 >"$T/out" 2>&1 &
@@ -286,13 +227,45 @@ crash() {
     ctl gc && left
 }
 check "gc after SIGKILL" crash
-sidecar_dies() {
-    ctl_in_background run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" --name orphan -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/out" 2>&1 &
-    local pid=$!
-    eventually 20 grep -qx up "$T/out" || return 1
-    pod kill --signal KILL egressd-orphan-sidecar >/dev/null
-    wait "$pid"
-    [ $? = 125 ] && grep -q 'sidecar ended' "$T/out" && left
+# -- the sidecar's end: another one, and the agent pointed at it; too often, and the sandbox ends
+fetches() { # FILE   CMD asks once a tenth of a second and writes what it gets
+    cat <<'SH'
+echo up; n=0
+while :; do
+    if /bin/busybox wget -q -O - http://plain.test/ 2>/dev/null | /bin/busybox grep -q hello; then n=$((n + 1)); echo "reached $n"; fi
+    /bin/busybox wget -q -O - http://forbidden.test/ 2>/dev/null | /bin/busybox grep hello
+    /bin/busybox sleep 0.1
+done
+SH
 }
-check "the sidecar's death ends the sandbox" sidecar_dies
+ctl_in_background run --backend podman --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --dns-upstream $DNS \
+    --state-dir "$T/long" --name phoenix -- /bin/busybox sh -c "$(fetches)" >"$T/phoenix.out" 2>"$T/phoenix.err" &
+PHOENIX=$!
+reached() { grep -q '^reached' "$T/phoenix.out"; }
+comes_back() {
+    eventually 20 reached || { cat "$T/phoenix.err"; return 1; }
+    local before after
+    before=$(pod inspect --format '{{.Id}}' egressd-phoenix-sidecar)
+    pod kill --signal KILL egressd-phoenix-sidecar >/dev/null
+    eventually 20 grep -q 'serves again' "$T/phoenix.err" || { cat "$T/phoenix.err"; return 1; }
+    after=$(pod inspect --format '{{.Id}}' egressd-phoenix-sidecar)
+    : >"$T/phoenix.out"
+    [ "$before" != "$after" ] && eventually 20 reached
+}
+check "a sidecar that dies is started again, and CMD goes on" comes_back
+check "...the network is as tight as before" ctl doctor phoenix
+check "...and ps says that it is well" bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -E '^phoenix +podman +running'"
+check "...and nothing got past it" bash -c "! grep hello '$T/phoenix.out'"
+gives_up() {
+    local n=2
+    while kill -0 $PHOENIX 2>/dev/null && [ $n -le 5 ]; do
+        pod kill --signal KILL egressd-phoenix-sidecar >/dev/null 2>&1
+        eventually 20 bash -c "! kill -0 $PHOENIX 2>/dev/null || [ \$(grep -c 'serves again' '$T/phoenix.err') -ge $n ]"
+        n=$((n + 1))
+    done
+    ! kill -0 $PHOENIX 2>/dev/null && grep -q 'the sandbox with it' "$T/phoenix.err" && left || { cat "$T/phoenix.err"; return 1; }
+}
+check "a sidecar that dies again and again ends the sandbox" gives_up
+wait $PHOENIX
+check "...with 125" test $? = 125
 exit $FAILED

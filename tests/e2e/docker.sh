@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# egressctl, backend docker, against a real engine: Debian's, unpacked beside the build and run in the world's "host" with
+# all that it keeps in the test's own folders. It is one of before version 25, which makes a container with one network only.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/podman_world.bash"
+
+ENGINE=$BUILD/docker/bin
+if ! [ -x "$ENGINE/dockerd" ]; then
+    scratch=$(mktemp -d)
+    chmod 777 "$scratch" # apt downloads as a user of its own
+    (cd "$scratch" && apt-get download docker.io containerd && for d in *.deb; do dpkg -x "$d" .; done && rm -rf "$ENGINE" && mkdir -p "$ENGINE" &&
+        cp usr/bin/docker usr/bin/docker-init usr/bin/containerd usr/bin/containerd-shim-runc-v2 usr/sbin/docker-proxy usr/sbin/dockerd "$ENGINE") >/dev/null 2>&1
+    rm -rf "$scratch"
+fi
+[ -x "$ENGINE/dockerd" ] || { skip docker "cannot get Debian's docker.io and containerd"; exit 0; }
+podman_up
+export PATH=$ENGINE:$PATH
+export DOCKER_HOST=unix://$T/docker/sock DOCKER_CONFIG=$T/docker/config
+mkdir -p "$T/docker"
+CGROUP=egressd-test-$$
+engine() {
+    exec nsenter --net="/run/netns/$W-host" dockerd --host "$DOCKER_HOST" --data-root "$T/docker/data" --exec-root "$T/docker/exec" \
+        --pidfile "$T/docker/pid" --storage-driver vfs --cgroup-parent "/$CGROUP" --bridge none
+}
+engine >"$T/docker/log" 2>&1 &
+DOCKERD=$!
+down() {
+    # shellcheck disable=SC2046
+    docker rm -f $(docker ps -aq 2>/dev/null) >/dev/null 2>&1
+    kill "$DOCKERD" 2>/dev/null
+    wait "$DOCKERD" 2>/dev/null
+    find /sys/fs/cgroup -depth -type d -path "*/$CGROUP*" -exec rmdir {} + 2>/dev/null
+    umount "$T"/docker/exec/netns/* 2>/dev/null
+    podman_down
+}
+trap down EXIT
+eventually 30 docker version || { not_ok "the engine starts" "$(tail -n 5 "$T/docker/log")"; exit 1; }
+
+d=$(mktemp -d "$T/image.XXXXXX")
+chmod 755 "$d" && mkdir -p "$d/bin" "$d/etc" && cp /usr/bin/busybox "$d/bin" && cp "$T/etc/passwd" "$d/etc" && ln -s busybox "$d/bin/sh"
+tar -C "$d" -c . | docker import - localhost/busybox >/dev/null
+
+export API_TOKEN="tok_$(openssl rand -hex 12)"
+cat >"$T/policy.yaml" <<'YAML'
+version: 1
+egress:
+  routes:
+    - host: plain.test
+    - host: tokens.test
+      auth: {scheme: token, token_ref: API_TOKEN}
+YAML
+run() {
+    ctl run --backend docker --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" \
+        --dns-upstream $DNS --state-dir "$T/state" "$@" 2>"$T/err"
+}
+# Another container, with a port published on the host: the engine's address translation must be no way round.
+docker network create other >/dev/null
+docker run -d --name other --network other --ulimit nofile=1024:1024 -p 8088:80 localhost/busybox /bin/busybox httpd -f -p 80 >/dev/null
+check "the published port is there" eventually 10 in_host nc -z $HOSTIP 8088
+run --name first -- /bin/busybox sh -c "
+busybox() { /bin/busybox \"\$@\"; }
+w() { busybox wget -q -O - \"\$@\" 2>&1; }
+echo '== allowed'; w http://plain.test/
+echo '== denied'; w http://forbidden.test/
+echo '== raw'; w http://$FORBIDDEN/
+echo '== engine dns'; busybox nslookup forbidden.test 127.0.0.11 2>&1
+echo '== resolv'; busybox cat /etc/resolv.conf
+echo '== host'; busybox nc -w 2 \$(busybox ip -o -4 addr show eth0 | busybox sed 's/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1.1/') 22 </dev/null 2>&1; echo nc \$?
+echo '== published'; for a in $HOSTIP 172.17.0.1 172.17.0.2; do busybox nc -w 2 \$a 8088 </dev/null 2>&1; echo nc \$?; done
+echo '== route'; busybox ip route replace default via 10.0.0.1 2>&1
+echo '== caps'; busybox grep -E '^(Cap|NoNewPrivs)' /proc/self/status
+echo '== env'; busybox env
+exit 7" >"$T/asked"
+check "the status is CMD's" test $? = 7
+part() { awk -v want="== $1" '$0 == want {on = 1; next} /^== / {on = 0} on' "$T/asked"; }
+has() { part "$1" | grep -qE -- "$2" || { cat "$T/asked" "$T/err"; return 1; }; }
+hasnt() { ! part "$1" | grep -E -- "$2"; }
+check "an allowed name" has allowed 'hello from the origin'
+check "a name that is not allowed" has denied '403 Forbidden'
+check "a raw address" has raw '403 Forbidden'
+check "the engine's own name server leads nowhere" hasnt 'engine dns' "$FORBIDDEN"
+check "...and has asked nobody" bash -c "! grep -i 'forbidden.test' '$T/dns.log'"
+check "resolv.conf names the sidecar only" test "$(part resolv | grep -c '^nameserver')" = 1
+check "the engine's host is closed" has host 'nc 1'
+check "a port that the host publishes is closed" hasnt published 'nc 0'
+check "the route cannot be changed" has route 'Operation not permitted'
+check "no capability" has caps '^CapBnd:.0000000000000000'
+check "no token in the environment" hasnt env "$API_TOKEN"
+
+ctl_in_background() { exec ip netns exec "$W-host" "$BUILD/egressctl" "$@"; }
+mkdir -p "$T/long"
+ctl_in_background run --backend docker --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name long \
+    --dns-upstream $DNS --state-dir "$T/long" -- /bin/busybox sh -c 'trap "echo got TERM; exit 9" TERM; echo up; while :; do /bin/busybox sleep 0.1; done' \
+    >"$T/long.out" 2>"$T/long.err" &
+LONG=$!
+eventually 30 grep -q up "$T/long.out" || not_ok "a long run" "$(cat "$T/long.err")"
+eventually 10 bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -q running"
+check "ps shows it" bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -E 'long +docker +running'"
+check "exec has no capability" bash -c "ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox grep CapBnd /proc/self/status | grep -q 0000000000000000"
+check "exec reaches what is allowed" bash -c "ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox wget -q -O - http://plain.test/ | grep -q hello"
+check "doctor proves it from inside" ctl doctor long
+secret_places() { ! docker inspect egressd-long-sidecar egressd-long-agent | grep -F "$API_TOKEN"; }
+check "the token is in no configuration" secret_places
+restarts() {
+    docker kill egressd-long-sidecar >/dev/null
+    eventually 30 grep -q 'serves again' "$T/long.err" && ctl exec long -- /bin/busybox wget -q -O - http://plain.test/ | grep -q hello && ctl doctor long ||
+        { cat "$T/long.err"; return 1; }
+}
+check "a sidecar that dies is started again" restarts
+check "stop" ctl stop long
+wait $LONG
+check "...lets CMD end by itself" test $? = 9
+docker rm -f other >/dev/null
+docker network rm other >/dev/null
+left_engine() {
+    local out
+    out=$(docker ps -aq; docker network ls --format '{{.Name}}' | grep egressd; ls -d "$T/registry"/[a-z]* 2>/dev/null; ip -n "$W-host" -o link | grep -E 'br-|veth')
+    [ -z "$out" ] || { echo "$out"; return 1; }
+}
+check "nothing is left" left_engine
+crash() {
+    ctl_in_background run --backend docker --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/out" 2>&1 &
+    local pid=$!
+    eventually 30 grep -qx up "$T/out" || { cat "$T/out"; return 1; }
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null
+    ctl gc && left_engine
+}
+check "gc after SIGKILL" crash
+exit $FAILED
