@@ -154,7 +154,8 @@ def encode(value):
 
 
 def layout(o, tree, config, reference, created):
-    """The files of an OCI layout by name, and the digest of the image's configuration, which is its id."""
+    """The files of an OCI layout by name, and what runtimes call the image: the digests of its configuration and of its
+    manifest."""
     blobs = {}
 
     def blob(media_type, octets, **more):
@@ -179,7 +180,12 @@ def layout(o, tree, config, reference, created):
                                         "org.opencontainers.image.ref.name")}
     outer = blob("application/vnd.oci.image.manifest.v1+json", encode(manifest), platform=platform, annotations=names)
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [outer]}
-    return {**blobs, "index.json": encode(index), "oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}, descriptor["digest"]
+    # docker before version 25 reads this instead, with paths into the same layout.
+    path = lambda d: "blobs/sha256/" + d["digest"][7:]
+    saved = [{"Config": path(descriptor), "RepoTags": [reference], "Layers": [path(d) for d in manifest["layers"]]}]
+    files = {**blobs, "index.json": encode(index), "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+             "manifest.json": encode(saved)}
+    return files, (descriptor["digest"], outer["digest"])
 
 
 def archive(files, path, epoch):
@@ -269,16 +275,16 @@ def main():
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(o.epoch))
     reference = f"localhost/egressd/{o.kind}:{o.version}"
     tree, config = sidecar_tree(o) if o.kind == "sidecar" else init_tree(o)
-    files, image_id = layout(o, tree, config, reference, created)
+    files, image_ids = layout(o, tree, config, reference, created)
     base = os.path.join(o.out, f"egressd-{o.kind}-{o.arch}")
     archive(files, base + ".oci.tar", o.epoch)
     with open(base + ".spdx.json", "w", encoding="utf-8") as f:
         json.dump(sbom(o, tree, reference, created), f, indent=1, sort_keys=True)
         f.write("\n")
     with open(base + ".id", "w", encoding="ascii") as f:
-        f.write(image_id[7:] + "\n")
+        f.write("".join(d[7:] + "\n" for d in image_ids))
     size = os.path.getsize(base + ".oci.tar")
-    print(f"{base}.oci.tar: {reference}, {size / 1048576:.1f} MiB, {image_id}")
+    print(f"{base}.oci.tar: {reference}, {size / 1048576:.1f} MiB, {image_ids[0]}")
 
 
 if __name__ == "__main__":
