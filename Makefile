@@ -79,8 +79,8 @@ TEST_DEPS := libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy c
 # What the trust-store matrix asks with. Some builds of nodejs bring npm.
 TEST_DEPS += gnutls-bin golang-go cargo ruby php-cli php-curl libwww-perl liblwp-protocol-https-perl python3-requests \
         python3-pip python3-pycurl $(if $(shell command -v npm),,npm)
-# The Debian package is checked and tried; completions too.
-TEST_DEPS += dpkg-dev lintian zsh bash-completion
+# The Debian package and completions are tried; so is the schema for a fleet's logs.
+TEST_DEPS += dpkg-dev lintian zsh bash-completion postgresql
 -include packaging/packaging.mk
 
 .PHONY: deps demo check bench format format-check tidy cppcheck fuzz install uninstall clean help
