@@ -101,6 +101,7 @@ suite_static() {
     one "cppcheck" make cppcheck
     one "clang-tidy" bash tests/tidy.sh
     one "man pages" bash tests/manpages.sh
+    lines "macos" bash tests/macos.sh
     one "builds with clang" submake BUILD="$BUILD/clang" CC=clang all
 }
 

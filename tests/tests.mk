@@ -24,3 +24,8 @@ fuzz-bins: $(FUZZ_BIN)
 $(BUILD)/tests/e2e/%: tests/e2e/%.c $(ARCHIVES)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) $(ARCHIVES) $(ALL_LIBS) -o $@
+
+# egressctl for macOS, as far as that can be told without a Mac.
+.PHONY: macos-check
+macos-check:
+	$(Q)BUILD=$(abspath $(BUILD)) bash tests/macos.sh
