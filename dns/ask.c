@@ -321,7 +321,7 @@ static void finish_answered(struct ask *k, const struct upstream_answer *a, cons
         .rcode = answer->rcode,
         .reason = withheld ? REASON_PRIVATE_ADDRESS : REASON_NONE,
         .dnssec = (uint8_t)k->dnssec,
-        .ad = k->r->dnssec != NULL ? k->dnssec == DNSSEC_SECURE : a->secure && answer->ad};
+        .ad = k->r->dnssec != NULL ? k->dnssec == DNSSEC_SECURE : answer->ad};
     if (!withheld)
         value.stale = d->stale_max;
     if (k->dnssec == DNSSEC_SECURE) { /* no longer than what it rests on */
@@ -360,6 +360,7 @@ static void read_answer(struct ask *k, const struct upstream_answer *a)
 
     if (k->chase == NULL)
         answer_init(&c->answer, &c->body, &k->up.name);
+    c->answer.ad &= a->secure; /* every link's, or none */
     if (answer_read(&c->answer, a->msg, a->len, k->qtype, k->route->allow_private) < 0) {
         finish_failed(k, &failed);
     } else if (answer_unfinished(&c->answer)) {

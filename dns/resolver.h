@@ -108,7 +108,7 @@ struct resolver {
     struct random_pool random;
     struct outbox outbox;
     struct tcp_conn *conns;
-    size_t n_conns;
+    size_t n_conns, n_conns_held;
     bool audit_ok; /* as of this turn */
     bool draining, rotate_asked, stopped;
     uint64_t drain_began; /* loop ms */

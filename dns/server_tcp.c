@@ -1,6 +1,6 @@
 /* DNS over TCP (RFC 7766): many questions on one connection, answered in whatever order the answers come. A
- * connection lives while it has questions that wait, and is freed when both it is closed and none of them
- * waits any more. */
+ * connection's descriptor goes when it is closed; its structure stays while questions of it wait, and counts
+ * as long. */
 #include <sys/socket.h>
 
 #include "dns/resolver.h"
@@ -8,6 +8,7 @@
 
 #define CONNS_MAX 256
 #define CONNS_EACH_MAX 64 /* of one address */
+#define CONNS_HELD_MAX (4 * (size_t)CONNS_MAX) /* with those that are closed, but for their questions */
 #define PENDING_MAX 64 /* questions of one connection that wait; no more are read until one is answered */
 #define OUT_MAX KIB(128) /* answers that the client does not take */
 #define IDLE_MS 10000 /* without a whole question or an answer */
@@ -20,7 +21,7 @@ struct tcp_conn {
     int fd;
     struct endpoint peer;
     unsigned pending;
-    bool closed, freeing;
+    bool closed, unused; /* unused: the loop knows it no more */
     bool stalled; /* whole questions may be in the buffer */
     uint64_t active; /* loop ms */
     size_t in_len, out_len, out_cap;
@@ -30,21 +31,20 @@ struct tcp_conn {
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
+static void release_memory(struct tcp_conn *c)
+{
+    if (!c->unused || c->pending > 0)
+        return;
+    c->r->n_conns_held--;
+    free(c);
+}
+
 static void on_closed(uv_handle_t *h)
 {
     struct tcp_conn *c = h->data;
 
-    free(c->out);
-    free(c);
-}
-
-static void release_memory(struct tcp_conn *c)
-{
-    if (!c->closed || c->pending > 0 || c->freeing)
-        return;
-    c->freeing = true;
-    uv_close((uv_handle_t *)&c->poll, on_closed);
-    (void)close(c->fd);
+    c->unused = true;
+    release_memory(c);
 }
 
 static void conn_close(struct tcp_conn *c)
@@ -56,9 +56,12 @@ static void conn_close(struct tcp_conn *c)
     if (c->next != NULL)
         c->next->prev = c->prev;
     c->r->n_conns--;
-    (void)uv_poll_stop(&c->poll);
+    uv_close((uv_handle_t *)&c->poll, on_closed);
     (void)shutdown(c->fd, SHUT_RDWR);
-    release_memory(c);
+    (void)close(c->fd);
+    free(c->out);
+    c->out = NULL;
+    c->out_len = 0;
 }
 
 static void watch(struct tcp_conn *c)
@@ -97,24 +100,30 @@ static void flush(struct tcp_conn *c)
     }
 }
 
+static bool out_room(struct tcp_conn *c, size_t n)
+{
+    size_t cap = MAX(c->out_cap * 2, c->out_len + n);
+
+    if (c->out_cap - c->out_len >= n)
+        return true;
+    uint8_t *p = realloc(c->out, cap);
+    if (p == NULL)
+        return false;
+    c->out = p;
+    c->out_cap = cap;
+    return true;
+}
+
 void server_tcp_reply(struct tcp_conn *c, const uint8_t *msg, size_t len)
 {
-    if (!c->closed && c->out_cap - c->out_len < len + 2) {
-        size_t cap = MAX(c->out_cap * 2, c->out_len + len + 2);
-        uint8_t *p = realloc(c->out, cap);
-        if (p == NULL) {
-            conn_close(c);
-        } else {
-            c->out = p;
-            c->out_cap = cap;
-        }
-    }
-    if (!c->closed) {
+    if (!c->closed && out_room(c, len + 2)) {
         c->out[c->out_len] = (uint8_t)(len >> 8);
         c->out[c->out_len + 1] = (uint8_t)len;
         memcpy(c->out + c->out_len + 2, msg, len);
         c->out_len += len + 2;
         flush(c);
+    } else {
+        conn_close(c);
     }
     server_tcp_release(c);
 }
@@ -125,7 +134,7 @@ static void take_questions(struct tcp_conn *c)
     struct client from = {.kind = CLIENT_TCP, .peer = c->peer, .conn = c};
     size_t at = 0;
 
-    while (!c->closed && c->in_len - at >= 2 && c->pending < PENDING_MAX) {
+    while (!c->closed && c->in_len - at >= 2 && c->pending < PENDING_MAX && c->out_len < OUT_MAX) {
         size_t len = (size_t)c->in[at] << 8 | c->in[at + 1];
         if (len > QUESTION_MAX || len == 0) {
             resolver_message(c->r, &from, c->in, 0, uv_hrtime()); /* for the log */
@@ -140,7 +149,7 @@ static void take_questions(struct tcp_conn *c)
     }
     memmove(c->in, c->in + at, c->in_len - at);
     c->in_len -= at;
-    c->stalled = c->pending >= PENDING_MAX;
+    c->stalled = c->pending >= PENDING_MAX || c->out_len >= OUT_MAX;
 }
 
 bool server_tcp_resume(struct resolver *r)
@@ -149,7 +158,7 @@ bool server_tcp_resume(struct resolver *r)
 
     for (struct tcp_conn *c = r->conns, *next; c != NULL; c = next) {
         next = c->next;
-        if (!c->stalled || c->closed || c->pending >= PENDING_MAX)
+        if (!c->stalled || c->closed || c->pending >= PENDING_MAX || c->out_len >= OUT_MAX)
             continue;
         take_questions(c);
         watch(c);
@@ -215,7 +224,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        struct tcp_conn *c = malloc(sizeof *c);
+        struct tcp_conn *c = r->n_conns_held < CONNS_HELD_MAX ? malloc(sizeof *c) : NULL;
         if (c == NULL || !addr_from_sockaddr((struct sockaddr *)&sa, &c->peer) ||
             uv_poll_init(&r->loop, &c->poll, fd) < 0) {
             free(c);
@@ -230,7 +239,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
         c->fd = fd;
         c->poll.data = c;
         c->pending = 0;
-        c->closed = c->freeing = c->stalled = false;
+        c->closed = c->unused = c->stalled = false;
         c->active = uv_now(&r->loop);
         c->in_len = c->out_len = c->out_cap = 0;
         c->out = NULL;
@@ -240,6 +249,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
             r->conns->prev = &c->next;
         r->conns = c;
         r->n_conns++;
+        r->n_conns_held++;
         watch(c);
     }
 }

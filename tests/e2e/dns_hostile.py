@@ -5,6 +5,7 @@ server IP LOG      a name server whose answers are wrong in the way that the fir
                    question is a line of LOG: transport, source port, id, name as it came, octets after the question
 dot IP CERT KEY    a name server over TLS
 client IP          messages that no proper client sends; prints "ok NAME" or "not ok NAME: why"
+greedy IP N M      N connections that ask much and read nothing, M that ask and go
 flood IP N         N refused questions as fast as they are answered; prints how many were answered
 """
 import random
@@ -142,7 +143,7 @@ class Server:
             send(reply(msg, record(QNAME, 1, 300, GOOD) + record(name("victim.example"), 1, 300, b"\x06\x06\x06\x06"), 2))
         elif case == "tail":
             send(good(msg) + b"garbage")
-        elif case in ("tc", "tctc", "tcpclose", "tcphuge", "tcpslow", "tcpwrong"):
+        elif case in ("tc", "big", "tctc", "tcpclose", "tcphuge", "tcpslow", "tcpwrong"):
             send(reply(msg, flags=0x8380))
         elif case == "servfail":
             send(reply(msg, flags=0x8182))
@@ -166,6 +167,10 @@ class Server:
             send(good(msg, ttl=20))
         elif case == "ad":
             send(reply(msg, record(QNAME, 1, 300, GOOD), 1, flags=0x81A0))
+        elif case == "adchain":
+            send(reply(msg, record(QNAME, 5, 300, name("viatls.example")), 1, flags=0x81A0))
+        elif case == "viatls":
+            send(reply(msg, flags=0x8182))
         elif case in ("neg", "negbig"):
             send(reply(msg, soa("example", 100, 3 if case == "neg" else 9000), flags=0x8183, ns=1))
         elif case == "nosoa":
@@ -195,6 +200,8 @@ class Server:
                     return
                 if case == "tcphuge":
                     c.sendall(b"\xff\xff" + b"x" * 70000)
+                elif case == "big":
+                    c.sendall(frame(reply(msg, record(QNAME, 16, 300, (b"\xff" + b"x" * 255) * 28), 1)))
                 elif case == "tctc":
                     c.sendall(frame(reply(msg, flags=0x8380)))
                 elif case == "tcpwrong":
@@ -338,6 +345,31 @@ def from_upstream(ip):
     check("dns-stale-soon", time.time() - t < 2.5, f"{time.time() - t:.1f} s")
 
 
+def greedy(ip, conns, rounds):
+    """Asks for what is large and reads nothing; then goes and comes back with questions that wait. Says when to look."""
+    socks = [socket.create_connection((ip, 53), 3) for _ in range(conns)]
+    for s in socks:
+        s.setblocking(False)
+    ask = frame(question("big.example", 16)) * 100
+    end = time.time() + 2
+    while time.time() < end:
+        for s in select.select([], socks, [], 0.1)[1]:
+            try:
+                s.send(ask)
+            except (BlockingIOError, ConnectionError):
+                pass
+    print("held", flush=True)
+    time.sleep(1)
+    for s in socks:
+        s.close()
+    for i in range(rounds):
+        s = socket.create_connection((ip, 53), 3)
+        s.sendall(frame(question("slow.example", ident=i)))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+    print("gone", flush=True)
+
+
 def flood(ip, n):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -360,6 +392,8 @@ if __name__ == "__main__":
         Server(sys.argv[2], sys.argv[3]).run()
     elif sys.argv[1] == "dot":
         dot(*sys.argv[2:5])
+    elif sys.argv[1] == "greedy":
+        greedy(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     elif sys.argv[1] == "flood":
         flood(sys.argv[2], int(sys.argv[3]))
     else:

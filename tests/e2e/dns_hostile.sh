@@ -18,10 +18,11 @@ egress:
   routes:
 Y
 for n in good wrongid wrongname wrongport guesses short query tail tc tcpslow tcpwrong noedns late slow poison loop counts \
-    rdlen tctc tcpclose tcphuge servfail chain stale victim silent; do
+    rdlen tctc tcpclose tcphuge servfail chain stale victim silent adchain; do
     echo "    - host: $n.example"
 done >>"$W/policy.yaml"
 cat >>"$W/policy.yaml" <<'Y'
+    - {host: big.example, dns: [TXT]}
     - host: "*.wild.example"
 dns:
   ttl_min: 0
@@ -55,6 +56,20 @@ is dns-tunnel-bounded "$? $asked" "0 $asked"
 [ "$(jq -r 'select(.reason=="limit") | .qname' "$W/audit.jsonl" | wc -l)" -ge 10 ]
 is dns-tunnel-audited "$?" 0
 
+# Connections that ask for much and read nothing cost a bounded amount of memory, those that go no descriptor
+rss() { drive rss | sed -n 's/.*VmRSS:[[:space:]]*\([0-9]*\).*/\1/p'; }
+in_a dig +tcp +time=3 +tries=1 +short TXT big.example @10.77.1.1 >/dev/null
+before=$(rss)
+in_a python3 "$HERE/dns_hostile.py" greedy 10.77.1.1 64 300 >"$W/greedy" &
+for _ in $(seq 100); do grep -q held "$W/greedy" && break; sleep 0.05; done
+grown=$(($(rss) - before))
+[ $grown -lt 24576 ]
+is dns-tcp-not-reading "$? $grown KiB" "0 $grown KiB"
+wait $!
+is dns-tcp-after "$(short +tcp good.example)" 93.184.216.34
+for _ in $(seq 100); do [ "$(in_s ss -tnH 'sport = 53' | grep -c .)" = 0 ] && break; sleep 0.1; done
+is dns-tcp-all-gone "$(find "/proc/$RESOLVER_PID/fd" -lname 'socket:*' | wc -l | awk '{print ($1 < 40)}')" 1
+
 # A flood: everything answered, everything counted
 read -r sent got < <(in_a python3 "$HERE/dns_hostile.py" flood 10.77.1.1 30000)
 sleep 1.2
@@ -79,6 +94,10 @@ start --upstream tls://10.77.2.53#dns.example --ca "$W/ca.pem"
 is dns-tls "$(short good.example)" 93.184.216.34
 is dns-tls-upstream-audit "$(line good.example .upstream)" tls://10.77.2.53
 has dns-tls-ad "$(ask +adflag good.example)" "flags: qr rd ra ad;"
+stop
+start --upstream 10.77.2.53 --upstream tls://10.77.2.53#dns.example --ca "$W/ca.pem"
+has dns-tls-half-a-chain "$(ask +adflag adchain.example)" "93.184.216.34"
+is dns-tls-half-a-chain-no-ad "$(ask +adflag adchain.example | grep -c 'flags:.* ad')" 0
 stop
 start --upstream tls://10.77.2.53#other.example --ca "$W/ca.pem"
 is dns-tls-wrong-name "$(rcode good.example)" SERVFAIL
