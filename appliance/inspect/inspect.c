@@ -136,7 +136,9 @@ bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_directio
     struct layer *l = layer_new(&env, 0, dir == INSPECT_OUTBOUND ? LAYER_TEXT : LAYER_PLAIN);
     if (!l)
         return true;
-    (void)layer_feed(l, (const uint8_t *)text, len, true);
+    for (size_t at = 0; at < len && !env.found && !env.too_much; at += PIECE_MAX)
+        (void)layer_feed(
+            l, (const uint8_t *)text + at, MIN(len - at, (size_t)PIECE_MAX), len - at <= PIECE_MAX);
     layer_free(l);
     if (!env.found && !env.too_much)
         return false;

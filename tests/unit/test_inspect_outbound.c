@@ -50,6 +50,19 @@ static void expect_passed(const char *text)
     }
 }
 
+/* Longer than what is looked at in one go: the end is looked at, and nothing is written behind a buffer. */
+Test(inspect_outbound, a_long_header)
+{
+    static char text[120 * 1024];
+    memset(text, 'v', sizeof text - 1);
+    cr_assert(!text_found("header", text));
+    memcpy(text + sizeof text - 1 - strlen(SECRET), SECRET, strlen(SECRET));
+    cr_assert(text_found("header", text));
+    memcpy(text + 16384 - 5, SECRET, strlen(SECRET));
+    memset(text + sizeof text - 1 - strlen(SECRET), 'v', strlen(SECRET));
+    cr_assert(text_found("header", text), "across two pieces");
+}
+
 Test(inspect_outbound, known_secret_raw)
 {
     expect_blocked("hello ", SECRET, " world", "known_secrets:DEPLOY_KEY");
