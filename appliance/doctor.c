@@ -37,7 +37,7 @@ static void essential(struct report *r, const char *feature, bool there, const c
 }
 
 /* Without a connection, a kernel that has the module complains of that only (tls_init() in net/tls). */
-static bool has_ktls(void)
+bool doctor_has_ktls(void)
 {
     cleanup_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") < 0 && errno == ENOTCONN;
@@ -162,7 +162,7 @@ int doctor_run(FILE *out)
     line(
         &r, "IPv6", has_transparent(AF_INET6) && has_rules(AF_INET6), "closed unless the uplink has it, too");
     essential(&r, "seccomp", prctl(PR_GET_SECCOMP) >= 0, "needed: no process runs without its filter");
-    const bool ktls = has_ktls();
+    const bool ktls = doctor_has_ktls();
     line(&r, "kernel TLS", ktls, ktls ? "" : "OpenSSL in user space instead");
     line(&r, "/proc/sys writable", access("/proc/sys/net/ipv4/icmp_ratelimit", W_OK) == 0, "not needed");
     if (err == 0)

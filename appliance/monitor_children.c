@@ -137,6 +137,7 @@ static int run_engine(struct monitor *m, const struct generation *g, const struc
         .self4 = m->net.self4,
         .self6 = m->net.self6,
         .ipv6 = m->caps.ipv6,
+        .ktls = m->ktls,
         .kept = g->kept,
         .ticket_key = m->ticket_key};
     return engine_run(&c);

@@ -101,6 +101,7 @@ void files_event(
     audit_u64(m->audit, "engines", m->n_engines);
     audit_str(m->audit, "intercept", intercept_name(m->caps.intercept));
     audit_str(m->audit, "gate", gate_mode_name(m->caps.gate));
+    audit_bool(m->audit, "ktls", m->ktls);
     audit_bool(m->audit, "audit_only", m->options->audit_only);
     audit_str(m->audit, "error", error);
     audit_end(m->audit);

@@ -80,6 +80,7 @@ struct monitor {
     char state_dir[PATH_MAX], ca_dir[PATH_MAX + 4];
     struct uplink net;
     struct netfilter_caps caps;
+    bool ktls; /* the kernel has TLS */
     unsigned n_engines;
 
     /* Descriptors that children inherit; -1 where there is none. */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "appliance/doctor.h"
 #include "appliance/monitor_internal.h"
 #include "dns/lease.h"
 #include "lib/base.h"
@@ -124,6 +125,7 @@ static void find_network(struct monitor *m)
     if (uplink_find(o->agent_if, o->uplink_if, &m->net, err, sizeof err) < 0)
         die("%s", err);
     int r = netfilter_probe(&m->caps);
+    m->ktls = doctor_has_ktls();
     if (r == -EPERM)
         die("no permission to set packet rules; run egressd as root, with CAP_NET_ADMIN");
     if (r < 0)

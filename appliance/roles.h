@@ -71,6 +71,7 @@ struct engine_config {
     X509_STORE *trust; /* of engine_trust() */
     struct addr self4, self6;
     bool ipv6;
+    bool ktls; /* the kernel can encrypt */
     const uint8_t *kept; /* by route: 0 once a newer policy has it no more, or changed; the monitor's to
                             write. May be NULL: as if all were */
     struct inspector *inspector; /* built from this policy before the fork (inspect/inspect.h); NULL: none */

@@ -135,7 +135,8 @@ static void allow_sockets(struct builder *b, bool datagrams)
             ALLOW_IF(b, socket, IS(0, families[i]), MASKED(1, SOCK_TYPE_MASK, SOCK_DGRAM),
                 AT_MOST(2, IPPROTO_UDP));
     }
-    static const scmp_datum_t levels[] = {SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6};
+    static const scmp_datum_t levels[] = {
+        SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6, SOL_TLS};
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         ALLOW_IF(b, setsockopt, IS(1, levels[i]));
     static const scmp_datum_t requests[] = {FIONBIO, FIONREAD, TIOCOUTQ};

@@ -159,6 +159,7 @@ suite_vm() {
         return
     fi
     lines "vm native" bash tests/vm/native.sh
+    lines "vm ktls" bash tests/vm/ktls.sh
     lines "vm main" env TRANSPORT=vm BIG=4194304 bash tests/e2e/main.sh
     lines "vm attack_packets" env TRANSPORT=vm SCAN_STEP=7 bash tests/e2e/attack_packets.sh
 }

@@ -99,6 +99,12 @@ size_t conn_queued(const struct conn *c)
     return c->queue.len + c->corked.len;
 }
 
+/* Something is to go out that the socket has not taken. */
+static bool is_waiting(const struct conn *c)
+{
+    return c->queue.len || c->control.len;
+}
+
 uint64_t conn_bytes_in(const struct conn *c)
 {
     return c->in;
@@ -118,7 +124,7 @@ static void arm(struct conn *c, bool keep_readable)
     int events = 0;
     if (((c->read_on && !c->eof) || c->handshaking || c->lingering) && !c->fin_in)
         events |= UV_READABLE;
-    if (c->queue.len || c->want_write)
+    if (is_waiting(c) || c->want_write)
         events |= UV_WRITABLE;
     if (keep_readable && !c->fin_in)
         events |= c->armed & UV_READABLE;
@@ -163,6 +169,7 @@ static void destroy(struct conn *c, bool reset)
     conn_tls_free(c);
     octets_free(&c->corked);
     octets_free(&c->queue);
+    octets_free(&c->control);
     *c->prev = c->next;
     if (c->next)
         c->next->prev = c->prev;
@@ -184,6 +191,7 @@ static void fail_output(struct conn *c, int err)
     c->write_err = err;
     c->want_write = false;
     octets_free(&c->queue);
+    octets_free(&c->control);
     if (c->lingering) {
         destroy(c, false);
         return;
@@ -309,7 +317,7 @@ void conn_shutdown(struct conn *c)
     if (c->ssl)
         conn_tls_close_notify(c);
     c->shut = true;
-    if (c->queue.len == 0)
+    if (!is_waiting(c))
         finish_output(c);
 }
 
@@ -325,8 +333,15 @@ static void on_writable(struct conn *c)
         c->progress = c->progress || r > 0;
         octets_consume(&c->queue, (size_t)r);
     }
+    if (c->control.len && !c->queue.len) {
+        int r = conn_ktls_flush(c);
+        if (r < 0) {
+            fail_output(c, r);
+            return;
+        }
+    }
     conn_arm(c);
-    if (c->queue.len)
+    if (is_waiting(c))
         return;
     finish_output(c);
     if (c->want_drained && c->ops) {
@@ -461,11 +476,11 @@ static void on_linger_timeout(struct engine_timer *t)
 {
     struct conn *c = (struct conn *)((char *)t - offsetof(struct conn, linger_timer));
     if (!c->progress) {
-        destroy(c, c->queue.len != 0);
+        destroy(c, is_waiting(c));
         return;
     }
     c->progress = false;
-    engine_timer_set(c->e, t, c->queue.len ? LINGER_SEND_MS : LINGER_MS, on_linger_timeout);
+    engine_timer_set(c->e, t, is_waiting(c) ? LINGER_SEND_MS : LINGER_MS, on_linger_timeout);
 }
 
 void conn_close(struct conn *c, bool reset)
@@ -474,7 +489,7 @@ void conn_close(struct conn *c, bool reset)
         return;
     if (!reset && !c->handshaking)
         conn_shutdown(c);
-    bool ended = (c->eof || c->fin_in) && c->queue.len == 0;
+    bool ended = (c->eof || c->fin_in) && !is_waiting(c);
     if (reset || c->handshaking || c->write_err || !c->linger || ended) {
         destroy(c, reset);
         return;
@@ -484,7 +499,7 @@ void conn_close(struct conn *c, bool reset)
     c->e->n_lingering++;
     c->linger_left = LINGER_MAX;
     conn_tls_free(c);
-    engine_timer_set(c->e, &c->linger_timer, c->queue.len ? LINGER_SEND_MS : LINGER_MS, on_linger_timeout);
+    engine_timer_set(c->e, &c->linger_timer, is_waiting(c) ? LINGER_SEND_MS : LINGER_MS, on_linger_timeout);
     conn_arm(c);
 }
 
@@ -514,7 +529,7 @@ static void on_socket_error(struct conn *c)
     c->armed = 0; /* libuv has stopped the handle */
     if ((c->read_on && !c->eof) || c->handshaking || c->lingering)
         on_readable(c);
-    else if (c->queue.len || c->want_write)
+    else if (is_waiting(c) || c->want_write)
         fail_output(c, -EPIPE);
     if (!c->closed)
         conn_arm(c);

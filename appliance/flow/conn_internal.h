@@ -31,6 +31,7 @@ struct conn {
     struct octets corked; /* of the stream, not yet given to TLS */
     struct octets queue; /* ready for the socket */
     struct octets stash; /* from the socket, not yet asked for by OpenSSL */
+    struct octets control; /* kTLS: a record that is no data, to follow the queue */
     uint64_t in, out;
     struct engine_timer linger_timer;
     uint32_t linger_left;
@@ -49,6 +50,9 @@ struct conn {
     bool shut, shut_done;
     bool linger, lingering, progress;
     bool scheduled, closed, handle_closed;
+    bool ktls; /* the kernel encrypts what is sent */
+    uint8_t control_type; /* of `control` */
+    uint8_t record_type; /* of what OpenSSL writes next; 0: data */
 };
 
 /** Shared by all conns of an engine: input belongs to one conn at a time; output is used within one call. */
@@ -71,6 +75,14 @@ void conn_arm(struct conn *c);
 bool conn_is_dry(const struct conn *c);
 /** Calls back soon, for octets or an outcome that poll cannot see. */
 void conn_schedule(struct conn *c);
+
+/* conn_ktls.c */
+/** OpenSSL's key to the kernel; false: it does not take it, and OpenSSL goes on itself. */
+bool conn_ktls_start(struct conn *c, const void *info);
+/** A record of another type than data, after what is queued. 0 or -errno. */
+int conn_ktls_record(struct conn *c, uint8_t type, const void *p, size_t n);
+/** Goes on with it once the queue is out: 0, 1 = the socket is full, or -errno. */
+int conn_ktls_flush(struct conn *c);
 
 /* conn_tls.c */
 ssize_t conn_tls_read(struct conn *c, void *buf, size_t n);

@@ -26,6 +26,13 @@ static int bio_write(BIO *b, const char *p, int n)
     struct conn *c = BIO_get_data(b);
     struct conn_wire *w = c->e->wire;
     BIO_clear_retry_flags(b);
+    if (c->record_type) {
+        int err = wire_flush(c);
+        if (err == 0)
+            err = conn_ktls_record(c, c->record_type, p, (size_t)n);
+        c->record_type = 0;
+        return err < 0 ? -1 : n;
+    }
     size_t left = (size_t)n;
     while (left) {
         size_t part = MIN(left, WIRE_OUT - w->out_len);
@@ -109,11 +116,23 @@ static int bio_read(BIO *b, char *p, int n)
     return (int)want;
 }
 
+/* What OpenSSL asks of a BIO that may encrypt itself (its own names for these are not public; bio.h has the
+ * numbers). */
+enum { CTRL_SET_KTLS = 72, CTRL_KTLS_NEXT_RECORD = 74, CTRL_KTLS_DATA_AGAIN = 75 };
+
+static bool to_kernel(struct conn *c, bool sending, const void *info)
+{
+    return sending && wire_flush(c) == 0 && conn_ktls_start(c, info);
+}
+
 static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
-    (void)num, (void)ptr;
-    const struct conn *c = BIO_get_data(b);
+    struct conn *c = BIO_get_data(b);
     switch (cmd) {
+    case CTRL_SET_KTLS: return to_kernel(c, num != 0, ptr);
+    case BIO_CTRL_GET_KTLS_SEND: return c->ktls;
+    case CTRL_KTLS_NEXT_RECORD: c->record_type = (uint8_t)num; return 0;
+    case CTRL_KTLS_DATA_AGAIN: c->record_type = 0; return 0;
     case BIO_CTRL_FLUSH:
     case BIO_CTRL_DUP: return 1;
     case BIO_CTRL_EOF: return c->fin_in && !wire_has(c);
@@ -147,6 +166,8 @@ static bool attach(struct conn *c)
     BIO_set_data(b, c);
     BIO_set_init(b, 1);
     SSL_set_bio(c->ssl, b, b);
+    if (c->e->config && c->e->config->ktls)
+        (void)SSL_set_options(c->ssl, SSL_OP_ENABLE_KTLS);
     return true;
 }
 
@@ -217,6 +238,8 @@ ssize_t conn_tls_read(struct conn *c, void *buf, size_t n)
 
 int conn_tls_write(struct conn *c, const void *p, size_t n)
 {
+    if (c->ktls)
+        return MIN(conn_put(c, p, n), 0);
     size_t done = 0;
     ERR_clear_error();
     int r = SSL_write_ex(c->ssl, p, n, &done);
