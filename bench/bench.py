@@ -5,6 +5,7 @@
 """
 import argparse
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -99,6 +100,29 @@ def present(a):
     return found, sorted(set(absent))
 
 
+def event_streams(run):
+    """How old the first event of a stream is when the client has it: without anything between, and scanned."""
+    world = run.world
+    origin = world.spawn(world.inside(world.up, w.LOAD_CPU, world.dir + "/load", "sse-origin", w.UP, str(w.EVENTS_PORT),
+                                      world.pki + "/origin.crt", world.pki + "/leaf.key"), world.dir + "/events.log")
+    time.sleep(0.3)
+    for _ in range(run.q["reps"]):
+        run.measure("extra", "events, bare", None, (m.events,))
+        run.measure("extra", "events, scanned", lambda world, d: c.egressd(world, d, scan=True), (m.events,))
+    world.end(origin)
+
+
+def matcher(run):
+    """What a core inspects, without any connection."""
+    r = subprocess.run(["bash", "bench/inspect_speed.sh", "0.3"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    prose = re.search(r"^prose +(\d+) +(\d+)$", r.stdout, re.M)
+    if not prose:
+        run.fail("extra", "matcher", r.stdout.strip()[-160:])
+        return
+    run.note("extra", "matcher", "out_mbs", float(prose[1]))
+    run.note("extra", "matcher", "in_mbs", float(prose[2]))
+
+
 def extras(run):
     """What only egressd has: many routes, scanning, first packets, its whole start; and many idle connections."""
     q = run.q
@@ -112,6 +136,8 @@ def extras(run):
             if shutil.which("nginx"):
                 run.measure("extra", "nginx, h2", c.nginx_static, (m.http2,))
     run.measure("extra", "refusals", c.egressd, (m.first_packets,))
+    event_streams(run)
+    matcher(run)
     if q["full"]:
         many = dict(q, hold=5000)
         for name, how in (("egressd", c.egressd), ("haproxy", c.haproxy)):

@@ -25,7 +25,7 @@ def egressd(world, d, tls="bump", scan=False, routes=0):
     more = "".join(f"    - host: r{i}.example.com\n" for i in range(routes))
     keys = "" if scan else "      dlp: {outbound_detectors: false, inbound_detectors: false}\n"
     keys = "      tls: splice\n" if tls == "splice" else keys
-    write(d + "/policy.yaml", f"version: 1\negress:\n  routes:\n{more}    - host: \"*.{w.ZONE}\"\n      allow_private: true\n"
+    write(d + "/policy.yaml", f"version: 1\negress:\n  routes:\n{more}    - host: \"*.{w.ZONE}\"\n      allow_private: true\n      ports: [80, 443, {w.EVENTS_PORT}]\n"
           f"{keys}dns: {{wildcard_labels_per_minute: 1000000}}\n")
     os.makedirs(d + "/ca")
     shutil.copy(world.pki + "/ca.pem", d + "/ca/ca.crt")

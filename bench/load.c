@@ -8,7 +8,9 @@
  *     load hold  HOST ADDR N THREADS      N connections of one request each, kept until stdin ends
  *     load down  HOST ADDR PATH           one GET
  *     load up    HOST ADDR PATH OCTETS    one POST
- *     load syn   ADDR PORT THREADS SECS   connections that are to be refused, one after another
+ *     load sse   HOST ADDR PORT N         N event streams, one after another: how old the first event is when
+ * it comes load sse-origin ADDR PORT CERT KEY  what serves them load syn   ADDR PORT THREADS SECS connections
+ * that are to be refused, one after another
  *
  * Nothing is verified (who measures has looked at that before) and no session is resumed.
  */
@@ -122,9 +124,11 @@ static void hang_up(SSL *s)
     (void)close(fd);
 }
 
+static uint16_t port = 443;
+
 static SSL *open_tls(const char *host, const char *addr)
 {
-    int fd = dial(addr, 443);
+    int fd = dial(addr, port);
     SSL *s = fd >= 0 ? SSL_new(ctx) : NULL;
     if (!s) {
         if (fd >= 0)
@@ -342,6 +346,101 @@ static void bulk(const char *host, const char *addr, const char *path, long long
     (void)printf("{\"seconds\": %.4f}\n", now() - start);
 }
 
+/* ---- event streams ---- */
+
+/* A head at once, an event with the time in it a little later, the end a little after that. */
+static bool serve_stream(SSL *s)
+{
+    char buf[4096], event[256];
+    struct timespec pause = {.tv_nsec = 2000000};
+    static const char head[] =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    int n = SSL_read(s, buf, sizeof buf - 1); /* our client's requests come in one piece */
+    if (n <= 0 || SSL_write(s, head, sizeof head - 1) <= 0)
+        return false;
+    (void)nanosleep(&pause, NULL);
+    int len = snprintf(event, sizeof event,
+        "data: {\"at\":%.9f,\"delta\":\"a piece of text, as a model sends it\"}\n\n", now());
+    n = snprintf(buf, sizeof buf, "%x\r\n%s\r\n", len, event);
+    if (SSL_write(s, buf, n) != n)
+        return false;
+    (void)nanosleep(&pause, NULL);
+    return SSL_write(s, "0\r\n\r\n", 5) == 5;
+}
+
+static void *serve_streams(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    SSL *s = SSL_new(ctx);
+    if (s && SSL_set_fd(s, fd) == 1 && SSL_accept(s) == 1)
+        while (serve_stream(s))
+            ;
+    SSL_free(s);
+    (void)close(fd);
+    return NULL;
+}
+
+static void stream_origin(const char *addr, uint16_t at, const char *cert, const char *key)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(at)};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ctx = SSL_CTX_new(TLS_server_method());
+    if (!ctx || SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+        fail("no certificate");
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (inet_pton(AF_INET, addr, &sa.sin_addr) != 1 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
+        listen(fd, 64) != 0)
+        fail("cannot listen");
+    for (;;) {
+        int c = accept(fd, NULL, NULL);
+        pthread_t t;
+        if (c < 0)
+            continue;
+        (void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (pthread_create(&t, NULL, serve_streams, (void *)(intptr_t)c) == 0)
+            (void)pthread_detach(t);
+    }
+}
+
+/* Age of the first event in seconds; < 0: none came. */
+static double stream_age(SSL *s, const char *host)
+{
+    char buf[8193];
+    size_t n = 0;
+    double age = -1;
+    if (!ask(s, "GET", host, "/events", -1))
+        return -1;
+    while (n < sizeof buf - 1) {
+        int r = SSL_read(s, buf + n, (int)(sizeof buf - 1 - n));
+        if (r <= 0)
+            return -1;
+        n += (size_t)r;
+        buf[n] = 0;
+        const char *at = strstr(buf, "\"at\":");
+        if (age < 0 && at && strstr(at, "\n\n"))
+            age = now() - atof(at + 5);
+        if (strstr(buf, "0\r\n\r\n"))
+            return age;
+    }
+    return -1;
+}
+
+static void streams(const char *host, const char *addr, size_t n)
+{
+    struct times t = {0};
+    double start = now();
+    SSL *s = open_tls(host, addr);
+    for (size_t i = 0; i < n; i++) {
+        double age = s ? stream_age(s, host) : -1;
+        if (age < 0)
+            fail("stream %zu failed", i);
+        if (i >= n / 10)
+            note(&t, age);
+    }
+    print_times(&t, 0, now() - start);
+}
+
 static size_t number(const char *text, size_t max)
 {
     char *end;
@@ -373,6 +472,11 @@ int main(int argc, char **argv)
         bulk(argv[2], argv[3], fourth, -1);
     else if (strcmp(mode, "up") == 0)
         bulk(argv[2], argv[3], fourth, atoll(fifth));
+    else if (strcmp(mode, "sse") == 0) {
+        port = (uint16_t)number(fourth, 65535);
+        streams(argv[2], argv[3], number(fifth, 100000));
+    } else if (strcmp(mode, "sse-origin") == 0)
+        stream_origin(argv[2], (uint16_t)number(argv[3], 65535), fourth, fifth);
     else if (strcmp(mode, "syn") == 0) {
         like = (struct job){.addr = argv[2], .n = number(argv[3], 65535)};
         looped(refused_connections, &like, number(fourth, THREADS_MAX), atof(fifth));

@@ -24,6 +24,7 @@ DNS = [
     ("hot_qps", "100 names cached, queries/s", 0, 1, ("unbound", 1.2)),
     ("hot_cpu", "… CPU s / 100,000 queries", 3, 0, ("unbound", 0.85)),
     ("miss_qps", "10,000 names, all missing, queries/s", 0, 1, ("dnsmasq", 1.1)),
+    ("miss_p99", "… 4,000 a second of them, p99 µs", 0, 0, ("is", 250)),
     ("names_pss", "memory with 10,000 names, Pss MiB", 1, 0, ("is", 8)),
     ("start_ms", "start to listening, ms", 0, 0, None),
 ]
@@ -89,6 +90,15 @@ def alone(medians):
     row("keep-alive, CPU s / 10,000 requests, 10 routes", ten, 3)
     row("… 10,000 routes", many, 3, f" ({many / ten:.2f} ×)" if ten and many else "")
     row("… scanning in both directions on", scan, 3, f" ({scan / ten:.2f} ×)" if ten and scan else "")
+    ten, scan = of("10 routes", "k100_cpu"), of("scanning", "k100_cpu")
+    row("keep-alive 100 KiB, CPU s / 10,000 requests", ten, 2)
+    row("… scanning in both directions on", scan, 2, f" (throughput a core falls by {(1 - ten / scan) * 100:.0f} %; goal ≤ 15)" if ten and scan else "")
+    row("scanning alone, MB/s a core: prose that leaves (tokens, keys, secrets; goal ≥ 1,000)", of("matcher", "out_mbs"), 0)
+    row("… prose that comes (phrases that give orders)", of("matcher", "in_mbs"), 0)
+    for p, limit in (("sse_p50", 2), ("sse_p99", 5)):
+        bare, scanned = of("events, bare", p), of("events, scanned", p)
+        row(f"server-sent events, scanned: first event later than without us, {p[4:]} ms", scanned - bare if bare and scanned else None, 2,
+            f" ({scanned:.2f} instead of {bare:.2f}; goal < {limit})" if bare and scanned else "")
     h2, nginx = of("egressd, h2", "h2_cpu"), of("nginx, h2", "h2_cpu")
     row("HTTP/2 (100 streams a connection), CPU s / 10,000 requests", h2, 3)
     row("… nginx as a static proxy, HTTP/1.1 behind it", nginx, 3, f" (egressd: {nginx / h2:.2f} × its requests a core)" if h2 and nginx else "")

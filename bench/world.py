@@ -19,6 +19,8 @@ HOST = "up." + ZONE
 GATEWAY, UP, DNS = "10.91.0.1", "10.92.0.10", "10.92.0.53"
 HOSTS_NET = "10.92.1"
 HOSTS = 100
+EVENTS_PORT = 8444
+PACED = 8000
 LOAD_CPU, PROXY_CPU = "1", "0"   # client and servers; the contender
 
 
@@ -171,6 +173,8 @@ http {{ access_log off; sendfile on; tcp_nopush on; default_type text/plain; kee
                 f.write(f"h{i:02} A {HOSTS_NET}.{i + 1}\n")
             for i in range(10000):
                 f.write(f"n{i:05} A 10.93.{i // 250}.{i % 250 + 1}\n")
+            for i in range(PACED):
+                f.write(f"p{i:05} A 10.94.{i // 250}.{i % 250 + 1}\n")
         with open(d + "/conf", "w") as f:
             f.write(f"""server:
   ip-address: {DNS}
@@ -192,6 +196,8 @@ zone:
             f.writelines(f"h{i:02}.{ZONE} A\n" for i in range(HOSTS))
         with open(d + "/cold", "w") as f:
             f.writelines(f"n{i:05}.{ZONE} A\n" for i in range(10000))
+        with open(d + "/paced", "w") as f:
+            f.writelines(f"p{i:05}.{ZONE} A\n" for i in range(PACED))
         self.spawn(self.inside(self.up, LOAD_CPU, "nsd", "-d", "-c", d + "/conf"), d + "/log")
 
     # ---- unmaking
