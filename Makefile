@@ -83,16 +83,18 @@ TEST_DEPS += gnutls-bin golang-go cargo ruby php-cli php-curl libwww-perl liblwp
 TEST_DEPS += dpkg-dev lintian zsh bash-completion postgresql
 -include packaging/packaging.mk
 
-.PHONY: deps demo check bench format format-check tidy cppcheck fuzz install uninstall clean help
+.PHONY: deps packages fetch demo check bench format format-check tidy cppcheck fuzz install uninstall clean help
 # The arm64 shim is cross-built; its libc comes from the other architecture's packages.
 CROSS_DEPS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-dev:arm64 qemu-user-static
-deps:
+# Packages that are installed, and those that are only unpacked below build/.
+deps: packages fetch
+packages:
 	$(Q)dpkg-query -W -f '$${Status}\n' $(DEPS) $(TEST_DEPS) $(CROSS_DEPS) 2>&1 | grep -qv '^install ok installed' || exit 0; \
 	 [ "$$(id -u)" = 0 ] || { echo "make deps: packages are missing; run it as root" >&2; exit 1; }; \
 	 echo "  APT     what is missing"; dpkg --add-architecture arm64 && apt-get update -qq && \
 	 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEPS) $(TEST_DEPS) $(CROSS_DEPS) >/dev/null
 
-demo: deps
+demo: packages
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)bash examples/demo.sh
 
@@ -100,10 +102,10 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)bash tests/run.sh
 
-bench: deps all
+bench: packages all
 	$(Q)bash bench/run.sh
 
-fuzz: deps
+fuzz: packages
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} bash tests/fuzz.sh
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
@@ -125,4 +127,5 @@ clean:
 help:
 	@sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile | sort -u | tr '\n' ' '; echo
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Unpacked packages, too, have names that end so.
+-include $(shell find $(BUILD) \( -name sysroot -o -name kernel \) -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -15,7 +15,7 @@ INSTALL_MAN5 := docs/egress-policy.5
 INSTALL_MAN8 := appliance/egressd.8 init/egress-init.8
 INSTALL_DOCS  = README.md ARCHITECTURE.md THREAT-MODEL.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/*.svg)
 # The sidecar's image for container runtimes, where `make image` has built it.
-INSTALL_IMAGES = $(wildcard $(IMAGE_DIR)/egressd-*.oci.tar $(IMAGE_DIR)/egressd-*.id $(IMAGE_DIR)/egressd-*.spdx.json)
+INSTALL_IMAGES = $(wildcard $(IMAGE_DIR)/egressd-*-$(IMAGE_ARCH).*)
 # What a user reads and copies; the demo needs the source tree.
 INSTALL_EXAMPLES = $(filter-out examples/demo.sh,$(shell find examples -type f)) rootfs/agent/Containerfile
 

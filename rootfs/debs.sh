@@ -15,6 +15,7 @@ rm -rf "$new"
 apt=$new/.apt info=$new/var/lib/dpkg/info
 mkdir -p "$apt"/{lists,archives}/partial "$info"
 : >"$new/var/lib/dpkg/status"
+echo 1 >"$info/format" # names of lists have the architecture
 options=(-qq -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o APT::Install-Recommends=0
     -o Dir::State="$apt" -o Dir::State::lists="$PWD/$apt/lists" -o Dir::State::status="$PWD/$new/var/lib/dpkg/status"
     -o Dir::Cache="$apt" -o Dir::Cache::archives="$PWD/$apt/archives" -o APT::Sandbox::User=root

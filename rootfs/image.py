@@ -101,7 +101,7 @@ def sidecar_tree(o):
     tree, strip = Tree(), o.strip
     scratch = os.path.join(o.out, f".strip.{os.getpid()}")
     libraries = Libraries(tree, o.arch, o.sysroot)
-    egressd, nft = os.path.join(o.build, "egressd"), o.nft
+    egressd, nft = os.path.join(o.build, "egressd"), o.sysroot + o.nft
     tree.data("usr/sbin/egressd", stripped(egressd, strip, scratch), 0o755)
     tree.data("usr/sbin/nft", read(nft), 0o755, os.path.realpath(nft))
     libraries.follow(egressd)
@@ -197,21 +197,23 @@ def archive(files, path, epoch):
     os.rename(path + ".new", path)
 
 
-def package_of(source, arch):
+def package_of(source, sysroot):
     """Debian's package of a file: (name, version), or None for what is our own."""
     if source is None:
         return None
+    query = ["dpkg-query", f"--admindir={sysroot}/var/lib/dpkg"]
     if source == "ca-certificates":
-        name = source
+        name, query = source, query[:1]
     else:
-        for path in (source, source.removeprefix("/usr")):
-            found = subprocess.run(["dpkg", "-S", path], capture_output=True, text=True, check=False)
+        inside = source.removeprefix(os.path.realpath(sysroot)) if sysroot else source
+        for path in (inside, inside.removeprefix("/usr")):
+            found = subprocess.run([*query, "-S", path], capture_output=True, text=True, check=False)
             if found.returncode == 0:
                 break
         else:
             sys.exit(f"image.py: no package owns {source}")
         name = found.stdout.split(": ")[0].split(",")[0].strip()
-    return name.split(":")[0], run("dpkg-query", "-W", "-f", "${Version}\n", name).splitlines()[0]
+    return name.split(":")[0], run(*query, "-W", "-f", "${Version}\n", name).splitlines()[0]
 
 
 def sbom(o, tree, reference, created):
@@ -232,7 +234,7 @@ def sbom(o, tree, reference, created):
         if tree.entries[path][0] != "file":
             continue
         _, octets, _, source = tree.entries[path]
-        owner = package_of(source, o.arch)
+        owner = package_of(source, o.sysroot)
         key = root
         if owner:
             version = owner[1].replace("+", "%2B").replace(":", "%3A")

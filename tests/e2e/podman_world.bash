@@ -20,7 +20,7 @@ podman_down() {
 }
 
 podman_up() {
-    make -s -C "$TOP" -f Makefile -f rootfs/rootfs.mk BUILD="$BUILD" image >/dev/null 2>&1
+    make -s -C "$TOP" -f Makefile -f rootfs/rootfs.mk BUILD="$BUILD" image-native >/dev/null 2>&1
     [ -r "$IMAGE" ] || { not_ok "make image" "no $IMAGE"; exit 1; }
     world_up
     trap podman_down EXIT

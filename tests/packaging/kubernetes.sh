@@ -20,7 +20,7 @@ LIMITS=(--ulimit nofile=1024:1024 --ulimit nproc=1024:1024)
 
 images() {
     local d=$T/image
-    make -s -C "$TOP" BUILD="$BUILD" image && pod load -q -i "$BUILD/image/egressd-sidecar-$ARCH.oci.tar" && pod load -q -i "$BUILD/image/egressd-init-$ARCH.oci.tar"
+    make -s -C "$TOP" BUILD="$BUILD" image-native && pod load -q -i "$BUILD/image/egressd-sidecar-$ARCH.oci.tar" && pod load -q -i "$BUILD/image/egressd-init-$ARCH.oci.tar"
     mkdir -p "$d/bin" "$d/etc" "$d/tmp" "$d/run" && cp -L "$(command -v busybox)" "$d/bin/busybox" && ln -s busybox "$d/bin/sh"
     # a client that can TLS, with what it loads
     for f in "$(command -v curl)" $(ldd "$(command -v curl)" | grep -oE '/[^ ]+') /etc/ssl/certs/ca-certificates.crt /etc/nsswitch.conf; do mkdir -p "$d$(dirname "$f")" && cp -L "$f" "$d$f"; done

@@ -16,5 +16,9 @@ $(BUILD)/vm/tsc: tests/vm/tsc.c
 
 .PHONY: vm check-vm
 vm: $(BUILD)/vm/initramfs $(BUILD)/vm/tsc $(BUILD)/image/egressd-sidecar-amd64.oci.tar $(BUILD)/egressctl $(BUILD)/egress-init
-check-vm: deps vm
+check-vm: packages
+	$(Q)$(MAKE) --no-print-directory -j2 all vm
 	$(Q)bash tests/run.sh vm
+
+FETCHED += $(BUILD)/vm/vmlinuz
+fetch: $(FETCHED)
