@@ -8,6 +8,7 @@
 #include "init/file.h"
 #include "init/say.h"
 #include "init/text.h"
+#include "init/trust_browser.h"
 #include "init/trust_bundle.h"
 #include "init/trust_java.h"
 #include "init/trust_python.h"
@@ -171,6 +172,7 @@ void trust_install(struct place *p, const char *ca_file)
     trust_java(p, &ca, bundle != NULL ? bundle : own);
     trust_python(p, &ca);
     cleanup_free char *ca_path = place_write(p, "ca.pem", ca.data, ca.len);
+    trust_browser(p, &ca, ca_path);
     set_variables(p, bundle != NULL ? bundle : own, ca_path, &ca);
     free(ca.data);
 }

@@ -114,6 +114,12 @@ image python "$certifi=$D/old.pem" etc/resolv.conf run/
 for mode in "rw mount" "rw nomount" "rw nomount"; do
     gives "a certifi of Python's own: appended once ($mode)" '^n=2$' "$mode" python "${CA[@]}" -- /busybox sh -c "F=/$certifi; $count"
 done
+image browser etc/resolv.conf run/ etc/firefox/policies/policies.json
+policy='F=/etc/chromium/policies/managed/egressd.json; /busybox cat $F /etc/opt/chrome/policies/managed/egressd.json; /busybox wc -c /etc/firefox/policies/policies.json'
+boot "rw nomount" browser "${CA[@]}" -- /busybox sh -c "$policy" >"$D/policy"
+der=$(openssl x509 -in "$D/ca.pem" -outform DER | base64 -w0)
+if [ "$(grep -cxF "{\"CACertificates\": [\"$der\"]}" "$D/policy")" = 2 ]; then ok "a policy for Chromium and Chrome"; else not_ok "a policy for Chromium and Chrome" "$(cat "$D/policy")"; fi
+if grep -q '^0 ' "$D/policy"; then ok "... and none over one that is there"; else not_ok "... and none over one that is there" "$(cat "$D/policy")"; fi
 # An earlier agent may have written in a virtual environment, or where a variable leads.
 image planted etc/resolv.conf run/ venv/lib/python3.12/site-packages/certifi/
 (cat "$D/old.pem"; echo hidden-from-the-agent) >"$D/planted/secret" && chmod 600 "$D/planted/secret"
