@@ -7,6 +7,8 @@
 
 /* A front codec hands over at most one turn of its reads before it sees that it is paused. */
 #define QUEUE_MAX (8 * ENGINE_SCRATCH)
+/* How long a body waits for an upstream to say that it wants it: as long as curl's would. */
+#define EXPECT_MS 1000
 
 uint64_t exchange_clock(void)
 {
@@ -29,6 +31,7 @@ static void leave(struct exchange *x)
     struct http_stream *front = x->front, *back = x->back;
     struct arena *arena = x->arena;
     engine_timer_clear(&x->timer);
+    engine_timer_clear(&x->expect_timer);
     if (x->opening)
         upstream_cancel(x->opening);
     exchange_ws_end(x);
@@ -235,6 +238,70 @@ static bool to_back(struct exchange *x, int r)
     return true;
 }
 
+static void drop_queue(struct exchange *x)
+{
+    free(x->queue);
+    x->queue = NULL;
+    x->queue_len = 0;
+}
+
+/* What has come of the body goes to the upstream. 0, 1 and -errno as a stream's. */
+static int send_queue(struct exchange *x)
+{
+    struct http_stream *back = x->back;
+    bool fin = x->req_fin && !x->has_trailers;
+    int r = 0;
+    if (x->queue_len) {
+        exchange_keep(x, x->queue, x->queue_len);
+        x->sent += x->queue_len;
+        r = back->ops->data(back, x->queue, x->queue_len, fin);
+    } else if (fin) {
+        r = back->ops->data(back, NULL, 0, true);
+    }
+    if (r >= 0 && x->has_trailers)
+        r = back->ops->trailers(back, x->trailers, x->n_trailers);
+    drop_queue(x);
+    return r;
+}
+
+static void sent(struct exchange *x, int r)
+{
+    if (r >= 0) {
+        int flushed = x->back->ops->flush(x->back);
+        r = flushed != 0 ? flushed : r;
+    }
+    if (to_back(x, r)) {
+        if (r == 0)
+            pause_front(x, false);
+        set_timer(x);
+    }
+}
+
+/* An upstream that has refused a body may take what follows for its next request: it gets nothing of it
+ * before it has said that it wants it, or was silent for some time (RFC 9110 10.1.1). */
+static void expectation_over(struct exchange *x, bool wanted)
+{
+    if (!x->expecting)
+        return;
+    x->expecting = false;
+    engine_timer_clear(&x->expect_timer);
+    if (wanted && (x->queue_len || x->req_fin)) {
+        sent(x, send_queue(x));
+        return;
+    }
+    x->unwanted = !wanted;
+    drop_queue(x);
+    pause_front(x, false);
+}
+
+static void on_expect_timeout(struct engine_timer *t)
+{
+    struct exchange *x = (struct exchange *)((char *)t - offsetof(struct exchange, expect_timer));
+    enter(x);
+    expectation_over(x, true);
+    leave(x);
+}
+
 void exchange_upstream_ready(struct exchange *x, struct http_stream *back)
 {
     enter(x);
@@ -242,28 +309,15 @@ void exchange_upstream_ready(struct exchange *x, struct http_stream *back)
     x->back = back;
     x->back_paused = false;
     bool whole = x->req_fin && !x->queue_len && !x->has_trailers;
+    x->req->expect_continue &= !x->queue_len && !x->req_fin; /* who does not wait has nothing to wait for */
+    x->expecting = x->req->expect_continue;
+    if (x->expecting)
+        engine_timer_set(x->e, &x->expect_timer, EXPECT_MS, on_expect_timeout);
     int r = back->ops->head(back, x->req, whole);
-    if (r >= 0 && x->queue_len) {
-        exchange_keep(x, x->queue, x->queue_len);
-        x->sent += x->queue_len;
-        r = back->ops->data(back, x->queue, x->queue_len, x->req_fin && !x->has_trailers);
-    } else if (r >= 0 && x->req_fin && !whole && !x->has_trailers) {
-        r = back->ops->data(back, NULL, 0, true);
-    }
-    if (r >= 0 && x->has_trailers)
-        r = back->ops->trailers(back, x->trailers, x->n_trailers);
-    if (r >= 0) {
-        int flushed = back->ops->flush(back);
-        r = flushed != 0 ? flushed : r;
-    }
-    free(x->queue);
-    x->queue = NULL;
-    x->queue_len = 0;
-    if (to_back(x, r)) {
-        if (r == 0)
-            pause_front(x, false);
-        set_timer(x);
-    }
+    if (r >= 0 && !whole && !x->expecting && (x->queue_len || x->has_trailers))
+        r = send_queue(x);
+    drop_queue(x);
+    sent(x, r);
     leave(x);
 }
 
@@ -292,7 +346,11 @@ static bool enqueue(struct exchange *x, const uint8_t *p, size_t n)
 static void forward_request(struct exchange *x, const uint8_t *p, size_t n, bool fin)
 {
     x->req_fin |= fin;
-    if (x->back) {
+    if (x->unwanted)
+        return;
+    if (x->expecting)
+        pause_front(x, true);
+    if (x->back && !x->expecting) {
         exchange_keep(x, p, n);
         x->sent += n;
         set_timer(x);
@@ -350,7 +408,7 @@ static void forward_trailers(struct exchange *x, const struct field *f, size_t n
         x->trailers = copy;
         x->n_trailers = exchange_filter_trailers(x->route, copy, n);
         x->has_trailers = true;
-        if (x->back)
+        if (x->back && !x->expecting && !x->unwanted)
             (void)to_back(x, x->back->ops->trailers(x->back, copy, x->n_trailers));
         else if (x->holding)
             whole_body(x);
@@ -450,11 +508,14 @@ void exchange_response_head(struct exchange *x, struct http_head *h, bool fin)
     if (why != REASON_NONE) {
         refuse(x, why, 0, NULL);
     } else if (h->status < 200 && h->status != 101) {
+        if (h->status == 100)
+            expectation_over(x, true);
         set_timer(x);
         (void)to_front(x, x->front->ops->head(x->front, h, false));
     } else if (x->resp_started || (h->status == 101 && x->req->upgrade == UPGRADE_NONE)) {
         bad_response(x, "the upstream switched protocols unasked");
     } else {
+        expectation_over(x, h->status < 300);
         x->resp_started = true;
         exchange_keep_nothing(x);
         x->status = h->status;
@@ -543,6 +604,8 @@ void exchange_response_abort(struct exchange *x, enum http_abort why, const char
         struct http_stream *old = x->back;
         x->retried = true;
         x->h1_only |= why == ABORT_H1;
+        x->expecting = false;
+        engine_timer_clear(&x->expect_timer);
         x->back = NULL;
         x->back_paused = false;
         old->x = NULL;

@@ -35,7 +35,7 @@ struct exchange {
     struct http_head *req;
     struct upstream_request *opening;
     struct upstream_key key;
-    struct engine_timer timer;
+    struct engine_timer timer, expect_timer;
 
     /* the judgement */
     const char *host; /* canonical; NULL: there is none */
@@ -64,6 +64,8 @@ struct exchange {
     bool ended;
     bool holding; /* the whole body is needed for the judgement: nothing goes out before it is there */
     bool req_fin, req_open; /* all has come; octets of it went out already, and are not kept */
+    bool expecting; /* the upstream has not said yet that it wants the body (100) */
+    bool unwanted; /* it has said that it does not */
     bool resp_started, resp_fin, tunnel;
     bool retried, h1_only; /* h1_only: the upstream asked for HTTP/1.1 */
     bool front_paused, back_paused;

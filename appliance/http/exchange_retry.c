@@ -70,6 +70,8 @@ bool exchange_may_retry(struct exchange *x, enum http_abort why)
 {
     if (!is_safe(x, why))
         return false;
+    if (!x->kept)
+        return true;
     x->sent -= x->kept_len;
     x->e->kept -= x->kept_cap;
     x->queue = x->kept;

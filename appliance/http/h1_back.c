@@ -36,6 +36,7 @@ struct h1_back {
     bool heard; /* an octet of this response has come */
     bool chunked, sent; /* the request's body; all of it is out */
     bool keep_alive, paused, corked;
+    bool last; /* no other request after this one */
     bool in_turn, dead;
     char ws_key[WS_KEY_LEN + 1]; /* of the present request, if it is an upgrade */
 };
@@ -94,7 +95,7 @@ static void start_body(struct h1_back *b, const struct h1_head *r)
         kind = r->chunked ? H1_BODY_CHUNKED : r->h.until_close ? H1_BODY_UNTIL_CLOSE : H1_BODY_LENGTH;
     h1_body_init(&b->body, kind, kind == H1_BODY_LENGTH ? (uint64_t)r->h.content_length : 0);
     b->body.spaces_ok = true;
-    b->keep_alive = r->keep_alive && kind != H1_BODY_UNTIL_CLOSE;
+    b->keep_alive = r->keep_alive && kind != H1_BODY_UNTIL_CLOSE && !b->last;
     b->state = r->body ? BODY : DONE;
 }
 
@@ -335,6 +336,7 @@ static int op_head(struct http_stream *s, const struct http_head *h, bool fin)
     else if (!fin && !b->asked.upgrade)
         framing = H1_FRAME_CHUNKED;
     b->chunked = framing == H1_FRAME_CHUNKED;
+    b->last = h1_odd_body(h, framing);
     b->sent = fin || b->asked.upgrade;
     struct http_head copy = *h;
     if (b->asked.upgrade) {

@@ -129,6 +129,28 @@ static void put_upgrade(struct h1_buf *b, const char *name, const char *proof)
     PUT(b, "\r\n");
 }
 
+static void put_connection(struct h1_buf *b, bool te, bool close)
+{
+    if (te)
+        PUT(b, "te: trailers\r\n");
+    if (te && close)
+        PUT(b, "connection: te, close\r\n");
+    else if (te)
+        PUT(b, "connection: te\r\n");
+    else if (close)
+        PUT(b, "connection: close\r\n");
+}
+
+bool h1_odd_body(const struct http_head *h, enum h1_framing framing)
+{
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
+    bool body = framing == H1_FRAME_CHUNKED || (framing == H1_FRAME_LENGTH && h->content_length > 0);
+    for (size_t i = 0; body && i < ARRAY_LEN(methods); i++)
+        if (strcmp(h->method, methods[i]) == 0)
+            return true;
+    return false;
+}
+
 bool h1_write_request(struct h1_buf *b, const struct http_head *h, enum h1_framing framing)
 {
     if (strchr(h->method, ' ') || strchr(h->target, ' ') || strchr(h->authority, ' '))
@@ -145,8 +167,8 @@ bool h1_write_request(struct h1_buf *b, const struct http_head *h, enum h1_frami
         PUT(b, "expect: 100-continue\r\n");
     if (h->upgrade == UPGRADE_WEBSOCKET)
         put_upgrade(b, "sec-websocket-key: ", h->ws_proof);
-    else if (h->te_trailers)
-        PUT(b, "te: trailers\r\nconnection: te\r\n");
+    else
+        put_connection(b, h->te_trailers, h1_odd_body(h, framing));
     PUT(b, "\r\n");
     return !b->failed;
 }

@@ -20,6 +20,9 @@ void h1_buf_free(struct h1_buf *b);
 enum h1_framing { H1_FRAME_NONE, H1_FRAME_LENGTH, H1_FRAME_CHUNKED, H1_FRAME_CLOSE };
 
 /** Request line, Host and fields, framing, end. False: see b->failed. */
+/** Whether a request has a body that its method gives no meaning to. There are servers that take it for the
+ * next request; such a one asks for the connection to end behind it. */
+bool h1_odd_body(const struct http_head *h, enum h1_framing framing);
 bool h1_write_request(struct h1_buf *b, const struct http_head *h, enum h1_framing framing);
 
 enum h1_connection { H1_CONN_NONE, H1_CONN_CLOSE, H1_CONN_KEEP_ALIVE };

@@ -4,7 +4,7 @@ usage: attack_http.py         inside a sandbox whose policy is attack_http.sh's
 A case is (name, host, octets, expected): a status, several ("400|403"), "close" (an end without an answer), or "200" for
 what is legitimate. Each request carries its case's tag, so that the recorder's files show whether something of a refused one left.
 """
-import json, re, socket, ssl, sys
+import json, re, socket, ssl, sys, time
 
 cases = []
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: %s\r\nX-Smuggled: yes\r\n\r\n"
@@ -73,6 +73,24 @@ def framing():
         b"5\r\nhello\r\n0\r\nX: " + b"y" * 70000 + b"\r\n\r\n", b"00000000000000000000005\r\nhello\r\n0\r\n\r\n", b"0 \r\n\r\n", b"2\r\nhello\r\n0\r\n\r\n",
     ]):
         case(f"chunk {i}: {body[:40]!r}", o, head(POST, H, TE) + body + S, BAD + "|403|502|close|unanswered")
+    for i, body in enumerate([  # TERM.EXT, EXT.TERM, TERM.SPILL, SPILL.TERM and their kin: where does a chunk line end?
+        b"5;\n\r\nhello\r\n0\r\n\r\n", b"5;a\n5\r\nhello\r\n0\r\n\r\n", b"5;a\r5\r\nhello\r\n0\r\n\r\n", b"5\n;\r\nhello\r\n0\r\n\r\n", b"5\r;\r\nhello\r\n0\r\n\r\n", b"5;\r\r\nhello\r\n0\r\n\r\n", b"5;a=\"\n\"\r\nhello\r\n0\r\n\r\n",
+        b"2;\nxx\r\n45\r\n0\r\n\r\n" + S + b"\r\n0\r\n\r\n", b"2;\rxx\r\n45\r\n0\r\n\r\n" + S, b"0;\n\r\n" + S, b"0;\r" + S, b"0;a\nb: c\r\n\r\n" + S, b"5\r\nhello\n0\n\n" + S, b"5\r\nhello\r0\r\n\r\n", b"5\r\nhelloab0\r\n\r\n", b"5\r\nhello\r\n0\r\n\n" + S, b"5\r\nhello\r\n0\r\n\rX\r\n\r\n",
+        b"5\r\nhello\r\n0\n\r\n" + S, b"5\r\nhello\r\n0\r\nX: y\r\r\n\r\n" + S, b"5\r\nhello\r\n0\r\nX: y\rZ: w\r\n\r\n", b"5\r\nhello\r\n0\r\nX: y\nGET /smuggled HTTP/1.1\r\n\r\n", b"5\r\nhello\r\n0\r\n\x00: y\r\n\r\n", b"5\r\nhello\r\n0\r\n:\r\n\r\n", b"5\r\nhello\r\n0\r\n\tX: y\r\n\r\n",
+        b"\r\n5\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n\r\n0\r\n\r\n", b"5\r\nhello\r\n00x\r\n\r\n", b"5\r\nhello\r\n0 0\r\n\r\n", b"5\r\nhello\r\n0\r\nGET /smuggled HTTP/1.1\r\nHost: open.test\r\n\r\n", b"5\r\nhello\r\n+0\r\n\r\n", b"5\r\nhello\r\n0\x00\r\n\r\n", b"5 ;a\r\nhello\r\n0\r\n\r\n", b"5\t\r\nhello\r\n0\r\n\r\n",
+    ]):
+        case(f"the end of a chunk {i}: {body[:40]!r}", o, head(POST, H, TE) + body + S, BAD + "|403|502|close|unanswered")
+    for i, e in enumerate([
+        b"Expect: y 100-continue", b"Expect: 100-continue y", b"Expect: 100-continue\x00", b"Expect:\x0b100-continue", b"Expect: \"100-continue\"", b"Expect : 100-continue", b" Expect: 100-continue", b"Expect:\r\n 100-continue", b"Expect: 100-continue;", b"Expect: 100", b"Expect: ,100-continue",
+        b"Expect: 100-continue\nX: y", b"Expect: 100-continue\rX: y", b"Expect\x00: 100-continue", b"Expect: 100-continue, 100-continue", b"Expect: 200", b"Expect: 100-continue\xa0",
+    ]):
+        case(f"an odd expectation {i}: {e!r}", o, head(POST, H, e, b"Content-Length: %d" % len(S)) + S, BAD)
+    case("an expectation (0.CL)", o, head(b"POST /unread-@TAG@ HTTP/1.1", H, b"Expect: 100-continue", b"Content-Length: %d" % len(S)) + S, "200|403")
+    case("an expectation, chunked", o, head(b"POST /unread-@TAG@ HTTP/1.1", H, b"Expect: 100-continue", TE) + b"%x\r\n" % len(S) + S + b"\r\n0\r\n\r\n", "200|403")
+    case("an expectation that is met", o, head(POST, H, b"Expect: 100-Continue", b"Content-Length: 5") + b"hello", "200")
+    case("GET with a chunked body (CL.0)", o, head(GET, H, TE) + b"%x\r\n" % len(S) + S + b"\r\n0\r\n\r\n", "200")
+    case("OPTIONS with a body (CL.0)", o, head(b"OPTIONS /@TAG@ HTTP/1.1", H, b"Content-Length: %d" % len(S)) + S, "200")
+    case("GET with te and a body", o, head(GET, H, b"TE: trailers", b"Connection: TE", b"Content-Length: 5") + b"hello", "200")
     case("chunked in HTTP/1.0", o, head(b"POST /@TAG@ HTTP/1.0", H, TE) + BODY5 + S, BAD)
     case("GET with a body that looks like a request", o, head(GET, H, b"Content-Length: %d" % len(S)) + S, "200")
     case("HEAD with a body", o, head(b"HEAD /@TAG@ HTTP/1.1", H, b"Content-Length: %d" % len(S)) + S, "200")
@@ -218,6 +236,39 @@ def talk(host, octets, port=443, context=None):
     return [m.decode() for m in re.findall(rb"(?:^|\n|\})HTTP/1\.[01] (\d{3})", got)], closed, got
 
 
+def paused(context):
+    """A body that stops: whoever gives up waiting must not take the rest for a request. And one that comes between the
+    head and the refusal."""
+    for wait in (0.0, 0.001, 0.003, 0.01, 0.03):
+        s = context.wrap_socket(socket.create_connection(("open.test", 443), 8), server_hostname="open.test")
+        s.settimeout(5)
+        s.sendall(head(b"POST /unread HTTP/1.1", H, b"Expect: 100-continue", b"Content-Length: %d" % len(S)))
+        time.sleep(wait)
+        got = b""
+        try:
+            s.sendall(S)
+            while not got.endswith((b"no\n", b"request 1\n")) and (piece := s.recv(65536)):
+                got += piece
+        except OSError:
+            pass
+        codes = re.findall(rb"HTTP/1\.1 (\d{3})", got)
+        print(f"ok a body {wait} s behind its expectation" if codes in ([b"403"], [b"200"]) else f"not ok a body {wait} s behind its expectation: {got[:300]!r}")
+    for name, octets in (("a Content-Length", head(b"POST /paused HTTP/1.1", H, b"Content-Length: %d" % len(S))), ("a chunk", head(b"POST /paused HTTP/1.1", H, TE) + b"%x\r\n" % len(S))):
+        s = context.wrap_socket(socket.create_connection(("open.test", 443), 8), server_hostname="open.test")
+        s.settimeout(15)
+        s.sendall(octets)
+        got = b""
+        try:
+            got = s.recv(65536)
+            s.sendall(S)
+            while piece := s.recv(65536):
+                got += piece
+        except OSError:
+            pass
+        codes = re.findall(rb"HTTP/1\.1 (\d{3})", got)
+        print(f"ok a pause within {name}" if codes == [b"403"] else f"not ok a pause within {name}: {got[:300]!r}")
+
+
 def run(path):
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
@@ -243,6 +294,7 @@ def run(path):
 
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(one, enumerate(cases)))
+    paused(context)
     for i, name, tag, expected, fine, detail in results:
         print(f"ok {name}" if fine else f"not ok {name}: {detail} instead of {expected}")
         expectations[tag] = {"name": name, "expected": expected}

@@ -23,6 +23,7 @@ egress:
           headers: [{name: x-kind, value: a}]
         - paths: [{type: exact, value: /post}]
           methods: [POST]
+timeouts: {request_body_idle: 4s}
 YAML
 attack "$T/policy.yaml" python3 "$HERE/attack_http.py" "$T/out/expected.json"
 check "what upstream got has one reading and was allowed" python3 "$HERE/attack_http_check.py" "$T/record" "$T/out/expected.json" "$API_TOKEN"

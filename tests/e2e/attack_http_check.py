@@ -85,6 +85,11 @@ def request(where, data):
         e = expected.get(tag.decode())
         if e and e["expected"] == "400":
             bad(here, f"refused, yet it left: {e['name']}")
+    length = value.get(b"content-length", b"0")
+    if (m[2].startswith(b"/paused") or (m[2].startswith(b"/unread") and b"expect" in names)) and rest:
+        bad(here, f"a body that nobody wanted: {rest[:60]!r}")
+    if m[1] in (b"GET", b"HEAD", b"OPTIONS") and (length != b"0" or b"transfer-encoding" in names) and b"close" not in value.get(b"connection", b""):
+        bad(here, "a body that some take for a request, on a connection that goes on")
     if b"transfer-encoding" in names:
         if value[b"transfer-encoding"] != b"chunked":
             bad(here, f"transfer-encoding {value[b'transfer-encoding']!r}")

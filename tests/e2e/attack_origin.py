@@ -3,7 +3,7 @@
 usage: attack_origin.py ADDRESS CERT KEY DIRECTORY
 A connection's octets are in DIRECTORY/N. Answers are 200 with the number of requests seen on this connection; /echo-head
 gives the head back (which a redaction may change), /to?URL redirects there, /101 switches protocols whatever was asked;
-/gzip, /cookies, /304 and /reject (a final answer instead of 100) are what their names say; /leak/KIND gives the
+/gzip, /cookies, /304, /reject (a final answer instead of 100) and /unread (so, but the body is a request to it) are what their names say; /leak/KIND gives the
 credential of the request back in one of many ways.
 """
 import base64, gzip, html, itertools, json, os, re, socket, ssl, sys, threading, time, urllib.parse, zlib
@@ -33,6 +33,9 @@ def requests(s, log):
             if b" /reject " in head:
                 s.sendall(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n")
                 raise EOFError
+            if b" /unread" in head:  # and what follows is the next request
+                s.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n")
+                continue
             s.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if re.search(rb"(?im)^transfer-encoding\s*:.*chunked", head):
             while True:

@@ -579,6 +579,53 @@ static void accept_websocket(const char *seen, const char *more)
     put(w.origin, answer);
 }
 
+#define EXPECT_POST "POST / HTTP/1.1\r\nHost: a.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+
+Test(exchange, a_body_waits_until_the_upstream_wants_it)
+{
+    put(w.agent, EXPECT_POST "he");
+    EXPECT_HAS(take(w.origin), "\r\nexpect: 100-continue\r\n\r\n");
+    put(w.agent, "llo");
+    cr_assert_str_eq(take(w.origin), "");
+    put(w.origin, "HTTP/1.1 100 Continue\r\n\r\n");
+    cr_assert_str_eq(take(w.origin), "hello");
+    put(w.origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n");
+}
+
+Test(exchange, a_body_that_nobody_wants_is_not_sent)
+{
+    put(w.agent, EXPECT_POST "GET /");
+    EXPECT_HAS(take(w.origin), "\r\n\r\n");
+    put(w.origin, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 403 ");
+    const char *got = take(w.origin);
+    EXPECT_NOT(got, "GET");
+    cr_assert(has(got, "EOF") || has(got, "RST"), "that connection serves nobody else: %s", got);
+}
+
+Test(exchange, a_body_is_sent_when_the_upstream_says_nothing)
+{
+    w.policy->timeouts.response_head = 5000;
+    put(w.agent, EXPECT_POST "hello");
+    EXPECT_HAS(take(w.origin), "\r\n\r\n");
+    wait_ms(200);
+    cr_assert_str_eq(take(w.origin), "");
+    wait_ms(1100);
+    cr_assert_str_eq(take(w.origin), "hello");
+}
+
+Test(exchange, nothing_follows_a_body_that_means_nothing)
+{
+    put(w.agent, "GET / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello");
+    EXPECT_HAS(take(w.origin), "\r\nconnection: close\r\n\r\nhello");
+    put(w.origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_HAS(take(w.agent), "HTTP/1.1 200 ");
+    cr_assert(has(take(w.origin), "EOF"));
+    put(w.agent, "GET / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_NOT(take(w.origin), "connection: close");
+}
+
 Test(exchange, a_websocket_becomes_a_tunnel)
 {
     /* masked with zeros, so that the payload can be read here */
