@@ -27,7 +27,7 @@ bool is_word(uint8_t c)
 
 /* A class is written as its members: 'A' all capitals, 'a' all small letters, '9' digits, 'f' small hex, 'F'
  * large hex, '2' the digits of base32; the rest as it stands, of the marks here. */
-static const char marks[] = "_-./+=%$~";
+static const char marks[] = "_-./+=%$~@";
 #define CAPITAL 0x1u
 #define SMALL 0x2u
 #define DIGIT 0x4u
@@ -35,9 +35,9 @@ static const char marks[] = "_-./+=%$~";
 #define LARGE_HEX 0x10u
 #define DIGIT32 0x20u
 #define MARK0 0x40u
-#define SPACE 0x8000u
+#define SPACE 0x10000u
 #define TIMES5(x) x, x, x, x, x
-const uint16_t octet_class[256] = {
+const uint32_t octet_class[256] = {
     [' '] = SPACE,
     ['_'] = MARK0,
     ['-'] = MARK0 << 1,
@@ -48,6 +48,7 @@ const uint16_t octet_class[256] = {
     ['%'] = MARK0 << 6,
     ['$'] = MARK0 << 7,
     ['~'] = MARK0 << 8,
+    ['@'] = MARK0 << 9,
     ['0'] = DIGIT,
     DIGIT,
     TIMES5(DIGIT | DIGIT32),

@@ -78,11 +78,22 @@ extern const size_t inspect_n_patterns;
 verify_fn verify_run, verify_github, verify_aws_id, verify_parts;
 /* verify_text.c */
 verify_fn verify_jwt, verify_pem, verify_url, verify_assigned, verify_telegram, verify_openai;
+/* verify_named.c */
+verify_fn verify_card, verify_login, verify_both_sides;
+/** What has come of it is no secret's part yet. */
+bool named_says_nothing(const struct candidate *c, const struct pattern *t);
+/** Digits of a payment card: an issuer's beginning, its length, Luhn's sum (ISO/IEC 7812-1), and none of the
+ * numbers that are made for tests. */
+#define CARD_MIN 14u
+#define CARD_MAX 19u
+bool looks_like_card(const uint8_t *digits, size_t n);
+/** Of a password in a connection string: one that everybody writes there. */
+bool is_default_password(const uint8_t *p, size_t n);
 
 /* entropy.c */
 bool in_class(const char *chars, uint8_t c);
 /** The same for many octets: is octet_class[c] & class_of(chars)? */
-extern const uint16_t octet_class[256];
+extern const uint32_t octet_class[256];
 uint32_t class_of(const char *chars);
 /** Drawn by lot, as a key is: not words, not a placeholder, not a counting-up. */
 bool looks_random(const uint8_t *p, size_t n);
@@ -219,6 +230,8 @@ struct scan {
 /** Looks at what is held and `p` (at most SQUEEZED_MAX). Returns the offset up to which all is settled; with
  * env->found set, that is where the match begins. */
 uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin);
+/** A finding. */
+void scan_tell(struct scan_env *env, const char *detector, uint64_t offset);
 /** The text's end: context, and what is not settled; its length. */
 size_t scan_kept(const struct scan *s, const uint8_t **p);
 /** Is anything of it not settled? */

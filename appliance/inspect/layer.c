@@ -23,6 +23,7 @@ struct layer {
     struct join *join;
     struct join_judge judge;
     struct squeeze *squeeze;
+    struct loose *loose;
     struct injection *injection;
     struct unpack *unpacks[UNPACKS_MAX];
 };
@@ -123,6 +124,7 @@ void layer_free(struct layer *l)
     unescape_free(l->unescape);
     join_free(l->join);
     squeeze_free(l->squeeze);
+    loose_free(l->loose);
     injection_free(l->injection);
     for (unsigned i = 0; i < UNPACKS_MAX; i++)
         unpack_free(l->unpacks[i]);
@@ -327,6 +329,17 @@ static uint64_t feed_squeeze(struct layer *l, const uint8_t *p, size_t n, bool f
     return squeeze_feed(l->squeeze, l->end, p, n, fin);
 }
 
+static uint64_t feed_loose(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    if (!(l->env->detectors & DETECT_TOKEN_PATTERNS))
+        return l->end + n;
+    if (!l->loose && !(l->loose = loose_new(l->env))) {
+        l->env->too_much = true;
+        return l->end;
+    }
+    return loose_feed(l->loose, l->end, p, n, fin);
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -354,6 +367,8 @@ uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
         settled = least(settled, scan_feed(&l->scan, env, p, n, fin));
     if (l->kind & LAYER_SQUEEZED)
         settled = least(settled, feed_squeeze(l, p, n, fin));
+    if (l->kind & LAYER_LOOSE)
+        settled = least(settled, feed_loose(l, p, n, fin));
     if (l->kind & LAYER_RUNS)
         settled = least(settled, feed_runs(l, p, n, fin));
     if (l->kind & LAYER_JOINED)

@@ -19,7 +19,9 @@ struct layer;
 #define LAYER_HTML 0x40u /* the same, where tags are no words */
 #define LAYER_SQUEEZED 0x80u /* known secrets with anything between their characters */
 #define LAYER_UNESCAPED 0x100u /* it has been squeezed, but for escapes within escapes */
-#define LAYER_TEXT (LAYER_ESCAPES | LAYER_RUNS | LAYER_COMPRESSED | LAYER_JOINED | LAYER_SQUEEZED)
+#define LAYER_LOOSE 0x200u /* what has no beginning of its own */
+#define LAYER_TEXT \
+    (LAYER_ESCAPES | LAYER_RUNS | LAYER_COMPRESSED | LAYER_JOINED | LAYER_SQUEEZED | LAYER_LOOSE)
 
 /** NULL: no memory. Past the inspector's depth a layer is plain. */
 struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind);
@@ -76,6 +78,11 @@ uint64_t squeeze_feed(struct squeeze *s, uint64_t at, const uint8_t *p, size_t n
 /** Is something under way at its end? */
 bool squeeze_busy(const struct squeeze *s);
 void squeeze_free(struct squeeze *s);
+
+struct loose;
+struct loose *loose_new(struct scan_env *env);
+uint64_t loose_feed(struct loose *l, uint64_t at, const uint8_t *p, size_t n, bool fin);
+void loose_free(struct loose *l);
 
 struct unescape;
 struct unescape *unescape_new(struct scan_env *env, unsigned depth);

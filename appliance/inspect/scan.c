@@ -78,7 +78,10 @@ static int cover(struct look *k, const struct literal *l, size_t start)
 /* Of a URL with a password what comes before that is anybody's: it is watched, not held. */
 static bool says_nothing(const struct candidate *c, const struct literal *l)
 {
-    return l->pattern && l->pattern->verify == verify_url && !memchr(c->p + l->len, ':', c->n - l->len);
+    if (!l->pattern)
+        return false;
+    return l->pattern->verify == verify_url ? !memchr(c->p + l->len, ':', c->n - l->len)
+                                            : named_says_nothing(c, l->pattern);
 }
 
 static int on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
@@ -102,7 +105,9 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
         return 0;
     }
     struct candidate c = {.p = k->p + start, .n = k->n - start, .before = start, .fin = k->fin};
-    enum scan_verdict v = l->pattern ? l->pattern->verify(&c, l->pattern) : verify_secret(&c, l);
+    enum scan_verdict v = !l->pattern || l->len > ANCHOR_MAX ? verify_secret(&c, l) : SCAN_MATCH;
+    if (l->pattern && v == SCAN_MATCH)
+        v = l->pattern->verify(&c, l->pattern);
     k->work += VERIFY_COST;
     if (v == SCAN_MATCH) {
         k->match = start;
@@ -159,6 +164,17 @@ static uint64_t detector_bit(const char *d)
     return 1ull << (h >> 58);
 }
 
+void scan_tell(struct scan_env *env, const char *detector, uint64_t offset)
+{
+    uint64_t bit = detector_bit(detector);
+    if (!env->stop && env->seen & bit)
+        return;
+    env->found = true;
+    env->detector = detector;
+    env->offset = offset;
+    env->seen |= bit;
+}
+
 /* Octets from `from` on wait, with a few before them. */
 static void keep(struct scan *s, struct scan_env *env, const uint8_t *w, size_t n, size_t from)
 {
@@ -209,13 +225,7 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
     for (unsigned i = 0; i < k.n_magic; i++)
         s->magic[i] = (struct scan_magic){base + k.magic[i].at, k.magic[i].zstd};
     if (k.match < k.n) {
-        uint64_t bit = detector_bit(k.detector);
-        if (env->stop || !(env->seen & bit)) {
-            env->found = true;
-            env->detector = k.detector;
-            env->offset = base + k.match;
-            env->seen |= bit;
-        }
+        scan_tell(env, k.detector, base + k.match);
         if (env->stop)
             return base + MIN(k.match, k.open);
         k.open = MAX(k.open, k.match_end);

@@ -116,16 +116,17 @@ enum scan_verdict verify_pem(const struct candidate *c, const struct pattern *t)
         return SCAN_NO;
     at += n;
     size_t dashes = 0;
-    while (at + dashes < c->n && dashes < 5 && c->p[at + dashes] == '-')
+    size_t want = t->anchor[4] == ' ' ? 4 : 5; /* RFC 4716 has four, and a space */
+    while (at + dashes < c->n && dashes < want && c->p[at + dashes] == '-')
         dashes++;
     if (at + dashes == c->n && !c->fin)
         return SCAN_MORE;
-    return dashes == 5 ? verify_key_text(c, at + 5) : SCAN_NO;
+    return dashes == want ? verify_key_text(c, at + want) : SCAN_NO;
 }
 
 /* ---- URLs with a password (RFC 3986 3.2.1) ---- */
 
-static bool is_default_password(const uint8_t *p, size_t n)
+bool is_default_password(const uint8_t *p, size_t n)
 {
     static const char *const known[] = {"password", "pass", "passwd", "secret", "postgres", "root", "admin",
         "changeme", "user", "username", "test", "guest", "x-oauth-basic", "pwd", "mysecretpassword", "token",

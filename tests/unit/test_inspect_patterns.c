@@ -1,0 +1,153 @@
+/* Every token format by itself: one drawn by lot is found in every split, and what only looks like it passes.
+ */
+#include "tests/unit/inspect_world.h"
+
+#include "appliance/inspect/inspect_internal.h"
+
+TestSuite(inspect_patterns, .init = inspect_world, .fini = inspect_world_end, .timeout = 120);
+
+static uint32_t seed = 7;
+
+static uint32_t draw(uint32_t below)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)seed * below >> 32);
+}
+
+static const size_t steps[] = {0, 1, 5, 16, 33};
+
+static struct outcome find(const char *text, size_t step)
+{
+    return outbound(text, strlen(text), step, NULL, NULL);
+}
+
+static void expect_token(const char *detector, const char *token)
+{
+    char text[3000];
+    (void)snprintf(text, sizeof text, "{\"note\": \"%s\"}\n", token);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        struct outcome o = find(text, steps[i]);
+        cr_expect(o.found && (!detector || strstr(o.detector, detector)), "%s, step %zu: %s", token, steps[i],
+            o.found ? o.detector : "passed");
+        cr_expect_lt(o.n, strlen(text), "%s", token);
+        free(o.out);
+    }
+}
+
+static void expect_look_alike(const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        struct outcome o = find(text, steps[i]);
+        cr_expect(
+            !o.found && !o.status && o.n == strlen(text), "%s, step %zu: %s", text, steps[i], o.detector);
+        free(o.out);
+    }
+}
+
+static void draw_run(const char *chars, size_t n, char *out)
+{
+    do
+        for (size_t i = 0; i < n; i++)
+            do
+                out[i] = (char)(33 + draw(94));
+            while (!in_class(chars, (uint8_t)out[i]) || (strchr("_-.%=/@~", out[i]) && draw(4)));
+    while (!looks_random((uint8_t *)out, n));
+    out[n] = '\0';
+}
+
+Test(inspect_patterns, each_run)
+{
+    for (size_t i = 0; i < inspect_n_patterns; i++) {
+        const struct pattern *t = &inspect_patterns[i];
+        char token[400], placeholder[400], run[400];
+        if (t->verify != verify_run || t->min < 16)
+            continue;
+        draw_run(t->chars, t->min, run);
+        (void)snprintf(token, sizeof token, "%s%s", t->anchor, run);
+        expect_token(NULL, token);
+        memset(run, in_class(t->chars, 'x') ? 'x' : '0', t->min);
+        (void)snprintf(placeholder, sizeof placeholder, "a %s%s b", t->anchor, run);
+        expect_look_alike(placeholder);
+    }
+}
+
+Test(inspect_patterns, formats_of_their_own)
+{
+    static const char *const found[][2] = {
+        {"seed_phrase", "legal winner thank year wave sausage worth useful legal winner thank yellow"},
+        {"seed_phrase", "LEGAL WINNER THANK YEAR WAVE SAUSAGE WORTH USEFUL LEGAL WINNER THANK YELLOW"},
+        {"seed_phrase",
+            "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"},
+        {"seed_phrase", "legal\\nwinner\\nthank\\nyear\\nwave\\nsausage\\nworth\\nuseful\\nlegal\\nwinner\\nt"
+                        "hank\\nyellow"},
+        {"seed_phrase",
+            "1. legal 2. winner 3. thank 4. year 5. wave 6. sausage 7. worth 8. useful 9. legal 10. "
+            "winner 11. thank 12. yellow"},
+        {"seed_phrase", "\"legal\",\"winner\",\"thank\",\"year\",\"wave\",\"sausage\",\"worth\",\"useful\","
+                        "\"legal\",\"winner\","
+                        "\"thank\",\"year\",\"wave\",\"sausage\",\"worth\",\"useful\",\"legal\",\"will\""},
+        {"seed_phrase",
+            "void come effort suffer camp survey warrior heavy shoot primary clutch crush open amazing "
+            "screen patrol group space point ten exist slush involve unfold"},
+        {"card_number", "card_number\": \"4539 1488 0343 6467"},
+        {"card_number", "my card: 4539148803436467."}, {"card_number", "4539-1488-0343-6467"},
+        {"card_number", "pay with 3714 496353 98472 now"}, {"card_number", "card[number]=5413330089010434"},
+        {"discord_bot_token", "MTE5ODYyMjQ4MzQ3MTkyNTI0OA.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWsQ9x"},
+        {"connection_password",
+            "Server=tcp:db.example.net,1433;User ID=app;Password=Wq9-xT7vB2;Encrypt=True"},
+        {"connection_password", "jdbc:postgresql://db.example.net/app?user=app&password=Wq9xT7vB2m"},
+        {"connection_password", "machine git.example.net login deploy password Wq9xT7vB2m"},
+        {"azure_client_secret", "aZ38Q~kXv3LpWq9xT7vB2mRn5sYc1dFg8hJk4tMz"},
+        {"mailchimp_key", "5f3a9c0d7be14286aa10cc5520f7e930-us12"},
+        {"wireguard_key", "PrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="},
+        {"private_key",
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: x\nP2/56wAAAi4AAAA3aWYtbW9kbntzaWdue3JzYQ"},
+        {"private_key", "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ"},
+        {"private_key", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBGJ3c1YBCADGh7uYp0Wq9xT7vB2mKpL5"},
+        {"registry_login", "//r.example/:_authToken=5f3a9c0d-7be1-4286-aa10-cc5520f7e930"}};
+    for (size_t i = 0; i < ARRAY_LEN(found); i++)
+        expect_token(found[i][0], found[i][1]);
+}
+
+Test(inspect_patterns, look_alikes)
+{
+    static const char *const passed[] = {
+        "legal winner thank year wave sausage worth useful legal winner thank thank", /* its checksum is wrong
+                                                                                       */
+        "legal winner thank year wave sausage worth useful legal winner thank",
+        "abandon ability able about above absent absorb abstract absurd abuse access accident account accuse "
+        "achieve acid "
+        "acoustic acquire across act action actor actress actual adapt add addict address adjust admit adult "
+        "advance",
+        "there were about twenty people that you will have to help before this was even possible and then "
+        "some",
+        "card 4539148803436468", "my number is 4539148803436467",
+        "4111 1111 1111 1111 and 4242-4242-4242-4242", "card: 4242424242424242",
+        "card 2024-01-15 12:30:45 6467", "1234 5678 9012 3456", "4539 1488 0343 6467 89",
+        "discard 17000000000000000", "id 4539148803436467 1.234567.890", "v1.234567.89 and a.b.c",
+        "MTE5ODYyMjQ4.Cl2FMQ.short", "Server=localhost;Password=changeme;",
+        "jdbc:postgresql://h/db?user=u&password=secret", "machine learning needs no password protected files",
+        "the queue is at 8Q~ of all", "a5f3a9c0d7be14286aa10cc5520f7e930-usable",
+        "PrivateKey = <your key here>", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBg",
+        "-----BEGIN PRIVATE KEY-----\\n...\\n-----END PRIVATE KEY-----", "_authToken=${TOKEN}"};
+    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+        expect_look_alike(passed[i]);
+}
+
+/* Nobody waits because of words that are in the list, or digits. */
+Test(inspect_patterns, not_held)
+{
+    static const char *const tails[] = {"this will help", "there were about ten", "card: ", "call 4539 14",
+        "Server=", "jdbc:x", "legal winner thank year", "at 12:30 on 2024-01-15", "see a.b"};
+    for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+        struct inspect_config c = {.detectors = OUT};
+        struct inspect *s = inspect_open(inspector, &c);
+        struct inspect_out out;
+        size_t sent = 0;
+        cr_assert_eq(inspect_feed(s, (const uint8_t *)tails[i], strlen(tails[i]), false, &out), 0);
+        for (unsigned k = 0; k < out.n_spans; k++)
+            sent += out.span[k].n;
+        cr_expect_eq(sent, strlen(tails[i]), "%s: %zu", tails[i], sent);
+        inspect_close(s);
+    }
+}
