@@ -380,7 +380,7 @@ static int keep_one(struct sandbox *sb, struct holder *h)
 static int netns_wait(struct sandbox *sb)
 {
     struct netns *n = state(sb);
-    int status = netns_watch(&n->side, &n->agent, n->tty, sb->state_dir);
+    int status = netns_watch(&n->side, &n->agent, n->tty, sb->rec);
     if (n->tty == TTY_OWNED)
         tty_give(0);
     if (sb->opt->keep && status != EXIT_EGRESSCTL && (keep_one(sb, &n->agent) || keep_one(sb, &n->side)))

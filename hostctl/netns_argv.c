@@ -103,6 +103,10 @@ static char **setup_words(const char *program, const struct net_plan *p)
     add_opt(&w, "--dns", "%s", gateway);
     add_opt(&w, "--ca", AGENT_CA);
     add(&w, "--probe");
+    if (p->uplink_ip) {
+        char host[IP4_STRLEN];
+        add_opt(&w, "--probe-host", "%s", ip4_format(p->uplink_ip, host));
+    }
     add(&w, "--setup-only");
     return finish(&w);
 }
@@ -123,8 +127,8 @@ int netns_argv_probe(const struct record *r, const char *skip, struct netns_argv
 {
     static const struct {
         const char *option, *key;
-    } from_record[] = {
-        {"--gateway", "gateway"}, {"--gateway6", "gateway6"}, {"--probe-host", "host_address"}};
+    } from_record[] = {{"--gateway", "gateway"}, {"--gateway6", "gateway6"}, {"--probe-host", "host_address"},
+        {"--probe-host", "uplink_address"}};
     struct words w = {0};
     cleanup_free char *program = program_find("egress-init");
     if (!program || !record_str(r, "gateway"))

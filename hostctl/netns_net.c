@@ -16,6 +16,7 @@
 #include "hostctl/netns_forward.h"
 #include "hostctl/netns_net6.h"
 #include "hostctl/netns_nft.h"
+#include "hostctl/netns_uplink.h"
 #include "hostctl/proc.h"
 #include "lib/base.h"
 #include "lib/log.h"
@@ -71,7 +72,10 @@ int net_plan(int nl, const char *name, struct net_plan *out)
         return err;
     }
     int uplink = link_route_to(nl, SOMEWHERE);
+    struct uplink_state up;
+    uplink_look(&up);
     out->has_uplink = uplink > 0;
+    out->uplink_ip = ntohl(up.ip.s_addr);
     out->mtu = mtu_of(uplink);
     (void)snprintf(out->table, sizeof out->table, "egressd-%s", name);
     net6_plan(out, hash(name, 0));
@@ -223,6 +227,8 @@ static int write_plan(struct record *r, const struct net_plan *p)
     record_set_str(r, "sidecar_address", ip4_format(p->sidecar_ip, ip));
     record_set_str(r, "gateway", ip4_format(p->gateway_ip, ip));
     record_set_str(r, "host_address", ip4_format(p->host_ip, ip));
+    if (p->uplink_ip)
+        record_set_str(r, "uplink_address", ip4_format(p->uplink_ip, ip));
     if (p->ipv6) {
         char ip6[IP6_STRLEN];
         record_set_str(r, "gateway6", ip6_format(&p->gateway_ip6, ip6));
@@ -336,6 +342,62 @@ int net_connect_inside(int sidecar_netns, int agent_netns, const struct net_plan
         err = set_up(agent, "eth0", p->agent_ip);
     if (err)
         log_warn("cannot connect sidecar and agent: %s", strerror(-err));
+    return err;
+}
+
+/* -- another uplink -- */
+
+static int drop_from(const char *table, const char *interface, const char *family, const struct record *r)
+{
+    char quoted[40];
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", interface);
+    const char *const argv[] = {"nft", "add", "rule", family, table, "forward", "iifname", quoted, "oifname",
+        "!=", "\"egh*\"", "drop", NULL};
+    const struct spawn s = {.argv = argv, .keep_fd = r->lock_fd};
+    return spawn_wait(&s) == 0 ? 0 : -EPERM;
+}
+
+/* Those of `needed` that the record's list `key` lacks: first into the record, then a rule that keeps the
+ * host from routing for others. */
+static int add_forwarding(struct record *r, const char *key, json_t *needed, const char *family)
+{
+    json_t *known = json_object_get(r->json, key);
+    int err = 0;
+    for (size_t i = 0; known && !err && i < json_array_size(needed); i++) {
+        const char *name = json_string_value(json_array_get(needed, i));
+        if (net_lists(known, name))
+            continue;
+        (void)json_array_append_new(known, json_string(name));
+        err = record_save(r);
+        if (!err)
+            err = drop_from(record_str(r, "table"), name, family, r);
+    }
+    json_decref(needed);
+    return err;
+}
+
+int net_follow_uplink(struct record *r)
+{
+    struct uplink_state up;
+    char ip[INET_ADDRSTRLEN];
+    cleanup_fd int lock = registry_lock(), nl = link_open();
+    if (lock < 0 || nl < 0)
+        return lock < 0 ? lock : nl;
+    uplink_look(&up);
+    if (up.ip.s_addr)
+        record_set_str(r, "uplink_address", inet_ntop(AF_INET, &up.ip, ip, sizeof ip));
+    int err = record_save(r);
+    if (!err)
+        err = add_forwarding(r, "forwarding", forwarding_needed(r), "ip");
+    if (!err && json_object_get(r->json, "forwarding6"))
+        err = add_forwarding(r, "forwarding6", net6_forwarding_needed(r), "ip6");
+    /* Also for those that the record has: an interface that was away begins anew. */
+    if (!err)
+        err = set_forwarding(nl, json_object_get(r->json, "forwarding"), true);
+    if (!err)
+        err = net6_set_forwarding(r, record_str(r, "link"), true);
+    if (err)
+        log_warn("the sidecar cannot use the host's new uplink: %s", strerror(-err));
     return err;
 }
 

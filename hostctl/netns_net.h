@@ -20,6 +20,7 @@ struct net_plan {
     char table[8 + SANDBOX_NAME_MAX + 1];
     uint32_t host_ip, sidecar_ip; /* a /30 */
     uint32_t gateway_ip, agent_ip; /* a /30: the agent network */
+    uint32_t uplink_ip; /* the host's own there; 0: none */
     unsigned mtu;
     bool has_uplink; /* the host has a default route */
     bool ipv6; /* and IPv6 to give; then also: */
@@ -37,6 +38,10 @@ int net_connect_host(int nl, int sidecar_netns, struct net_plan *plan, struct re
 int net_open_host(int nl, const struct net_plan *plan, const struct record *r, pid_t nft);
 /** Inside: addresses, the agent's pair. */
 int net_connect_inside(int sidecar_netns, int agent_netns, const struct net_plan *plan);
+
+/** The host has another uplink: lets answers for the sidecar come in there too. 0 or -errno after a message.
+ */
+int net_follow_uplink(struct record *r);
 
 /** Removes what net_connect_host() made. Call with the registry lock held. 0 or -errno after a message. */
 int net_remove(struct record *r);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "hostctl/netns_argv.h"
+#include "hostctl/netns_uplink.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
@@ -65,12 +66,13 @@ static bool sidecar_lives(struct holder *side)
     return got == -EAGAIN;
 }
 
-int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, const char *state_dir)
+static int watch(
+    struct holder *side, struct holder *agent, enum tty_mode tty, struct record *r, struct uplink_watch *w)
 {
     for (;;) {
         struct pollfd p[] = {{.fd = agent->sock, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN},
-            {.fd = side ? side->sock : -1, .events = POLLIN}};
-        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+            {.fd = side ? side->sock : -1, .events = POLLIN}, {.fd = w->news, .events = POLLIN}};
+        if (poll(p, ARRAY_LEN(p), uplink_watch_timeout(w)) < 0 && errno != EINTR)
             return EXIT_EGRESSCTL;
         pass_on(agent, tty);
         int status = EXIT_EGRESSCTL;
@@ -79,14 +81,26 @@ int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, co
             return status;
         if (side && !sidecar_lives(side)) {
             log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
-                state_dir);
+                record_str(r, "state_dir"));
             return EXIT_EGRESSCTL;
         }
         if (said == SAID_GONE) {
             log_warn("the sandbox was ended from outside");
             return EXIT_EGRESSCTL;
         }
+        if (side)
+            uplink_watch_turn(w, r, p[3].revents != 0);
     }
+}
+
+int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, struct record *r)
+{
+    struct uplink_watch w = {.news = -1, .said = -1};
+    if (side)
+        uplink_watch_open(&w, r);
+    int status = watch(side, agent, tty, r, &w);
+    uplink_watch_close(&w);
+    return status;
 }
 
 static int enter(pid_t pid, const char *type, int flag)

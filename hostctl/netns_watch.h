@@ -9,8 +9,9 @@
 
 /** Passes signals on and follows stops until the program of `agent` ends. Its status as a shell says it;
  * EXIT_EGRESSCTL after a message where the sidecar (`side`; NULL: not ours to watch) or a holder went first.
+ * With `side`, follows the host's uplink too; `r` is the sandbox's.
  */
-int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, const char *state_dir);
+int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, struct record *r);
 
 /** backend.status of this backend (netns_status.c). */
 json_t *netns_status(struct record *r);

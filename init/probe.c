@@ -81,6 +81,7 @@ static const struct row6 {
     {"plain HTTP to an unlisted host", DOOR_HTTP, CLOUDFLARE6, 80},
     {"TLS to an unlisted host", DOOR_TLS, GOOGLE6, 443},
     {"UDP (NTP)", DOOR_NTP, {{0x26, 0x06, 0x47, 0x00, 0x00, 0xf1, [15] = 1}}, 123},
+    {"the metadata address", DOOR_TCP, {{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}, 80},
     {"QUIC", DOOR_QUIC, CLOUDFLARE6, 443},
     {"ping", DOOR_ECHO, CLOUDFLARE6, 0},
     {"foreign DNS over UDP", DOOR_DNS_UDP, QUAD9_6, DNS_PORT},

@@ -345,7 +345,15 @@ opens "UDP" udp 162.159.200.1 123
 opens "QUIC" udp 1.1.1.1 443
 ip -n "$P-W" addr add 9.9.9.9/32 dev lo; ip -n "$P-S" route add 9.9.9.9/32 via 10.89.0.2
 serve W "$D/dns.py" 9.9.9.9 nx
-refuses "--probe finds a foreign name server" 'open door: foreign DNS' init --probe "${MARK[@]}"
+refuses "--probe finds a foreign name server" 'open door: foreign DNS over UDP \(9.9.9.9' init --probe "${MARK[@]}"
+unserve
+serve W -c "import socket
+s = socket.create_server(('9.9.9.9', 53))
+while True:
+  try:
+    c, a = s.accept(); q = c.recv(512); c.sendall(q[:4] + b'\\x81\\x83\\0\\1\\0\\0\\0\\0\\0\\0' + q[14:]); c.close()
+  except OSError: pass"
+refuses "--probe finds one over TCP" 'open door: foreign DNS over TCP \(9.9.9.9' init --probe "${MARK[@]}"
 unserve
 ip -n "$P-W" addr add 1.1.1.1/32 dev lo
 refuses "--probe finds ping" 'open door: ping' init --probe "${MARK[@]}"
