@@ -15,7 +15,7 @@ shift
 SITUATIONS="root user empty readonly"
 DOC=$TOP/docs/clients.md
 BIG=1024 world_up
-trap 'umount -l /etc "$T/jdk-p12" 2>/dev/null; world_down' EXIT
+trap 'umount -l /etc "$T/jdk-p12" "$T"/layer.* 2>/dev/null; world_down' EXIT
 cat >"$T/policy.yaml" <<'YAML'
 version: 1
 egress:
@@ -26,10 +26,17 @@ egress:
       tls: splice
 YAML
 
+# layer DIR TARGET   DIR, with changes of the test's own in memory, at TARGET
+layer() {
+    local l
+    l=$(mktemp -d "$T/layer.XXXXXX") && mount -t tmpfs layer "$l" && mkdir "$l/up" "$l/work" &&
+        mount -t overlay -o "lowerdir=$1,upperdir=$l/up,workdir=$l/work" overlay "$2"
+}
+
 # The world's root becomes one of the machine's, beside the others.
 public_root() {
     local certs=/etc/ssl/certs
-    mkdir "$T/etc" "$T/etc-work" && mount -t overlay -o "lowerdir=/etc,upperdir=$T/etc,workdir=$T/etc-work" overlay /etc &&
+    layer /etc /etc &&
         cp "$T/pki/ca.pem" $certs/world.pem && ln -s world.pem "$certs/$(openssl x509 -noout -hash -in "$T/pki/ca.pem").0" &&
         cat "$T/pki/ca.pem" >>$certs/ca-certificates.crt &&
         keytool -importcert -noprompt -alias world -file "$T/pki/ca.pem" -keystore $certs/java/cacerts -storepass changeit
@@ -39,11 +46,10 @@ public_root() {
 jdk_p12() {
     local home
     home=$(readlink -f "$(command -v java)") && home=${home%/bin/java}
-    mkdir -p "$T/jdk-up/lib/security" "$T/jdk-work" "$T/jdk-p12"
-    keytool -importkeystore -srckeystore /etc/ssl/certs/java/cacerts -srcstorepass changeit -deststoretype pkcs12 \
-        -destkeystore "$T/jdk-up/lib/security/cacerts" -deststorepass changeit \
-        -J-Dkeystore.pkcs12.certProtectionAlgorithm=NONE -J-Dkeystore.pkcs12.macAlgorithm=NONE
-    mount -t overlay -o "lowerdir=$home,upperdir=$T/jdk-up,workdir=$T/jdk-work" overlay "$T/jdk-p12"
+    mkdir "$T/jdk-p12" && layer "$home" "$T/jdk-p12" && rm "$T/jdk-p12/lib/security/cacerts" &&
+        keytool -importkeystore -srckeystore /etc/ssl/certs/java/cacerts -srcstorepass changeit -deststoretype pkcs12 \
+            -destkeystore "$T/jdk-p12/lib/security/cacerts" -deststorepass changeit \
+            -J-Dkeystore.pkcs12.certProtectionAlgorithm=NONE -J-Dkeystore.pkcs12.macAlgorithm=NONE
 }
 
 # A site-packages folder with a certifi as its authors ship it: where() is its own file. Debian's reads the system's.
