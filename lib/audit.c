@@ -18,11 +18,15 @@
 #define HEX_DIGEST 64
 #define ID_POOL 320 /* random octets fetched at a time: 32 ids */
 #define ID_OCTETS 10
+/* The size of the file, to which others add too, need not be exact: it is looked at after so many octets of
+ * ours. */
+#define SIZE_EVERY KIB(16)
 
 struct audit {
     int fd;
     char writer[32];
     uint64_t seq, lost, size;
+    size_t unseen; /* octets of ours since the size was looked at */
     char prev[HEX_DIGEST + 1];
     char *buf; /* whole lines, then the line in the making */
     size_t len, cap, line; /* line: where the one in the making begins */
@@ -48,6 +52,7 @@ struct audit *audit_open(int fd, const char *role, unsigned index)
         return NULL;
     }
     a->fd = fd;
+    a->unseen = SIZE_EVERY;
     (void)snprintf(a->writer, sizeof a->writer, "%.12s%u-%02x%02x%02x%02x%02x%02x", role, index, id[0], id[1],
         id[2], id[3], id[4], id[5]);
     memset(a->prev, '0', HEX_DIGEST);
@@ -73,6 +78,7 @@ void audit_replace_fd(struct audit *a, int fd)
     (void)close(a->fd);
     a->fd = fd;
     a->size = 0;
+    a->unseen = SIZE_EVERY;
 }
 
 /* Room for `n` octets at the end, and for the newline; NULL: this line is lost. */
@@ -302,16 +308,21 @@ static ssize_t write_lines(struct audit *a)
     ssize_t n = write(a->fd, a->buf, a->len);
     if (n < 0)
         return -errno;
-    off_t end = lseek(a->fd, 0, SEEK_CUR);
     size_t whole = (size_t)n;
     while (whole && a->buf[whole - 1] != '\n')
         whole--;
+    a->unseen += whole;
+    a->size += whole;
+    if (whole == (size_t)n && a->unseen < SIZE_EVERY)
+        return (ssize_t)whole;
+    off_t end = lseek(a->fd, 0, SEEK_CUR);
     if (whole < (size_t)n && end >= 0) {
         end -= (off_t)((size_t)n - whole);
         if (ftruncate(a->fd, end) < 0)
             return -errno;
     }
     a->size = end > 0 ? (uint64_t)end : 0;
+    a->unseen = 0;
     return (ssize_t)whole;
 }
 

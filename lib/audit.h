@@ -45,7 +45,7 @@ bool audit_ok(struct audit *a);
 int audit_flush(struct audit *a);
 /** Bytes that wait; the owner flushes before its next turn of the loop. */
 size_t audit_pending(const struct audit *a);
-/** Size of the file as of the last flush, for rotation. */
+/** Size of the file, for rotation: what others wrote of late may be missing. */
 uint64_t audit_size(const struct audit *a);
 
 /** One line: begin, any number of fields, end. Common fields come from `audit_common`; the rest by name.

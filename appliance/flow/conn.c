@@ -405,6 +405,9 @@ static void deliver_handshake(struct conn *c)
     c->handshake_done = NULL;
     if (done)
         done(c, c->arg, c->err);
+    if (!c->closed && c->ssl &&
+        !SSL_is_server(c->ssl)) /* ours has an answer to send, and the ticket waits for that */
+        conn_tls_release(c);
     if (!c->closed && c->read_on && !c->eof && conn_tls_buffered(c))
         conn_schedule(c);
     else

@@ -31,6 +31,7 @@ struct conn {
     struct octets corked; /* of the stream, not yet given to TLS */
     struct octets queue; /* ready for the socket */
     struct octets stash; /* from the socket, not yet asked for by OpenSSL */
+    struct octets held; /* records that go with the next ones: the end of a handshake */
     struct octets control; /* kTLS: a record that is no data, to follow the queue */
     uint64_t in, out;
     struct engine_timer linger_timer;
@@ -92,6 +93,8 @@ bool conn_tls_buffered(const struct conn *c);
 /** Goes on with the handshake; true once it is over (c->err says how). */
 bool conn_tls_handshake(struct conn *c);
 void conn_tls_close_notify(struct conn *c);
+/** The handshake's end goes out now, if nothing took it along. */
+void conn_tls_release(struct conn *c);
 void conn_tls_free(struct conn *c);
 
 #endif

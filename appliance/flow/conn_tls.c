@@ -10,15 +10,41 @@
 #include <string.h>
 #include <sys/socket.h>
 
+static int put_held(struct conn *c)
+{
+    int r = c->held.len ? conn_put(c, c->held.p + c->held.off, c->held.len) : 0;
+    octets_free(&c->held);
+    return MIN(r, 0);
+}
+
 static int wire_flush(struct conn *c)
 {
     struct conn_wire *w = c->e->wire;
-    size_t n = w->out_len;
+    size_t n = w->out_len, held = c->held.len;
     w->out_len = 0;
     if (n == 0 || c->write_err)
         return c->write_err;
-    int r = conn_put(c, w->out, n);
-    return r < 0 ? r : 0;
+    if (held && held + n <= WIRE_OUT) {
+        memmove(w->out + held, w->out, n);
+        memcpy(w->out, c->held.p + c->held.off, held);
+        octets_free(&c->held);
+        n += held;
+    }
+    int err = put_held(c);
+    return err < 0 ? err : MIN(conn_put(c, w->out, n), 0);
+}
+
+/* The handshake is over for us, and what we have last of it (a client's Finished, a server's ticket) need not
+ * go alone: a segment and a wake-up less for each connection. A server's Finished in TLS 1.2 is waited for.
+ */
+static int wire_end_handshake(struct conn *c)
+{
+    struct conn_wire *w = c->e->wire;
+    if (c->ktls || (SSL_is_server(c->ssl) && SSL_version(c->ssl) != TLS1_3_VERSION))
+        return wire_flush(c);
+    int err = octets_append(&c->held, w->out, w->out_len);
+    w->out_len = 0;
+    return err;
 }
 
 static int bio_write(BIO *b, const char *p, int n)
@@ -180,7 +206,7 @@ bool conn_tls_handshake(struct conn *c)
     ERR_clear_error();
     int r = SSL_do_handshake(c->ssl);
     int why = r == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, r);
-    int err = wire_flush(c);
+    int err = why == SSL_ERROR_NONE ? wire_end_handshake(c) : wire_flush(c);
     if (c->err == 0 && err < 0)
         c->err = err;
     if (c->err)
@@ -268,11 +294,19 @@ void conn_tls_close_notify(struct conn *c)
     (void)wire_flush(c);
 }
 
+void conn_tls_release(struct conn *c)
+{
+    int err = put_held(c);
+    if (err < 0)
+        c->write_err = err;
+}
+
 void conn_tls_free(struct conn *c)
 {
     if (c->e->wire && c->e->wire->owner == c)
         c->e->wire->owner = NULL;
     octets_free(&c->stash);
+    octets_free(&c->held);
     tls_free(c->ssl);
     c->ssl = NULL;
 }

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "appliance/engine.h"
@@ -482,6 +483,37 @@ Test(conn, tls_sessions_are_resumed_for_their_name_only)
     cr_assert_not(visit(&n, "a.example"));
     cr_assert(visit(&n, "a.example"));
     cr_assert_not(visit(&n, "b.example"));
+    names_down(&n);
+}
+
+static int waiting_at(const struct end *end)
+{
+    int n = -1;
+    cr_assert_eq(ioctl(conn_fd(end->c), FIONREAD, &n), 0);
+    return n;
+}
+
+/* A ticket goes with the first answer; a client's Finished goes at once, or the server would wait. */
+Test(conn, tls_ends_of_handshakes_go_with_what_follows)
+{
+    struct names n = names_up();
+    struct engine *e = engine_up();
+    struct end a, b;
+    pair(e, &a, &b);
+    handshake_well(&n, &a, &b, "a.example", TLS_ALPN_HTTP11);
+    conn_read_enable(a.c, false);
+    for (int i = 0; i < 3; i++)
+        (void)uv_run(&e->loop, UV_RUN_NOWAIT);
+    cr_assert_eq(waiting_at(&a), 0, "no ticket alone");
+    cr_assert_eq(conn_send(b.c, "answer", 6), 0);
+    cr_assert_gt(waiting_at(&a), 6 + 22 + 100, "answer and ticket");
+    conn_read_enable(a.c, true);
+    conn_shutdown(b.c);
+    run_until(e, b_ended, &b, &a);
+    cr_assert_eq(a.got, 6);
+    close_end(&a);
+    close_end(&b);
+    engine_down(e);
     names_down(&n);
 }
 
