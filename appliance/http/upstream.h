@@ -27,7 +27,7 @@ void upstream_pool_free(struct upstream_pool *p);
 #define UPSTREAM_ONCE 0x4u /* must not be sent twice: look whether a pooled connection is alive */
 #define UPSTREAM_WEBSOCKET 0x8u /* an upgrade: h2 only where the upstream's SETTINGS offer it (RFC 8441) */
 #define UPSTREAM_H1 0x10u /* the upstream asked for HTTP/1.1, and is believed for a while */
-#define UPSTREAM_LIKE_H1 0x20u /* the agent speaks HTTP/1: a connection of its own is better than a session */
+#define UPSTREAM_LIKE_H1 0x20u /* the agent speaks HTTP/1: so is best the upstream connection */
 
 /** A stream for `x`: from the pool, or over a new connection; answers by exchange_upstream_ready() or
  * _failed(). If it answers before it returns, it returns NULL; else the handle for upstream_cancel().
