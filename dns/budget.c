@@ -1,5 +1,6 @@
 #include "dns/budget.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base.h"
@@ -10,17 +11,22 @@
 /* ... and then costs as much as this many ordinary names. */
 #define DATA_LABEL_COST 8
 
-/* Names charged lately: the other address family of a name, and a client that asks again, cost nothing. */
+/* Names charged lately: the other address family of a name, and a client that asks again, are not new. They
+ * are kept in full, since a hash is something that names can be made to share. */
 #define RECENT 64
 
-struct budget {
-    uint32_t tokens; /* in 1/60 of a name, so that a second's share is a whole number */
+struct bucket {
+    uint64_t tokens; /* in 1/60 of a name, so that a second's share is a whole number */
     uint32_t at; /* seconds */
+};
+
+struct budget {
+    struct bucket fresh, again;
 };
 
 struct budgets {
     uint32_t per_minute, label_max;
-    uint64_t recent[RECENT];
+    char recent[RECENT][HOSTNAME_MAX + 1];
     unsigned next_recent;
     size_t n;
     struct budget routes[];
@@ -28,15 +34,16 @@ struct budgets {
 
 struct budgets *budgets_new(const struct policy *p)
 {
-    struct budgets *b = calloc(1, sizeof *b + p->n_routes * sizeof(struct budget));
+    struct budgets *b = calloc(1, sizeof *b + (p->n_routes + 1) * sizeof(struct budget));
 
     if (b == NULL)
         return NULL;
-    b->per_minute = MIN(p->dns.wildcard_labels_per_minute, UINT32_MAX / 3600);
+    b->per_minute = MIN(p->dns.wildcard_labels_per_minute, UINT32_MAX / 3600 / BUDGET_AGAIN);
     b->label_max = p->dns.wildcard_label_max;
-    b->n = p->n_routes;
+    b->n = p->n_routes + 1; /* and what is implied */
     for (size_t i = 0; i < b->n; i++)
-        b->routes[i].tokens = b->per_minute * 60u;
+        b->routes[i] = (struct budget){.fresh.tokens = b->per_minute * UINT64_C(60),
+            .again.tokens = b->per_minute * UINT64_C(60) * BUDGET_AGAIN};
     return b;
 }
 
@@ -93,39 +100,38 @@ static bool label_too_long(const struct route *route, const char *host, uint32_t
     return false;
 }
 
-static uint64_t hash(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (; *s != '\0'; s++)
-        h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-    return h;
-}
-
-static bool was_charged(const struct budgets *b, uint64_t h)
+static bool was_charged(const struct budgets *b, const char *host)
 {
     for (size_t i = 0; i < RECENT; i++)
-        if (b->recent[i] == h)
+        if (strcmp(b->recent[i], host) == 0)
             return true;
     return false;
 }
 
-bool budget_allows(struct budgets *b, const struct route *route, const char *host, uint32_t now)
+static bool take(struct bucket *x, uint32_t per_minute, uint32_t cost, uint32_t now)
 {
-    uint64_t h = hash(host);
+    uint32_t passed = MIN(now - x->at, 60u);
+
+    x->tokens = MIN(x->tokens + (uint64_t)passed * per_minute, (uint64_t)per_minute * 60);
+    x->at = now;
+    if (x->tokens < (uint64_t)cost * 60)
+        return false;
+    x->tokens -= (uint64_t)cost * 60;
+    return true;
+}
+
+bool budget_allows(struct budgets *b, const struct route *route, const char *host, bool known, uint32_t now)
+{
     struct budget *x = &b->routes[route->index];
-    uint32_t full = b->per_minute * 60, passed = MIN(now - x->at, 60u);
-    uint32_t cost = budget_cost(route, host) * 60;
 
     if (label_too_long(route, host, b->label_max))
         return false;
-    if (b->per_minute == 0 || was_charged(b, h))
+    if (b->per_minute == 0)
         return true;
-    x->tokens = MIN(x->tokens + passed * b->per_minute, full);
-    x->at = now;
-    if (x->tokens < cost)
+    if (known || was_charged(b, host))
+        return take(&x->again, b->per_minute * BUDGET_AGAIN, 1, now);
+    if (!take(&x->fresh, b->per_minute, budget_cost(route, host), now))
         return false;
-    x->tokens -= cost;
-    b->recent[b->next_recent++ % RECENT] = h;
+    (void)snprintf(b->recent[b->next_recent++ % RECENT], sizeof b->recent[0], "%s", host);
     return true;
 }

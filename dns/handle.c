@@ -184,6 +184,12 @@ void resolver_reply_cached(struct resolver *r, const struct client *to, const st
             .body = &v});
 }
 
+static bool may_ask(
+    const struct resolver *r, const struct route *route, const char *host, const struct cache_entry *known)
+{
+    return !route->wildcard || budget_allows(r->budgets, route, host, known != NULL, resolver_now(r));
+}
+
 void resolver_ask(struct resolver *r, const struct client *from, const struct dns_query *q, struct outcome *o)
 {
     uint32_t now = resolver_now(r);
@@ -195,7 +201,12 @@ void resolver_ask(struct resolver *r, const struct client *from, const struct dn
         resolver_reply_cached(r, from, q, o, e);
         return;
     }
-    if (o->route->wildcard && e == NULL && !budget_allows(r->budgets, o->route, o->host, now)) {
+    if (!may_ask(r, o->route, o->host, e)) {
+        o->cached = e != NULL;
+        if (e != NULL) {
+            resolver_reply_cached(r, from, q, o, e);
+            return;
+        }
         o->reason = REASON_LIMIT;
         resolver_refuse(r, from, q, o);
         return;
@@ -260,7 +271,7 @@ static bool reply_from_cache(struct resolver *r, const struct client *from, cons
     resolver_reply_cached(r, from, q, o, e);
     uint32_t life = e->expires - e->made;
     if (life >= PREFETCH_LIFE_MIN && e->expires - now <= life / PREFETCH_PART && !e->fetching &&
-        upstream_reachable(r->upstreams))
+        upstream_reachable(r->upstreams) && may_ask(r, e->route, host, e))
         ask_refresh(r, e, q, o);
     return true;
 }

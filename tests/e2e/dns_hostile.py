@@ -163,8 +163,10 @@ class Server:
             send(reply(msg, record(QNAME, 5, 300, target), 1))
         elif case == "silent":
             pass
+        elif case in ("r1", "r2"):
+            send(good(msg, ttl=1))
         elif case == "hot":
-            send(good(msg, ttl=20))
+            send(good(msg, ttl=30))
         elif case == "ad":
             send(reply(msg, record(QNAME, 1, 300, GOOD), 1, flags=0x81A0))
         elif case == "adchain":

@@ -105,12 +105,30 @@ Test(budget, new_names_a_minute)
     cr_assert_not_null(r);
     for (int i = 0; i < 10; i++) {
         (void)snprintf(host, sizeof host, "host%d.wild.example", i);
-        cr_assert(budget_allows(b, r, host, 1000), "%d", i);
-        cr_assert(budget_allows(b, r, host, 1000), "asked again");
+        cr_assert(budget_allows(b, r, host, false, 1000), "%d", i);
+        cr_assert(budget_allows(b, r, host, false, 1000), "asked again");
     }
-    cr_assert_not(budget_allows(b, r, "more.wild.example", 1000));
-    cr_assert(budget_allows(b, r, "more.wild.example", 1006), "a tenth of a minute later");
-    cr_assert_not(budget_allows(b, r, "evenmore.wild.example", 1006));
+    cr_assert_not(budget_allows(b, r, "more.wild.example", false, 1000));
+    cr_assert(budget_allows(b, r, "more.wild.example", false, 1006), "a tenth of a minute later");
+    cr_assert_not(budget_allows(b, r, "evenmore.wild.example", false, 1006));
+    budgets_free(b);
+    policy_free(p);
+}
+
+/* Who knows many names could say something by asking for them in turn. */
+Test(budget, known_names_a_minute)
+{
+    struct policy *p = policy();
+    struct budgets *b = budgets_new(p);
+    const struct route *r = policy_route(p, "a.wild.example");
+    unsigned n = 0;
+
+    while (n < 1000 && budget_allows(b, r, n % 2 ? "a.wild.example" : "b.wild.example", true, 1000))
+        n++;
+    cr_assert_eq(n, 10 * BUDGET_AGAIN);
+    cr_assert(budget_allows(b, r, "new.wild.example", false, 1000), "new names have their own");
+    cr_assert_not(budget_allows(b, r, "new.wild.example", false, 1000), "and are known then");
+    cr_assert(budget_allows(b, r, "new.wild.example", false, 1001));
     budgets_free(b);
     policy_free(p);
 }
@@ -125,9 +143,9 @@ Test(budget, data_costs_more_and_long_labels_fail)
     cr_assert_eq(budget_cost(r, "a.b.wild.example"), 2);
     cr_assert_gt(budget_cost(r, "mfrggzdfmztwq2lknnwg23tp.wild.example"), 4);
     cr_assert_gt(budget_cost(r, "0123456789abcdef0123456789abcdef.wild.example"), 4);
-    cr_assert_not(budget_allows(b, r, "this-label-has-more-than-thirty-octets.wild.example", 1000));
-    cr_assert(budget_allows(b, r, "mfrggzdfmztwq2lknnwg23tp.wild.example", 1000));
-    cr_assert_not(budget_allows(b, r, "mfrggzdfmztwq2lknnwg23tq.wild.example", 1000));
+    cr_assert_not(budget_allows(b, r, "this-label-has-more-than-thirty-octets.wild.example", false, 1000));
+    cr_assert(budget_allows(b, r, "mfrggzdfmztwq2lknnwg23tp.wild.example", false, 1000));
+    cr_assert_not(budget_allows(b, r, "mfrggzdfmztwq2lknnwg23tq.wild.example", false, 1000));
     budgets_free(b);
     policy_free(p);
 }
