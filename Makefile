@@ -75,7 +75,7 @@ DEPS := gcc make pkg-config libuv1-dev libssl-dev node-llhttp libnghttp2-dev lib
 TEST_DEPS := libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc \
         curl wget git openssl python3 nodejs default-jdk-headless nginx-light nghttp2-server nghttp2-client nsd ldnsutils dnsutils \
         tcpdump git-lfs conntrack netcat-openbsd iputils-ping socat strace psmisc busybox-static jq python3-grpcio wrk dnsperf \
-        podman runc binutils qemu-system-x86
+        podman runc debootstrap binutils qemu-system-x86
 # What the trust-store matrix asks with. Some builds of nodejs bring npm.
 TEST_DEPS += gnutls-bin golang-go cargo ruby php-cli php-curl libwww-perl liblwp-protocol-https-perl python3-requests \
         python3-pip python3-pycurl $(if $(shell command -v npm),,npm)

@@ -18,8 +18,8 @@
 
 static const char *const sidecar_caps[] = {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID",
     "CAP_SETPCAP", "CAP_KILL", "CAP_DAC_OVERRIDE", "CAP_NET_BIND_SERVICE"};
-static const char *const agent_caps[] = {"CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP",
-    "CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_FOWNER"};
+static const char *const agent_caps[] = {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID",
+    "CAP_SETPCAP", "CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_FOWNER"};
 
 void apple_load_argv(const struct cli *c, const char *archive, struct words *w)
 {

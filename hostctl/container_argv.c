@@ -16,10 +16,10 @@
 /* What the monitor keeps (see its sandbox), and for its start, port 53. Nothing of a runtime's defaults. */
 static const char *const sidecar_caps[] = {
     "NET_ADMIN", "NET_RAW", "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE", "NET_BIND_SERVICE"};
-/* What the shim needs to close the network and to leave files in an image that is not root's. All of it is
- * gone before CMD. */
+/* What the shim needs to close the network, to try a ping, and to leave files in an image that is not root's.
+ * All of it is gone before CMD. */
 static const char *const agent_caps[] = {
-    "NET_ADMIN", "SETUID", "SETGID", "SETPCAP", "DAC_OVERRIDE", "CHOWN", "FOWNER"};
+    "NET_ADMIN", "NET_RAW", "SETUID", "SETGID", "SETPCAP", "DAC_OVERRIDE", "CHOWN", "FOWNER"};
 
 /* Of the caller's environment, what says how to speak to the user. The rest belongs to the image. */
 static const char *const passed[] = {"TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"};

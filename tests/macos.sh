@@ -64,7 +64,7 @@ for lib in jansson:libjansson.4 yaml:libyaml-0.2 crypto:libcrypto.3 pcre2-8:libp
     stub "${lib%%:*}" "/opt/homebrew/lib/${lib#*:}.dylib"
 done
 if "$ZIG" cc -target "$TARGET" -o "$OUT/egressctl" "$OUT"/o/*.o -L"$OUT/lib" -ljansson -lyaml -lcrypto -lpcre2-8 -lidn2 >"$OUT/log" 2>&1 &&
-    file "$OUT/egressctl" | grep -q 'Mach-O 64-bit.*executable'; then
+    [ "$(head -c 4 "$OUT/egressctl" | od -An -tx1 | tr -d " ")" = cffaedfe ]; then
     echo "ok links against what macOS exports"
 else
     echo "not ok links against what macOS exports: $(head -c 2000 "$OUT/log")"

@@ -200,6 +200,28 @@ crash() {
     ctl gc && left
 }
 check "gc after SIGKILL" crash
+# -- the proof: an open door stops the start, and ends what runs. The door: a sidecar that answers pings for the world.
+pid_of() { pod inspect --format '{{.State.Pid}}' "egressd-door-$1" 2>/dev/null | grep '^[1-9]'; }
+open_door() { eventually 20 pid_of sidecar && nsenter --net="/proc/$(pid_of sidecar)/ns/net" ip addr add 1.1.1.1/32 dev eth1; }
+stops_the_start() {
+    open_door &
+    run --name door -- /bin/busybox echo RAN >"$T/out"
+    [ $? = 125 ] && grep -q 'open door: ping (1.1.1.1' <<<"$(tr -d '\n' <"$T/err")" && ! grep RAN "$T/out" && left || { cat "$T/err" "$T/out"; return 1; }
+}
+check "an open door stops the start, and is named" stops_the_start
+ends_what_runs() { # COMMAND...   which repeats the proof
+    ctl_in_background run --backend podman --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name door \
+        --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/door.out" 2>"$T/door.err" &
+    local pid=$!
+    eventually 20 grep -q up "$T/door.out" && eventually 5 ctl doctor door && open_door || { cat "$T/door.err"; return 1; }
+    "$@" >"$T/out" 2>&1
+    [ $? != 0 ] && grep -q 'open door: ping' "$T/out" && grep -q 'the sandbox is ended' "$T/out" || { cat "$T/out"; return 1; }
+    wait $pid
+    left
+}
+check "doctor finds it, and ends the sandbox" ends_what_runs ctl doctor door
+check "so does a reload" ends_what_runs ctl reload door --policy "$T/other.yaml"
+
 # -- the sidecar's end: another one, and the agent pointed at it; too often, and the sandbox ends
 fetches() { # FILE   CMD asks once a tenth of a second and writes what it gets
     cat <<'SH'
