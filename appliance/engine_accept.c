@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "appliance/flow/flow.h"
+#include "appliance/flow/keepalive.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
@@ -163,6 +164,7 @@ int engine_accept_open(struct engine *e)
         if (fds[i] < 0)
             continue;
         *l = (struct listener){.e = e, .fd = fds[i], .proxy = i == 2};
+        tcp_keepalive(l->fd);
         int err = uv_poll_init(&e->loop, &l->poll, l->fd);
         if (err)
             return err;

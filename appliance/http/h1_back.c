@@ -250,8 +250,9 @@ static void on_end_of_input(struct h1_back *b, ssize_t why)
     case BODY:
         if (why == 0 && b->body.kind == H1_BODY_UNTIL_CLOSE)
             end_body(b, NULL, 0, false);
-        else
-            fail(b, ABORT_PEER, "the upstream closed in the middle of its response");
+        else /* a FIN without close_notify is passed on as one, anything worse as a reset */
+            fail(b, why == 0 || why == -ECONNABORTED ? ABORT_PEER : ABORT_PROTOCOL,
+                "the upstream closed in the middle of its response");
         break;
     case TUNNEL:
         if (why == 0)

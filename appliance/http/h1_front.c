@@ -345,8 +345,6 @@ static void on_end_of_input(struct h1_front *h, ssize_t why)
             break;
         }
         h->keep_alive = false;
-        int on = 1;
-        (void)setsockopt(conn_fd(h->c), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         break;
     }
 }

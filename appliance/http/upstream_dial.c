@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "appliance/flow/keepalive.h"
 #include "appliance/http/upstream_internal.h"
 #include "lib/base.h"
 
@@ -106,12 +107,9 @@ static int open_socket(const struct endpoint *ep, struct sockaddr_storage *ss, s
     int fd = socket(ss->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    int on = 1, idle = 60, interval = 15, count = 4; /* a dead peer is noticed within two minutes */
+    int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    tcp_keepalive(fd);
     return fd;
 }
 
