@@ -118,14 +118,30 @@ int generation_start(struct monitor *m, struct inputs *in)
     return err ? err : start_all(m, g, (unsigned)(g - m->generations));
 }
 
-int generation_rules(const struct monitor *m, const struct policy *p)
+static struct netfilter_config rules_for(const struct monitor *m, const struct policy *p)
 {
-    struct netfilter_config rules = {.policy = p,
+    return (struct netfilter_config){.policy = p,
         .agent_if = m->net.agent_if,
         .uplink_if = m->net.uplink_if,
         .caps = m->caps,
         .n_queues = m->n_engines};
+}
+
+int generation_rules(const struct monitor *m, const struct policy *p)
+{
+    struct netfilter_config rules = rules_for(m, p);
     return netfilter_apply(&rules);
+}
+
+/* Replacing rules takes a program's time, in which no verdict is given, and costs the packets that are
+ * queued. Most policies differ in names only, of which the rules know nothing. */
+static int replace_rules(const struct monitor *m, const struct policy *before, const struct policy *now)
+{
+    const struct netfilter_config loaded = rules_for(m, before), wanted = rules_for(m, now);
+    if (!netfilter_serves(&loaded, &wanted))
+        return netfilter_apply(&wanted);
+    netfilter_forget_forwarded();
+    return 0;
 }
 
 static void drain_child(struct child *c)
@@ -164,7 +180,7 @@ void generation_ready(struct monitor *m, struct generation *g)
      * they let nothing through. At a reload the new ones come when there is somebody who knows what to do
      * with what they catch. */
     if (before) {
-        int err = generation_rules(m, g->in.policy);
+        int err = replace_rules(m, before->in.policy, g->in.policy);
         if (err < 0) {
             char why[128];
             (void)snprintf(why, sizeof why, "the packet rules do not load: %s", strerror(-err));

@@ -78,6 +78,27 @@ static int load_text(const struct netfilter_config *c)
     return run_nft(fd);
 }
 
+/* NULL: no memory, or a configuration that cannot be. */
+static char *text_of(const struct netfilter_config *c)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    if (!f)
+        return NULL;
+    int err = netfilter_write_fresh(f, c);
+    if (fclose(f) == 0 && !err)
+        return text;
+    free(text);
+    return NULL;
+}
+
+bool netfilter_serves(const struct netfilter_config *loaded, const struct netfilter_config *wanted)
+{
+    cleanup_free char *a = text_of(loaded), *b = text_of(wanted);
+    return a && b && strcmp(a, b) == 0 && loaded_before();
+}
+
 void netfilter_forget_forwarded(void)
 {
     struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);

@@ -80,6 +80,11 @@ int netfilter_write(FILE *out, const struct netfilter_config *c);
  * that began under earlier rules: they meet the gate again. What the `nft` program says on failure goes to
  * stderr. */
 int netfilter_apply(const struct netfilter_config *c);
+/** Whether what is loaded for one policy is right for another as it is: then no packet needs to be lost by
+ * replacing it. False where the rules are not there (any more). */
+bool netfilter_serves(const struct netfilter_config *loaded, const struct netfilter_config *wanted);
+/** Ends forwarded flows that began under an earlier policy: they meet the gate again. */
+void netfilter_forget_forwarded(void);
 /** Takes rules and routes away: for a deliberate end only, with the agent gone. */
 void netfilter_remove(void);
 

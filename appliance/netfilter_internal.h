@@ -51,9 +51,6 @@ void netfilter_route_remove(void);
 /** Calls `try` again for half a second while what it wants is in use. */
 int netfilter_retry_busy(int (*try)(const void *arg), const void *arg);
 
-/** Forgets the connections that carry MARK_FORWARD. */
-void netfilter_forget_forwarded(void);
-
 /** Whether any route is forwarded by the kernel. */
 bool netfilter_forwards(const struct policy *p);
 

@@ -197,15 +197,28 @@ reload
 check "SIGHUP with secrets that others may read: refused" eventually 2 status_has '"reloads":2,"reload_error":"[^"]*secrets'
 chmod 600 "$T/secrets"
 reload
+loaded() { side nft -a list table inet egressd | head -1; } # with its handle, which a replaced one does not keep
+rules_before=$(loaded)
 check "SIGHUP with a good policy: a new generation" eventually 3 reloaded 2
 check "...the error is gone" status_has '"reload_error":null'
+check "...the rules, which other names do not change, stay loaded" is "$(loaded)" "$rules_before"
 check "...the old one leaves" eventually 5 bash -c "[ \$(ip netns pids $N-side | wc -l) = 5 ]"
 check "...and it is in the log" grep -q '"event":"reload".*"verdict":"allow"' "$T/state/audit.jsonl"
 chown 12345 "$T/policy.yaml" "$T/secrets" "$T/state" && chmod 600 "$T/policy.yaml"
 reload
 check "files of another user's: a reload reads them" eventually 3 reloaded 3
+check "...and the rules are the same" is "$(loaded)" "$rules_before"
 chown 0 "$T/secrets" "$T/state"
-for G in 4 5 6 7 8 9; do reload; eventually 3 reloaded $G || break; done
+sed 's/first.example/&\n      ports: [80, 443, 8443]/' "$T/good.yaml" >"$T/policy.yaml"
+reload
+check "another port is another ruleset" eventually 3 eval 'side nft list table inet egressd | grep -q 8443'
+check "...which has replaced the one before" eval '[ "$(loaded)" != "$rules_before" ]'
+side nft delete table inet egressd
+reload
+check "rules that are gone are loaded again" eventually 3 rules_closed
+cp "$T/good.yaml" "$T/policy.yaml"
+G=5
+for G in 6 7 8 9; do reload; eventually 3 reloaded $G || break; done
 check "many reloads one after the other" reloaded 9
 for _ in 1 2 3 4 5 6 7 8 9 10; do reload; done
 check "a burst of SIGHUPs: serves in the end" eventually 5 status_has '"ready":true'
