@@ -44,6 +44,9 @@ struct dnssec_verdict {
 /** NULL: no memory. Before the sandbox: it has libcrypto load what it needs. */
 struct dnssec *dnssec_new(const struct anchors *anchors, uint64_t seed);
 void dnssec_free(struct dnssec *d);
+/** Nothing at and below these names is expected to be signed: zones that the public root does not know. The
+ * names stay the caller's. */
+void dnssec_leave_alone(struct dnssec *d, const char *const *names, size_t n);
 /** Zones that something is known of. */
 size_t dnssec_count(const struct dnssec *d);
 

@@ -67,6 +67,8 @@ struct dnssec {
     size_t n;
     uint64_t seed;
     const struct anchors *anchors;
+    const char *const *alone; /* canonical host names */
+    size_t n_alone;
     /* Of the message in hand. */
     const uint8_t *msg;
     size_t len;

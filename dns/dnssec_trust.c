@@ -112,11 +112,33 @@ static void need(struct set_verdict *out, const struct dns_name *name, uint16_t 
     out->need_type = type;
 }
 
+void dnssec_leave_alone(struct dnssec *d, const char *const *names, size_t n)
+{
+    d->alone = names;
+    d->n_alone = n;
+}
+
+static bool is_left_alone(const struct dnssec *d, const struct dns_name *name)
+{
+    struct dns_name top;
+
+    for (size_t i = 0; i < d->n_alone; i++) {
+        dns_name_from_host(d->alone[i], &top);
+        if (name_within(name, &top))
+            return true;
+    }
+    return false;
+}
+
 void trust_walk(struct dnssec *d, const struct dns_name *name, struct set_verdict *out)
 {
     unsigned labels = name_labels(name);
 
     *out = (struct set_verdict){.ede = EDE_NONE, .ttl = UINT32_MAX, .valid = UINT32_MAX};
+    if (is_left_alone(d, name)) {
+        out->state = DNSSEC_INSECURE;
+        return;
+    }
     for (unsigned i = 0; i <= labels; i++) {
         struct dns_name at = name_suffix(name, i);
         const struct zone *z = trust_find(d, &at);

@@ -34,6 +34,7 @@ void validate_start(struct resolver *r)
     r->dnssec = dnssec_new(&r->anchors, random_u64(&r->random));
     if (r->dnssec == NULL)
         die("out of memory");
+    dnssec_leave_alone(r->dnssec, d->insecure, d->n_insecure);
 }
 
 struct dnssec_clock validate_clock(const struct resolver *r)

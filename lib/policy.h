@@ -104,6 +104,8 @@ struct policy_limits {
 struct policy_dns {
     enum dns_refused refused;
     enum dns_dnssec dnssec;
+    const char *const *insecure; /* canonical names at and below which nothing is signed: private zones */
+    size_t n_insecure;
     const char *trust_anchor; /* file of the root's DS records; NULL: the public root's */
     const char *const
         *upstreams; /* "IP[:PORT]" or "tls://IP[:PORT]#NAME"; empty = --dns-upstream or the host's */

@@ -130,6 +130,24 @@ static void load_upstreams(struct load *l, const struct ynode *n, const struct k
     dns->n_upstreams = list.n;
 }
 
+static const char *load_zone(struct load *l, const struct ynode *n)
+{
+    const char *s = load_text(l, n);
+    char *name = s ? load_alloc(l, HOSTNAME_MAX + 1, 1) : NULL;
+    if (name && host_canon(s, strlen(s), name, NULL) != HOST_NAME)
+        load_error(l, n, "'%.80s' is not a name; allowed: names such as corp.example", s);
+    return name;
+}
+
+static void load_insecure(struct load *l, const struct ynode *n, const struct key_spec *spec, void *out)
+{
+    (void)spec;
+    struct policy_dns *dns = out;
+    struct string_list list = load_list(l, n, "a list of names, such as [corp.example]", load_zone);
+    dns->insecure = list.items;
+    dns->n_insecure = list.n;
+}
+
 void load_dns(struct load *l, const struct ynode *n, const struct key_spec *spec, void *out)
 {
     static const char *const refused_words[] = {
@@ -150,6 +168,7 @@ void load_dns(struct load *l, const struct ynode *n, const struct key_spec *spec
             .fn = load_word,
             .offset = offsetof(struct policy_dns, dnssec),
             .words = dnssec_words},
+        {.name = "insecure", .fn = load_insecure},
         {.name = "trust_anchor", .fn = load_string, .offset = offsetof(struct policy_dns, trust_anchor)},
         DNS(ttl_min, load_seconds, 0, 3600),
         DNS(ttl_max, load_seconds, 1, 604800),

@@ -188,6 +188,13 @@ is dnssec-public-anchor "$(state www.good.tld)" "SERVFAIL  bogus"
 is dnssec-public-anchor-insecure "$(state www.plain.tld)" "SERVFAIL  bogus"
 stop
 
+# Zones that the root knows nothing of
+sed -i 's/dnssec: validate/dnssec: validate, insecure: [plain.tld, stripped.tld]/' "$W/policy.yaml"
+start --upstream 10.77.2.53
+is dnssec-left-alone "$(state www.plain.tld)" "NOERROR 93.184.216.34 insecure"
+is dnssec-left-alone-others "$(state www.good.tld)" "SERVFAIL  bogus"
+stop
+
 # No anchor, no start
 dnssec_policy validate
 echo "tld. IN DS 1 13 2 00" >"$Z/root.ds"

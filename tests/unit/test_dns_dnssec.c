@@ -389,6 +389,23 @@ Test(dnssec, delegations, .init = known)
     cr_assert_eq(check(m), DNSSEC_BOGUS);
 }
 
+Test(dnssec, zones_that_are_left_alone, .init = known)
+{
+    static const char *const names[] = {"corp.t", "u"};
+    struct msg m = begin("www.corp.t.", TYPE_A);
+
+    dnssec_leave_alone(d, names, 2);
+    ANSWER(&m, NULL, "www.corp.t. 300 IN A 192.0.2.1");
+    cr_assert_eq(check(m), DNSSEC_INSECURE);
+    m = begin("nx.u.", TYPE_A);
+    ldns_pkt_set_rcode(m.pkt, LDNS_RCODE_NXDOMAIN);
+    cr_assert_eq(check(m), DNSSEC_INSECURE);
+    cr_assert_eq(check(www(other_key)), DNSSEC_BOGUS);
+    m = begin("notcorp.t.", TYPE_A);
+    ANSWER(&m, NULL, "notcorp.t. 300 IN A 192.0.2.1");
+    cr_assert_eq(check(m), DNSSEC_NEED);
+}
+
 /* Only a zone above a name may speak for it. */
 Test(dnssec, signers_elsewhere, .init = known)
 {

@@ -245,6 +245,7 @@ Test(policy, text_errors)
             "explain, nxdomain or refused; did you mean 'nxdomain'?"},
         {"version: 1\ndns: {refused: [nxdomain]}\n", 2, 16, "explain, nxdomain or refused"},
         {"version: 1\ndns: {dnssec: yes}\n", 2, 15, "dnssec must be passthrough or validate"},
+        {"version: 1\ndns: {insecure: ['a b']}\n", 2, 18, "'a b' is not a name"},
         {"version: 1\ndns: {trust_anchor: [a]}\n", 2, 21, "trust_anchor"},
         {"version: 1\ndns: {upstreams: 9.9.9.9}\n", 2, 18, "must be a list of DNS servers"},
         {"version: 1\ndns: {upstreams: []}\n", 2, 18, "an empty list"},
