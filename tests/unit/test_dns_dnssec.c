@@ -328,18 +328,18 @@ Test(dnssec, a_denial_is_not_expanded, .init = known)
     cr_assert_eq(check(m), DNSSEC_BOGUS);
 }
 
-static struct msg expanded(const char *proof)
+static struct msg expanded(const char *name, const char *proof)
 {
-    struct msg m = begin("m.t.", TYPE_A);
+    struct msg m = begin(name, TYPE_A);
     ldns_rr_list *set = ldns_rr_list_new();
     ldns_rr *a = rr_of("*.t. 300 IN A 192.0.2.1");
 
     ldns_rr_list_push_rr(set, a);
     ldns_rr *sig = sign(set, t_key);
     ldns_rdf_deep_free(ldns_rr_owner(a));
-    ldns_rr_set_owner(a, ldns_dname_new_frm_str("m.t."));
+    ldns_rr_set_owner(a, ldns_dname_new_frm_str(name));
     ldns_rdf_deep_free(ldns_rr_owner(sig));
-    ldns_rr_set_owner(sig, ldns_dname_new_frm_str("m.t."));
+    ldns_rr_set_owner(sig, ldns_dname_new_frm_str(name));
     ldns_pkt_push_rr(m.pkt, LDNS_SECTION_ANSWER, a);
     ldns_pkt_push_rr(m.pkt, LDNS_SECTION_ANSWER, sig);
     ldns_rr_list_free(set);
@@ -350,11 +350,14 @@ static struct msg expanded(const char *proof)
 
 Test(dnssec, a_wildcards_answer_needs_a_proof, .init = known)
 {
-    cr_assert_eq(check(expanded(NULL)), DNSSEC_BOGUS);
+    cr_assert_eq(check(expanded("m.t.", NULL)), DNSSEC_BOGUS);
     cr_assert_eq(v.ede, EDE_NO_NSEC);
-    cr_assert_eq(check(expanded("a.t. 300 IN NSEC b.t. A")), DNSSEC_BOGUS);
-    cr_assert_eq(check(expanded("m.t. 300 IN NSEC z.t. A")), DNSSEC_BOGUS); /* it is there */
-    cr_assert_eq(check(expanded("a.t. 300 IN NSEC z.t. A")), DNSSEC_SECURE);
+    cr_assert_eq(check(expanded("m.t.", "a.t. 300 IN NSEC b.t. A")), DNSSEC_BOGUS);
+    cr_assert_eq(check(expanded("m.t.", "m.t. 300 IN NSEC z.t. A")), DNSSEC_BOGUS); /* it is there */
+    cr_assert_eq(check(expanded("m.t.", "a.t. 300 IN NSEC z.t. A")), DNSSEC_SECURE);
+    cr_assert_eq(check(expanded("m.x.t.", "a.t. 300 IN NSEC z.t. A")), DNSSEC_SECURE);
+    /* x.t is there, so *.t is not the closest */
+    cr_assert_eq(check(expanded("m.x.t.", "a.x.t. 300 IN NSEC z.x.t. A")), DNSSEC_BOGUS);
 }
 
 Test(dnssec, delegations, .init = known)
@@ -474,18 +477,18 @@ Test(dnssec, work_is_bounded, .init = known)
     cr_assert_eq(check(m), DNSSEC_BOGUS);
     cr_assert_leq(d->verifications, FAILURES_MAX);
 
-    m = begin("t.", TYPE_DNSKEY);
-    ldns_rr_list *set = ldns_rr_list_new();
-    for (int i = 0; i < KEYS_MAX + 1; i++)
-        ldns_rr_list_push_rr(set, ldns_key2rr(i == 0 ? t_key : new_key("t.")));
-    ldns_pkt_push_rr(m.pkt, LDNS_SECTION_ANSWER, sign(set, t_key));
-    for (int i = 0; i < KEYS_MAX + 1; i++)
-        ldns_pkt_push_rr(m.pkt, LDNS_SECTION_ANSWER, ldns_rr_list_rr(set, (size_t)i));
-    t_now.now += 400; /* what is known of t is forgotten */
-    learn_keys(".", root_key);
-    learn_ds("t.", t_key, root_key);
-    learn(m);
-    cr_assert_eq(check(www(t_key)), DNSSEC_BOGUS);
+    for (int extra = 0; extra < 2; extra++) {
+        m = begin("t.", TYPE_DNSKEY);
+        ldns_rr_list *set = ldns_rr_list_new();
+        for (int i = 0; i < KEYS_MAX + extra; i++)
+            ldns_rr_list_push_rr(set, ldns_key2rr(i == 0 ? t_key : new_key("t.")));
+        ldns_pkt_push_rr(m.pkt, LDNS_SECTION_ANSWER, sign(set, t_key));
+        for (int i = 0; i < KEYS_MAX + extra; i++)
+            ldns_pkt_push_rr(m.pkt, LDNS_SECTION_ANSWER, ldns_rr_list_rr(set, (size_t)i));
+        learn_ds("t.", t_key, root_key); /* instead of what was known of t */
+        learn(m);
+        cr_assert_eq(check(www(t_key)), extra ? DNSSEC_BOGUS : DNSSEC_SECURE);
+    }
 }
 
 Test(dnssec, memory_is_bounded, .init = known)
