@@ -136,15 +136,17 @@ static void add_nsec3(struct denials *x, const uint8_t *rdata, size_t len, const
 static void gather(struct dnssec *d, const struct zone *zone, struct denials *x)
 {
     struct set_verdict v;
+    unsigned looked_at = 0;
 
     *x = (struct denials){.zone = zone, .ttl = UINT32_MAX, .valid = UINT32_MAX};
     for (unsigned i = d->n_answer; i < d->n_all; i++) {
         const struct indexed *r = &d->index[i];
         if (r->type != TYPE_NSEC && r->type != TYPE_NSEC3)
             continue;
+        if (looked_at++ >= DENIALS_MAX)
+            break;
         struct dns_name owner = set_owner(d, r);
-        if (x->n_nsec + x->n_nsec3 >= DENIALS_MAX || !name_within(&owner, &zone->name) ||
-            set_first(d, SECTION_AUTHORITY, &owner, r->type) != r)
+        if (!name_within(&owner, &zone->name) || set_first(d, SECTION_AUTHORITY, &owner, r->type) != r)
             continue;
         set_verify(d, SECTION_AUTHORITY, &owner, r->type, zone, &v);
         if (v.state != DNSSEC_SECURE || v.expanded)

@@ -477,6 +477,13 @@ Test(dnssec, work_is_bounded, .init = known)
     cr_assert_eq(check(m), DNSSEC_BOGUS);
     cr_assert_leq(d->verifications, FAILURES_MAX);
 
+    m = begin("m.t.", TYPE_MX); /* the proof comes too late */
+    AUTHORITY(&m, t_key, SOA_T);
+    for (int i = 0; i < DENIALS_MAX; i++)
+        AUTHORITY(&m, NULL, "x.t. 300 IN NSEC z.t. A");
+    AUTHORITY(&m, t_key, "m.t. 300 IN NSEC z.t. A");
+    cr_assert_eq(check(m), DNSSEC_BOGUS);
+
     for (int extra = 0; extra < 2; extra++) {
         m = begin("t.", TYPE_DNSKEY);
         ldns_rr_list *set = ldns_rr_list_new();
