@@ -104,11 +104,13 @@ static void judge(struct gate *g, const struct gate_message *m)
         v.reason = REASON_AUDIT_UNAVAILABLE;
         v.route = NULL;
     }
+    /* A relayed one gets its lines from the relay. */
+    if (v.mark == MARK_FORWARD && !gate_flows_open(g->flows, &p, &v, engine_now_ms(g->e))) {
+        v.mark = MARK_REFUSE;
+        v.reason = REASON_LIMIT;
+    }
     if (v.reason != REASON_NONE)
         gate_log_denied(g->log, &p, &v, engine_now_ms(g->e));
-    else if (v.mark == MARK_FORWARD)
-        gate_flows_open(
-            g->flows, &p, &v, engine_now_ms(g->e)); /* a relayed one gets its line from the relay */
     send_verdict(g, m, v.mark);
 }
 

@@ -12,7 +12,7 @@
 struct flow {
     struct addr src, dst;
     uint16_t sport, dport;
-    bool used, noted; /* noted: audit-only */
+    bool noted; /* audit-only */
     const char *route; /* the policy's */
     char host[HOSTNAME_MAX + 1], dns_id[sizeof((struct lease *)0)->dns_id], id[AUDIT_ID_LEN + 1];
     uint64_t since, asked, grown; /* ms: first packet, last question, last time that there was more */
@@ -23,8 +23,9 @@ struct gate_flows {
     struct audit *audit;
     gate_ask_fn *ask;
     void *arg;
-    size_t n;
+    size_t n, top; /* in use; one more than the last place in use has ever been */
     uint64_t ended; /* when no more were to open; 0: not yet */
+    uint32_t keys[GATE_FLOWS_MAX]; /* of each flow; 0: a free place */
     struct flow flows[GATE_FLOWS_MAX];
 };
 
@@ -70,51 +71,64 @@ static void close_flow(struct gate_flows *f, struct flow *x)
     audit_u64(f->audit, "bytes_in", x->in);
     audit_ms(f->audit, "ms", (x->grown - x->since) * 1000);
     audit_end(f->audit);
-    x->used = false;
+    f->keys[x - f->flows] = 0;
     f->n--;
 }
 
 /* ---- flows ---- */
 
+/* FNV-1a, never 0. */
+static uint32_t key_of(const struct addr *src, const struct addr *dst, uint16_t sport, uint16_t dport)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < sizeof dst->b; i++)
+        h = (h ^ dst->b[i] ^ (uint32_t)src->b[i] << 8) * 16777619u;
+    h = (h ^ sport) * 16777619u;
+    h = (h ^ dport) * 16777619u;
+    return h ? h : 1;
+}
+
 static struct flow *find(
     struct gate_flows *f, const struct addr *src, const struct addr *dst, uint16_t sport, uint16_t dport)
 {
-    for (size_t i = 0; i < GATE_FLOWS_MAX && f->n; i++) {
+    const uint32_t key = key_of(src, dst, sport, dport);
+    for (size_t i = 0; i < f->top; i++) {
         struct flow *x = &f->flows[i];
-        if (x->used && x->sport == sport && x->dport == dport && addr_eq(&x->dst, dst) &&
+        if (f->keys[i] == key && x->sport == sport && x->dport == dport && addr_eq(&x->dst, dst) &&
             addr_eq(&x->src, src))
             return x;
     }
     return NULL;
 }
 
-static struct flow *free_place(struct gate_flows *f)
+/* NULL: there is none. */
+static struct flow *take_place(struct gate_flows *f, uint32_t key)
 {
-    struct flow *oldest = &f->flows[0];
-    for (size_t i = 0; i < GATE_FLOWS_MAX; i++) {
-        struct flow *x = &f->flows[i];
-        if (!x->used)
-            return x;
-        if (x->since < oldest->since)
-            oldest = x;
-    }
-    close_flow(f, oldest);
-    return oldest;
+    size_t i = 0;
+    while (i < f->top && f->keys[i])
+        i++;
+    if (i == GATE_FLOWS_MAX)
+        return NULL;
+    f->keys[i] = key;
+    f->top = MAX(f->top, i + 1);
+    f->n++;
+    return &f->flows[i];
 }
 
-void gate_flows_open(struct gate_flows *f, const struct packet *p, const struct gate_verdict *v, uint64_t now)
+bool gate_flows_open(struct gate_flows *f, const struct packet *p, const struct gate_verdict *v, uint64_t now)
 {
     struct flow *x = find(f, &p->src, &p->dst, p->sport, p->dport);
     if (x && now - x->since < SAME_FLOW_MS)
-        return;
+        return true;
     if (x)
         close_flow(f, x); /* the kernel had forgotten it, or it would not have come here */
-    x = free_place(f);
+    x = take_place(f, key_of(&p->src, &p->dst, p->sport, p->dport));
+    if (!x)
+        return false;
     *x = (struct flow){.src = p->src,
         .dst = p->dst,
         .sport = p->sport,
         .dport = p->dport,
-        .used = true,
         .noted = v->route->implied,
         .route = v->route->implied ? NULL : v->route->host,
         .since = now,
@@ -123,9 +137,9 @@ void gate_flows_open(struct gate_flows *f, const struct packet *p, const struct 
     memcpy(x->host, v->lease.name, MIN(sizeof x->host, sizeof v->lease.name));
     memcpy(x->dns_id, v->lease.dns_id, sizeof x->dns_id);
     audit_new_id(f->audit, x->id);
-    f->n++;
     begin_line(f->audit, x, "open");
     audit_end(f->audit);
+    return true;
 }
 
 static uint64_t whole(const uint32_t half[static 2])
@@ -156,16 +170,16 @@ static bool ask(struct gate_flows *f, struct flow *x, uint64_t now)
 
 static void close_all(struct gate_flows *f)
 {
-    for (size_t i = 0; i < GATE_FLOWS_MAX && f->n; i++)
-        if (f->flows[i].used)
+    for (size_t i = 0; i < f->top && f->n; i++)
+        if (f->keys[i])
             close_flow(f, &f->flows[i]);
 }
 
 void gate_flows_end(struct gate_flows *f, uint64_t now)
 {
     f->ended = now;
-    for (size_t i = 0; i < GATE_FLOWS_MAX && f->n; i++)
-        if (f->flows[i].used && !ask(f, &f->flows[i], now))
+    for (size_t i = 0; i < f->top && f->n; i++)
+        if (f->keys[i] && !ask(f, &f->flows[i], now))
             break;
 }
 
@@ -178,8 +192,8 @@ bool gate_flows_tick(struct gate_flows *f, uint64_t now)
 {
     if (f->ended && now - f->ended >= GATE_LAST_MS)
         close_all(f);
-    for (size_t i = 0; i < GATE_FLOWS_MAX && f->n && !f->ended; i++)
-        if (f->flows[i].used && now - f->flows[i].asked >= GATE_COUNT_MS && !ask(f, &f->flows[i], now))
+    for (size_t i = 0; i < f->top && f->n && !f->ended; i++)
+        if (f->keys[i] && now - f->flows[i].asked >= GATE_COUNT_MS && !ask(f, &f->flows[i], now))
             break;
     return f->n > 0;
 }

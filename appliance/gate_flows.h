@@ -16,8 +16,8 @@
 #include "appliance/gate_judge.h"
 #include "appliance/ipc.h"
 
-/** Flows that are followed at a time. One more, and the oldest has its last line at once. */
-#define GATE_FLOWS_MAX 512u
+/** Flows at a time. The host's connection tracking, which is not the agent's alone, remembers each. */
+#define GATE_FLOWS_MAX 2048u
 #define GATE_COUNT_MS 1000u
 /** After gate_flows_end(): the longest that answers are waited for. */
 #define GATE_LAST_MS 200u
@@ -32,8 +32,9 @@ struct gate_flows *gate_flows_new(struct audit *audit, gate_ask_fn *ask, void *a
 /** Writes the last lines of those that are open. NULL is fine. */
 void gate_flows_free(struct gate_flows *f);
 
-/** A packet was let through. The first of a flow has the line; more may come before the kernel knows it. */
-void gate_flows_open(
+/** A packet may go through: false where there are too many flows. The first of a flow has the line; more may
+ * come before the kernel knows it. */
+bool gate_flows_open(
     struct gate_flows *f, const struct packet *p, const struct gate_verdict *v, uint64_t now);
 void gate_flows_counted(struct gate_flows *f, const struct ipc_count *c, uint64_t now);
 /** Asks once more for all; each has its last line with the answer. */

@@ -144,4 +144,22 @@ check "the log's chains hold" ctl audit --state-dir "$T/state" --verify
 check "nothing else on the wire" bash -c "! grep -vE '$DNS\.53:|> $STRANGE\.(22|5432|9418):|> $ORIGIN\.(80|443|123):' '$T/wire'"
 check "the wire was watched" grep -q "> $STRANGE.9418" "$T/wire"
 check "a flow that the kernel has forgotten has its last line at once" forgotten
+# An agent that opens flows without end on a udp route fills neither the host's table of connections nor the log.
+flood() {
+    local max=$((2048 * $(nproc))) known # as many engines as processors
+    rm -rf "$T/state"
+    agent "$T/policy.yaml" python3 -c 'import socket, sys
+to = (socket.gethostbyname("plain.test"), 123)
+refused = 0
+for i in range(int(sys.argv[1])):
+    s = socket.socket(2, 2); s.bind(("", 20000 + i)); s.connect(to); s.settimeout(0.001)
+    try: s.send(b"x"); s.recv(100)
+    except OSError as e: refused += e.errno == 113
+    s.close()
+print(refused)' $((max + 1000)) >"$T/flooded" 2>&1
+    known=$(logged 'e["state"]=="open" and e["mode"]=="udp"' | wc -l)
+    [ "$(cat "$T/flooded")" -gt 0 ] && [ "$known" -ge 2048 ] && [ "$known" -le $max ] || { cat "$T/flooded"; echo "$known flows"; return 1; }
+    logged 'e["reason"]=="limit" and e["proto"]=="udp"' >/dev/null
+}
+check "flows of udp routes are bounded" flood
 exit $FAILED

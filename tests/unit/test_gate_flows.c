@@ -43,7 +43,7 @@ static void tear_down(void)
 /* How many lines of the log have `s`. */
 static unsigned count(const char *s)
 {
-    static char lines[1 << 20];
+    static char lines[4 << 20];
     unsigned n = 0;
     cr_assert_eq(audit_flush(audit), 0);
     ssize_t size = pread(fd, lines, sizeof lines - 1, 0);
@@ -56,13 +56,13 @@ static unsigned count(const char *s)
 
 static struct route route = {.host = "*.ntp.test"}, implied = {.host = "?", .implied = true};
 
-static void open_flow(uint16_t sport, const struct route *r, uint64_t now)
+static bool open_flow(uint16_t sport, const struct route *r, uint64_t now)
 {
     struct packet p = {.version = 4, .protocol = IPPROTO_UDP, .sport = sport, .dport = 123};
     const struct gate_verdict v = {
         .route = r, .named = true, .lease = {.name = "a.ntp.test", .dns_id = "0123456789abcdef"}};
     cr_assert(addr_parse("10.9.8.2", &p.src) && addr_parse("93.184.216.10", &p.dst));
-    gate_flows_open(f, &p, &v, now);
+    return gate_flows_open(f, &p, &v, now);
 }
 
 static void answer(bool found, uint32_t out, uint32_t in, uint64_t now)
@@ -78,8 +78,8 @@ TestSuite(gate_flows, .init = set_up, .fini = tear_down);
 
 Test(gate_flows, a_line_when_it_opens_and_one_when_the_kernel_has_forgotten_it)
 {
-    open_flow(1, &route, 10);
-    open_flow(1, &route, 12); /* the second packet, before the first had its verdict */
+    (void)open_flow(1, &route, 10);
+    (void)open_flow(1, &route, 12); /* the second packet, before the first had its verdict */
     cr_assert_eq(count("\"verdict\":\"allow\""), 1);
     cr_assert_eq(count("\"route\":\"*.ntp.test\",\"host\":\"a.ntp.test\""), 1);
     cr_assert_eq(count("\"state\":\"open\""), 1);
@@ -105,7 +105,7 @@ Test(gate_flows, a_line_when_it_opens_and_one_when_the_kernel_has_forgotten_it)
 
 Test(gate_flows, four_gigabytes_and_more)
 {
-    open_flow(1, &route, 10);
+    (void)open_flow(1, &route, 10);
     (void)gate_flows_tick(f, 1100);
     last.out[1] = 2;
     answer(true, 1, 7, 1200);
@@ -115,29 +115,36 @@ Test(gate_flows, four_gigabytes_and_more)
 
 Test(gate_flows, the_same_ports_later_are_another_flow)
 {
-    open_flow(1, &route, 10);
-    open_flow(1, &route, 40000);
+    (void)open_flow(1, &route, 10);
+    (void)open_flow(1, &route, 40000);
     cr_assert_eq(count("\"state\":\"open\""), 2);
     cr_assert_eq(count("\"state\":\"closed\""), 1);
 }
 
 Test(gate_flows, audit_only_says_so)
 {
-    open_flow(1, &implied, 10);
+    (void)open_flow(1, &implied, 10);
     cr_assert_eq(count("\"verdict\":\"audit\",\"reason\":\"no_route\",\"route\":null"), 1);
 }
 
 Test(gate_flows, no_more_than_can_be_followed)
 {
-    for (uint16_t i = 0; i < GATE_FLOWS_MAX + 3; i++)
-        open_flow(i, &route, 10u + i);
-    cr_assert_eq(count("\"state\":\"open\""), GATE_FLOWS_MAX + 3);
-    cr_assert_eq(count("\"state\":\"closed\""), 3, "the oldest have their last line");
+    for (uint16_t i = 0; i < GATE_FLOWS_MAX; i++)
+        cr_assert(open_flow(i, &route, 10));
+    cr_assert_not(open_flow(GATE_FLOWS_MAX, &route, 10));
+    cr_assert(open_flow(7, &route, 11), "one that is open already");
+    cr_assert_eq(count("\"state\":\"open\""), GATE_FLOWS_MAX);
+    last = (struct ipc_count){.sport = 9, .dport = 123};
+    cr_assert(addr_parse("10.9.8.2", &last.src) && addr_parse("93.184.216.10", &last.dst));
+    answer(false, 0, 0, 20);
+    cr_assert_eq(count("\"state\":\"closed\""), 1);
+    cr_assert(open_flow(GATE_FLOWS_MAX, &route, 30), "once another has ended");
+    cr_assert_not(open_flow(9, &route, 30));
 }
 
 Test(gate_flows, the_end_asks_once_more)
 {
-    open_flow(1, &route, 10);
+    (void)open_flow(1, &route, 10);
     gate_flows_end(f, 20);
     cr_assert_eq(asked, 1);
     cr_assert(gate_flows_any(f));
@@ -148,7 +155,7 @@ Test(gate_flows, the_end_asks_once_more)
 
 Test(gate_flows, the_end_does_not_wait_for_long)
 {
-    open_flow(1, &route, 10);
+    (void)open_flow(1, &route, 10);
     full = true;
     gate_flows_end(f, 20);
     cr_assert(gate_flows_tick(f, 100));
