@@ -33,4 +33,4 @@ sed -e "s/@VERSION@/$version/; s/@ARCH@/$arch/; s/@DEPENDS@/$depends/; s/@MAINTA
     -e "s/@SIZE@/$(du -sk --exclude=DEBIAN --apparent-size "$root" | cut -f1)/" "$top/packaging/control.in" >"$root/DEBIAN/control"
 install -m 755 "$top/packaging/prerm" "$top/packaging/postrm" "$root/DEBIAN/"
 (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
-dpkg-deb --root-owner-group -Zxz --build "$root" "$build/egressd_${version}_$arch.deb" >/dev/null
+dpkg-deb --root-owner-group -Zxz -z1 --build "$root" "$build/egressd_${version}_$arch.deb" >/dev/null
