@@ -171,6 +171,11 @@ static void text_settings(FILE *out, const struct policy *p)
     if (p->dns.refused != d.dns.refused)
         (void)fprintf(out, "    dns.refused: %s\n", refused[p->dns.refused]);
     text_list(out, "dns", "upstreams", p->dns.upstreams, p->dns.n_upstreams);
+    if (p->dns.dnssec == DNS_DNSSEC_VALIDATE)
+        (void)fputs("    dns.dnssec: validate\n", out);
+    text_list(out, "dns", "insecure", p->dns.insecure, p->dns.n_insecure);
+    if (p->dns.trust_anchor)
+        (void)fprintf(out, "    dns.trust_anchor: %s\n", p->dns.trust_anchor);
     NUMBER(dns, ttl_min, "s");
     NUMBER(dns, ttl_max, "s");
     NUMBER(dns, negative_ttl_max, "s");

@@ -23,7 +23,7 @@ static const char policy_a[] = //
     "    - {host: '*.s.example', tls: splice}\n"
     "    - {host: t.example, protocol: tcp, ports: [22, 100-110], allow_private: true, dns: [SRV]}\n"
     "    - {host: open.example, dlp: {outbound_detectors: false, action: audit}}\n"
-    "dns: {refused: nxdomain}\n";
+    "dns: {refused: nxdomain, dnssec: validate, insecure: [corp.example], trust_anchor: /etc/root.ds}\n";
 
 Test(policy_text, summary)
 {
@@ -37,7 +37,8 @@ Test(policy_text, summary)
         "GET to /api and below with header x-a: b", "clone and fetch; push to o/n",
         "authorization: token <A_TOKEN>, over https only", "*.s.example", "passed sealed",
         "22, 100-110 (any TCP stream", "private ones too", "also types 33", "not scanned",
-        "a finding is only logged", "dns.refused: nxdomain"};
+        "a finding is only logged", "dns.refused: nxdomain", "dns.dnssec: validate",
+        "dns.insecure: corp.example", "dns.trust_anchor: /etc/root.ds"};
     for (size_t i = 0; i < ARRAY_LEN(says); i++)
         cr_expect(strstr(text, says[i]), "no '%s' in\n%s", says[i], text);
     cr_expect_null(strstr(text, "timeouts"));
