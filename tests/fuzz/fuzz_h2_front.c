@@ -40,7 +40,7 @@ static void on_back_idle(struct http_back *b)
 
 static void answer(struct exchange *x)
 {
-    static const struct http_back_events events = {on_back_idle, on_back_event};
+    static const struct http_back_events events = {on_back_idle, on_back_event, NULL};
     static const char text[] =
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n";
     int sv[2];
