@@ -138,6 +138,12 @@ static enum reason open_body(struct exchange *x, enum inspect_direction dir, con
     return x->inspect[dir] || errno == 0 ? REASON_NONE : REASON_LIMIT;
 }
 
+/* Does a credential go along that may come back? */
+static bool brings_credential(const struct exchange *x)
+{
+    return x->route->auth.scheme != AUTH_NONE && inspector_has_secrets(x->e->inspector);
+}
+
 /* What the upstream may answer in: codings that we can undo. Where a credential goes along that may come
  * back, none: inside one it could not be overwritten. */
 static void limit_codings(struct exchange *x, struct field *f)
@@ -146,7 +152,7 @@ static void limit_codings(struct exchange *x, struct field *f)
     char list[128];
     size_t at = 0, len = 0, n = 0;
     const char *item;
-    bool plain = x->route->auth.scheme != AUTH_NONE && inspector_has_secrets(x->e->inspector);
+    bool plain = brings_credential(x);
     while (!plain && http_list_next(f->value, f->value_len, &at, &item, &len)) {
         const char *weight = memchr(item, ';', len);
         size_t name = weight ? (size_t)(weight - item) : len;
@@ -165,9 +171,18 @@ static void limit_answers(struct exchange *x)
 {
     if (!detectors(x, INSPECT_INBOUND) && !inspector_has_secrets(x->e->inspector))
         return;
-    for (size_t i = 0; i < x->req->n_fields; i++)
-        if (FIELD_IS(&x->req->fields[i], "accept-encoding"))
-            limit_codings(x, &x->req->fields[i]);
+    size_t n = 0;
+    for (size_t i = 0; i < x->req->n_fields; i++) {
+        struct field *f = &x->req->fields[i];
+        /* A part of an answer could be cut so that it holds one half of the credential, and the next the
+         * other. */
+        if (brings_credential(x) && (FIELD_IS(f, "range") || FIELD_IS(f, "if-range")))
+            continue;
+        if (FIELD_IS(f, "accept-encoding"))
+            limit_codings(x, f);
+        x->req->fields[n++] = *f;
+    }
+    x->req->n_fields = n;
 }
 
 enum reason exchange_inspect_head(struct exchange *x)
@@ -192,14 +207,12 @@ enum reason exchange_inspect_head(struct exchange *x)
 
 static void redact_fields(struct exchange *x, struct field *fields, size_t n)
 {
-    char buf[KIB(16)];
     for (size_t i = 0; i < n; i++) {
-        struct field *f = &fields[i];
-        if (f->value_len > sizeof buf || !inspect_redact(x->e->inspector, f->value, f->value_len, buf))
+        const char *copy = NULL;
+        if (!inspect_redact(x->e->inspector, x->arena, fields[i].value, fields[i].value_len, &copy))
             continue;
-        const char *copy = arena_strndup(x->arena, buf, f->value_len);
-        f->value = copy ? copy : "";
-        f->value_len = copy ? f->value_len : 0;
+        fields[i].value = copy ? copy : "";
+        fields[i].value_len = copy ? fields[i].value_len : 0;
     }
 }
 

@@ -217,7 +217,7 @@ struct inspect *inspect_open(struct inspector *i, const struct inspect_config *c
     return s;
 }
 
-bool inspect_redact(struct inspector *i, const char *text, size_t len, char *out)
+bool inspect_redact(struct inspector *i, struct arena *a, const char *text, size_t len, const char **out)
 {
     struct scan_env env = {.i = i, .lits = &i->secrets, .detectors = DETECT_KNOWN_SECRETS, .redact = true};
     struct scan scan = {0};
@@ -225,11 +225,14 @@ bool inspect_redact(struct inspector *i, const char *text, size_t len, char *out
         (void)scan_feed(
             &scan, &env, (const uint8_t *)text + at, MIN(len - at, PIECE_MAX), len - at <= PIECE_MAX);
     scan_free(&scan);
-    if (!env.n_ranges)
+    if (!env.n_ranges && !env.too_much)
         return false;
-    memcpy(out, text, len);
-    for (unsigned k = 0; k < env.n_ranges; k++)
-        memset(out + env.range[k].from, '*', (size_t)(env.range[k].to - env.range[k].from));
+    char *copy = arena_strndup(a, text, len);
+    if (copy && env.too_much)
+        memset(copy, '*', len);
+    for (unsigned k = 0; copy && k < env.n_ranges; k++)
+        memset(copy + env.range[k].from, '*', (size_t)(env.range[k].to - env.range[k].from));
+    *out = copy;
     return true;
 }
 

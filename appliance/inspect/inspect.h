@@ -29,6 +29,7 @@
 
 #define INSPECT_HOLD_MIN 4u
 
+struct arena;
 struct inspector; /* databases; built once, before the engines fork */
 struct inspect; /* one stream */
 
@@ -59,9 +60,10 @@ bool inspect_text(struct inspector *i, unsigned detectors, enum inspect_directio
 bool inspect_host(
     const struct inspector *i, unsigned detectors, const char *host, size_t len, struct finding *out);
 
-/** Known secrets in a short text overwritten with '*': true, and `out` (`len` octets) holds it; false: there
- * are none. */
-bool inspect_redact(struct inspector *i, const char *text, size_t len, char *out);
+/** Are there known secrets in a short text? Then `*out` is a copy of its length with '*' in their place;
+ * NULL: no memory.
+ */
+bool inspect_redact(struct inspector *i, struct arena *a, const char *text, size_t len, const char **out);
 /** Are there known secrets at all? */
 bool inspector_has_secrets(const struct inspector *i);
 

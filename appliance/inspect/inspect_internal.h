@@ -61,7 +61,7 @@ typedef enum scan_verdict verify_fn(const struct candidate *c, const struct patt
 struct pattern {
     const char *name;
     const char *anchor;
-    verify_fn *verify; /* NULL: the beginning of a compressed stream */
+    verify_fn *verify; /* NULL: the beginning of a compressed stream, whose coding is `min` */
     const char *chars; /* class, by the letters that class_of() knows */
     uint16_t min, max;
     unsigned flags;
@@ -79,7 +79,7 @@ verify_fn verify_run, verify_github, verify_aws_id, verify_parts;
 /* verify_text.c */
 verify_fn verify_jwt, verify_pem, verify_url, verify_assigned, verify_telegram, verify_openai;
 /* verify_named.c */
-verify_fn verify_card, verify_login, verify_both_sides;
+verify_fn verify_card, verify_login, verify_both_sides, verify_archive;
 /** What has come of it is no secret's part yet. */
 bool named_says_nothing(const struct candidate *c, const struct pattern *t);
 /** Digits of a payment card: an issuer's beginning, its length, Luhn's sum (ISO/IEC 7812-1), and none of the
@@ -217,7 +217,7 @@ struct scan_env {
 struct scan {
     struct scan_magic {
         uint64_t at;
-        bool zstd; /* or else gzip */
+        unsigned coding; /* enum coding */
     } magic[SCAN_MAGIC_MAX]; /* where compressed streams may begin, as the last call saw */
     unsigned n_magic;
     const struct literals *lits; /* NULL: the environment's */

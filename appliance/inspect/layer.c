@@ -22,6 +22,7 @@ struct layer {
     struct unescape *unescape;
     struct join *join;
     struct join_judge judge;
+    uint8_t last[ZLIB_SEEN], n_last; /* the latest octets: a stream's first may be among them */
     struct squeeze *squeeze;
     struct loose *loose;
     struct injection *injection;
@@ -206,7 +207,13 @@ bool layer_is_busy(const struct layer *l)
 
 /* ---- feeding ---- */
 
-static const uint8_t magic_gzip[] = {0x1f, 0x8b, 0x08}, magic_zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+/* Of those that the matcher finds. */
+static const uint8_t *magic_of(enum coding c)
+{
+    static const uint8_t gzip[] = {0x1f, 0x8b, 0x08}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd},
+                         zip[] = {'P', 'K', 3, 4};
+    return c == CODING_ZSTD ? zstd : c == CODING_ZIP ? zip : gzip;
+}
 
 /* RFC 1950 2.2; of one octet alone: maybe. */
 static bool is_zlib(const uint8_t *p, size_t n)
@@ -227,12 +234,12 @@ static struct unpack **free_unpack(struct layer *l)
     return NULL;
 }
 
-/* A stream that begins at offset `from`, at the latest in these octets; only its first few, which are known,
- * can have come before them. */
-static void start_unpack(struct layer *l, uint64_t from, const uint8_t *p, size_t n, bool fin, enum coding c)
+/* A stream that begins at offset `from`, at the latest in these octets; `magic` are its first few, which can
+ * have come before them. */
+static void start_unpack(
+    struct layer *l, uint64_t from, const uint8_t *magic, const uint8_t *p, size_t n, bool fin, enum coding c)
 {
     struct unpack **slot = free_unpack(l);
-    const uint8_t *magic = c == CODING_ZSTD ? magic_zstd : magic_gzip;
     if (!slot || !(*slot = unpack_new(l->env, l->depth, c, false, l->kind))) {
         l->env->too_much = true;
         return;
@@ -252,14 +259,40 @@ static bool is_followed(const struct layer *l, uint64_t at)
     return false;
 }
 
+/* Streams of zlib's format within a text: of PDF, PNG, git. */
+static void find_zlib(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    uint8_t seam[2 * ZLIB_SEEN];
+    size_t old = l->n_last, more = MIN(n, (size_t)ZLIB_SEEN), from = 0;
+    if (old)
+        memcpy(seam, l->last, old);
+    if (more)
+        memcpy(seam + old, p, more);
+    while ((from = unpack_find_zlib(seam, old + more, from)) < old) {
+        start_unpack(l, l->end - old + from, seam + from, p, n, fin, CODING_DEFLATE);
+        from++;
+    }
+    for (from = 0; (from = unpack_find_zlib(p, n, from)) < n && !l->env->too_much; from++)
+        if (l->end + from)
+            start_unpack(l, l->end + from, p, p, n, fin, CODING_DEFLATE);
+    /* from where a stream would have been seen too little of */
+    size_t kept = MIN(old + more, (size_t)ZLIB_SEEN - 1);
+    if (kept && n >= kept)
+        memcpy(l->last, p + n - kept, kept);
+    else if (kept)
+        memcpy(l->last, seam + old + more - kept, kept);
+    l->n_last = (uint8_t)kept;
+}
+
 static void start_unpacks(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
     if (l->end == 0 && is_zlib(p, n))
-        start_unpack(l, 0, p, n, fin, CODING_DEFLATE);
+        start_unpack(l, 0, p, p, n, fin, CODING_DEFLATE);
+    find_zlib(l, p, n, fin);
     for (unsigned i = 0; i < l->scan.n_magic; i++)
         if (!is_followed(l, l->scan.magic[i].at))
-            start_unpack(
-                l, l->scan.magic[i].at, p, n, fin, l->scan.magic[i].zstd ? CODING_ZSTD : CODING_GZIP);
+            start_unpack(l, l->scan.magic[i].at, magic_of(l->scan.magic[i].coding), p, n, fin,
+                l->scan.magic[i].coding);
 }
 
 static uint64_t feed_unpacks(struct layer *l, const uint8_t *p, size_t n, bool fin)

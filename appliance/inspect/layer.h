@@ -99,8 +99,12 @@ uint64_t unescape_feed(
     struct unescape *u, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin);
 void unescape_free(struct unescape *u);
 
-enum coding { CODING_GZIP, CODING_DEFLATE, CODING_BR, CODING_ZSTD };
+enum coding { CODING_GZIP, CODING_DEFLATE, CODING_BR, CODING_ZSTD, CODING_ZIP };
 struct unpack;
+/** Where a zlib stream may begin in p[0..n), from `from` on, that goes on for ZLIB_SEEN octets at least; n:
+ * nowhere. */
+#define ZLIB_SEEN 16u
+size_t unpack_find_zlib(const uint8_t *p, size_t n, size_t from);
 /** `declared`: what cannot be unpacked cannot be followed; else it is none after all. */
 struct unpack *unpack_new(struct scan_env *env, unsigned depth, enum coding c, bool declared, unsigned kind);
 uint64_t unpack_feed(struct unpack *u, uint64_t at, const uint8_t *p, size_t n, bool fin);

@@ -1,7 +1,7 @@
 /* The token formats. Each is what its issuer documents or what its secret scanning recognises (GitHub's list
  * of supported patterns, the issuers' own pages); docs/inspection.md names them. A format without a beginning
  * of its own is not here, but for those that an assignment names. */
-#include "appliance/inspect/inspect_internal.h"
+#include "appliance/inspect/layer.h"
 
 #define L PATTERN_LEFT
 #define R PATTERN_RANDOM
@@ -230,9 +230,18 @@ const struct pattern inspect_patterns[] = {
     RUN("readme_key", "rdme_", "a9", 70, 70, R | X),
     RUN("slack_config_token", "xoxd-", "Aa9/+%=", 60, 300, R),
 
-    /* compressed streams, wherever they begin (RFC 1952 2.3.1, RFC 8878 3.1.1) */
-    {.name = "gzip", .anchor = "\x1f\x8b\x08"},
-    {.name = "zstd", .anchor = "\x28\xb5\x2f\xfd"},
+    /* compressed streams, wherever they begin (RFC 1952 2.3.1, RFC 8878 3.1.1, APPNOTE 4.3.7) */
+    {.name = "gzip", .anchor = "\x1f\x8b\x08", .min = CODING_GZIP},
+    {.name = "zstd", .anchor = "\x28\xb5\x2f\xfd", .min = CODING_ZSTD},
+    {.name = "zip", .anchor = "PK\x03\x04", .min = CODING_ZIP},
+    /* archives that nobody here can look into */
+    {"unreadable_archive", "1AY&SY", verify_archive, "", 0, 0, 0},
+    {"unreadable_archive",
+        "\xfd"
+        "7zXZ",
+        verify_archive, "", 0, 0, 0},
+    {"unreadable_archive", "7z\xbc\xaf\x27\x1c", verify_archive, "", 0, 0, 0},
+    {"unreadable_archive", "Rar!\x1a\x07", verify_archive, "", 0, 0, 0},
 
     /* formats of their own */
     {"jwt", "eyJ", verify_jwt, "Aa9_-", 0, 0, L},

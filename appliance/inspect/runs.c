@@ -128,8 +128,11 @@ static bool worth_a_look(const uint8_t *p, size_t n)
     size_t run = 0;
     if (n >= 4 && ((p[0] == 0x1f && p[1] == 0x8b) || (p[0] == 0x28 && p[1] == 0xb5) || (p[0] & 0x8f) == 0x08))
         return true;
+    if (n >= 4 && p[0] == 'P' && p[1] == 'K' && p[2] == 3 && p[3] == 4)
+        return true;
     for (size_t i = 0; i < n; i++) {
-        run = p[i] >= 0x20 && p[i] < 0x7f ? run + 1 : 0;
+        bool wide = p[i] == 0 && run; /* UTF-16 */
+        run = p[i] >= 0x20 && p[i] < 0x7f ? run + 1 : wide ? run : 0;
         if (run >= PRINTABLE_MIN)
             return true;
     }

@@ -101,7 +101,7 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
         if (k->n_magic == SCAN_MAGIC_MAX)
             k->env->too_much = true;
         else
-            k->magic[k->n_magic++] = (struct scan_magic){start, l->len == 4};
+            k->magic[k->n_magic++] = (struct scan_magic){start, l->pattern->min};
         return 0;
     }
     struct candidate c = {.p = k->p + start, .n = k->n - start, .before = start, .fin = k->fin};
@@ -223,7 +223,7 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
     look(&k);
     s->n_magic = k.n_magic;
     for (unsigned i = 0; i < k.n_magic; i++)
-        s->magic[i] = (struct scan_magic){base + k.magic[i].at, k.magic[i].zstd};
+        s->magic[i] = (struct scan_magic){base + k.magic[i].at, k.magic[i].coding};
     if (k.match < k.n) {
         scan_tell(env, k.detector, base + k.match);
         if (env->stop)

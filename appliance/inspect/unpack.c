@@ -22,6 +22,8 @@ struct unpack {
     struct scan_env *env;
     enum coding coding;
     bool declared, over, raw_deflate, ended;
+    uint8_t header[30]; /* of a ZIP entry */
+    size_t n_header, skip; /* skip: of its name, octets to come */
     bool between; /* a member has ended; what follows says whether that was all */
     uint8_t first; /* octet that went in */
     uint64_t in, out; /* octets so far */
@@ -39,6 +41,7 @@ static bool start(struct unpack *u)
 {
     switch (u->coding) {
     case CODING_GZIP: return inflateInit2(&u->z, 16 + MAX_WBITS) == Z_OK;
+    case CODING_ZIP: return inflateInit2(&u->z, -MAX_WBITS) == Z_OK;
     case CODING_DEFLATE: return inflateInit2(&u->z, u->raw_deflate ? -MAX_WBITS : MAX_WBITS) == Z_OK;
     case CODING_BR: return (u->br = BrotliDecoderCreateInstance(NULL, NULL, NULL)) != NULL;
     case CODING_ZSTD:
@@ -51,7 +54,7 @@ static bool start(struct unpack *u)
 
 static void stop(struct unpack *u)
 {
-    if (u->coding == CODING_GZIP || u->coding == CODING_DEFLATE)
+    if (u->coding != CODING_BR && u->coding != CODING_ZSTD)
         (void)inflateEnd(&u->z);
     BrotliDecoderDestroyInstance(u->br);
     u->br = NULL;
@@ -234,6 +237,71 @@ static size_t unpack_some(struct unpack *u, uint64_t at, const uint8_t *p, size_
     return n - s.n_in;
 }
 
+/* A ZIP entry's head (APPNOTE 4.3.7): what is stored is looked at as it is; deflated follows; encrypted, or
+ * packed in another way, nobody can look into. */
+static void judge_entry(struct unpack *u, uint64_t at)
+{
+    const uint8_t *h = u->header;
+    unsigned flags = h[6] | (unsigned)h[7] << 8, method = h[8] | (unsigned)h[9] << 8;
+    unsigned name = h[26] | (unsigned)h[27] << 8, extra = h[28] | (unsigned)h[29] << 8;
+    bool known = method == 0 || (method >= 8 && method <= 20) || (method >= 93 && method <= 99);
+    if (h[4] > 63 || h[5] > 20 || !known || !name || name > 4096)
+        u->ended = true; /* it is none */
+    else if (flags & 1 || (method != 0 && method != 8 && method != 93))
+        scan_tell(u->env, "token_patterns:unreadable_archive", at);
+    u->ended |= method != 8 || u->env->found;
+    u->skip = name + extra;
+}
+
+/* Returns the octets of the head that are among these. */
+static size_t entry_head(struct unpack *u, uint64_t at, const uint8_t *p, size_t n)
+{
+    size_t k = MIN(sizeof u->header - u->n_header, n), skipped = 0;
+    if (k) {
+        memcpy(u->header + u->n_header, p, k);
+        u->n_header += k;
+        if (u->n_header == sizeof u->header)
+            judge_entry(u, at);
+    }
+    if (u->n_header == sizeof u->header) {
+        skipped = MIN(u->skip, n - k);
+        u->skip -= skipped;
+        u->said = at + k + skipped; /* a head says nothing */
+    }
+    return k + skipped;
+}
+
+/* A stream's first block, tried (RFC 1951): of what is none, nearly all breaks off at once. */
+static bool is_deflated(const uint8_t *p, size_t n)
+{
+    uint8_t out[512];
+    z_stream z = {
+        .next_in = (uint8_t *)(uintptr_t)p, .avail_in = (uInt)n, .next_out = out, .avail_out = sizeof out};
+    if (inflateInit(&z) != Z_OK)
+        return true;
+    int r = inflate(&z, Z_NO_FLUSH);
+    (void)inflateEnd(&z);
+    return r == Z_OK || r == Z_STREAM_END || r == Z_BUF_ERROR;
+}
+
+size_t unpack_find_zlib(const uint8_t *p, size_t n, size_t from)
+{
+    for (size_t i = from; i + ZLIB_SEEN <= n; i++) {
+        const uint8_t *at = memchr(p + i, 0x78, n - ZLIB_SEEN + 1 - i);
+        unsigned high = 0;
+        if (!at)
+            break;
+        i = (size_t)(at - p);
+        if (at[1] != 0x01 && at[1] != 0x5e && at[1] != 0x9c && at[1] != 0xda)
+            continue;
+        for (unsigned k = 2; k < ZLIB_SEEN; k++) /* text has none of these */
+            high |= at[k] >= 0x80 || at[k] < 0x09;
+        if (high && is_deflated(at, MIN(n - i, (size_t)256)))
+            return i;
+    }
+    return n;
+}
+
 static void finish(struct unpack *u, uint64_t above)
 {
     if (u->over)
@@ -248,7 +316,9 @@ uint64_t unpack_feed(struct unpack *u, uint64_t at, const uint8_t *p, size_t n, 
         u->said = at;
     if (u->in == 0 && n)
         u->first = p[0];
-    for (size_t i = 0; i < n && !u->over && !u->ended && !u->env->too_much;) {
+    size_t head = u->coding == CODING_ZIP && !u->over && !u->ended ? entry_head(u, at, p, n) : 0;
+    u->in += head;
+    for (size_t i = head; i < n && !u->over && !u->ended && !u->env->too_much;) {
         size_t k = MIN(n - i, (size_t)IN_STEP), used = unpack_some(u, at + i, p + i, k);
         u->in += used;
         i += u->ended ? used : k;

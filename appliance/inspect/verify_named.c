@@ -155,3 +155,16 @@ bool named_says_nothing(const struct candidate *c, const struct pattern *t)
             return false;
     return t->verify == verify_card;
 }
+
+/* bzip2: "BZh", the block size, pi; xz: a NUL and two octets of flags; 7z and RAR: a version of 0 or 1. */
+enum scan_verdict verify_archive(const struct candidate *c, const struct pattern *t)
+{
+    size_t at = strlen(t->anchor);
+    if (t->anchor[0] == '1')
+        return c->before >= 4 && memcmp(c->p - 4, "BZh", 3) == 0 && is_digit(c->p[-1]) ? SCAN_MATCH : SCAN_NO;
+    bool xz = (uint8_t)t->anchor[0] == 0xfd;
+    if (c->n < at + (xz ? 3 : 1))
+        return c->fin ? SCAN_NO : SCAN_MORE;
+    bool fits = xz ? c->p[at] == 0 && c->p[at + 1] == 0 && c->p[at + 2] <= 10 : c->p[at] <= 1;
+    return fits ? SCAN_MATCH : SCAN_NO;
+}

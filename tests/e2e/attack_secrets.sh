@@ -15,6 +15,7 @@ egress:
 YAML
 attack "$T/policy.yaml" python3 "$HERE/attack_secrets.py" "$(printf %s "$BAIT" | sha256sum | cut -c1-64)"
 check "the credential was injected" grep -qrF "authorization: Bearer $API_TOKEN" "$T/record"
+check "none was asked for in parts" bash -c "! grep -qriE '^(if-)?range:' '$T/record'"
 check "no credential in any log" bash -c "! grep -rqF '$BAIT' '$T/state'"
 check "the log's chains hold" ctl audit --state-dir "$T/state" --verify
 check "nothing else left" nothing_left

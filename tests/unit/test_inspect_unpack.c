@@ -85,6 +85,63 @@ Test(inspect_unpack, inside_a_multipart_body)
     expect(body, at, NULL, true, "multipart");
 }
 
+/* A local file header (APPNOTE 4.3.7) and what follows it. */
+static size_t entry(unsigned method, unsigned flags, const void *data, size_t n, uint8_t *out)
+{
+    uint8_t head[36] = {'P', 'K', 3, 4, 20, 0, (uint8_t)flags, 0, (uint8_t)method};
+    head[26] = 5;
+    memcpy(head + 30, "a.txt", 5);
+    memcpy(out, head, 35);
+    memcpy(out + 35, data, n);
+    return n + 35;
+}
+
+Test(inspect_unpack, archives)
+{
+    static char text[4000];
+    static uint8_t packed[5000], zip[6000], outer[8000];
+    for (size_t words = 0; words < 300; words = words * 7 + 1) {
+        size_t n = wordy(text, words, SECRET), k = deflate_to(text, n, -15, packed, sizeof packed), z;
+        z = entry(8, 8, packed, k, zip);
+        expect(zip, z, NULL, true, "a ZIP entry");
+        expect(outer, entry(0, 0, zip, z, outer), NULL, true, "in a stored entry");
+        expect(zip, entry(0, 0, text, n, zip), NULL, true, "a stored entry");
+        k = deflate_to(zip, entry(8, 0, packed, k, zip), -15, outer, sizeof outer);
+        memcpy(packed, outer, k);
+        expect(zip, entry(8, 0, packed, k, zip), NULL, true, "a ZIP file in a ZIP file");
+        n = wordy(text, words, "nothing");
+        k = deflate_to(text, n, -15, packed, sizeof packed);
+        expect(zip, entry(8, 0, packed, k, zip), NULL, false, "a clean entry");
+    }
+    expect(zip, entry(8, 1, "abcdefghijkl", 12, zip), NULL, true, "encrypted");
+    expect(zip, entry(14, 0, "abcdefghijkl", 12, zip), NULL, true, "LZMA");
+#define EXPECT_TEXT(text, found) expect("" text, sizeof text - 1, NULL, found, text)
+    EXPECT_TEXT("a BZh91AY&SY\xf2 z", true);
+    EXPECT_TEXT("\xfd"
+                "7zXZ\0\0\4abcdef",
+        true);
+    EXPECT_TEXT("7z\xbc\xaf\x27\x1c\0\4abc", true);
+    EXPECT_TEXT("1AY&SY, 7zXZ, Rar! and BZh9 are in prose", false);
+    EXPECT_TEXT("PK\3\4 is how it begins, and PK\1\2 goes on for some time", false);
+}
+
+Test(inspect_unpack, zlib_anywhere)
+{
+    static char text[4000];
+    static uint8_t body[9000];
+    for (size_t before = 1; before < 3000; before = before * 3 + 1) {
+        size_t n = wordy(text, 40, SECRET);
+        memset(body, '.', before);
+        n = before + deflate_to(text, n, 15, body + before, 5000);
+        expect(body, n, NULL, true, "zlib after something");
+        n = wordy(text, 40, "nothing");
+        n = before + deflate_to(text, n, 15, body + before, 5000);
+        expect(body, n, NULL, false, "clean zlib after something");
+    }
+    static const char prose[] = "x^2 + x^3 = 78 01, and so on: x^4 + x^5";
+    expect(prose, sizeof prose - 1, NULL, false, "prose");
+}
+
 static int status_of(const void *p, size_t n, const char *coding)
 {
     struct outcome o = outbound(p, n, 0, NULL, coding);
