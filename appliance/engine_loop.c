@@ -13,6 +13,9 @@
 /* A crowd that has gone leaves its memory in the heap; it is given back when fewer than half are left. */
 #define TRIM_TICKS 50u
 #define TRIM_MIN 256u
+/* Less is kept: a connection more or less is no reason to ask the kernel for memory, or to give it back. */
+#define HEAP_KEPT MIB(1)
+#define HEAP_STEP KIB(256)
 #define SLOTS 512u /* 51 s a round; later ones stay for another round */
 
 struct deferred {
@@ -186,6 +189,8 @@ static void on_prepare(uv_prepare_t *handle)
 
 int engine_loop_init(struct engine *e)
 {
+    (void)mallopt(M_TRIM_THRESHOLD, (int)HEAP_KEPT);
+    (void)mallopt(M_TOP_PAD, (int)HEAP_STEP);
     struct engine_loop *l = calloc(1, sizeof *l);
     e->wire = calloc(1, sizeof *e->wire);
     if (!l || !e->wire) {

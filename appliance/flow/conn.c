@@ -405,13 +405,19 @@ static void deliver_handshake(struct conn *c)
     c->handshake_done = NULL;
     if (done)
         done(c, c->arg, c->err);
-    if (!c->closed && c->ssl &&
-        !SSL_is_server(c->ssl)) /* ours has an answer to send, and the ticket waits for that */
-        conn_tls_release(c);
-    if (!c->closed && c->read_on && !c->eof && conn_tls_buffered(c))
+    if (c->closed)
+        return;
+    conn_arm(c);
+    if (conn_tls_must_release(c) || (c->read_on && !c->eof && conn_tls_buffered(c)))
         conn_schedule(c);
-    else
-        conn_arm(c);
+}
+
+static void deliver_unseen(struct conn *c)
+{
+    if (conn_tls_must_release(c))
+        conn_tls_release(c);
+    if (c->ops && c->read_on && !c->handshaking && !c->eof && conn_tls_buffered(c))
+        deliver_readable(c);
 }
 
 static void on_scheduled(void *arg)
@@ -422,8 +428,8 @@ static void on_scheduled(void *arg)
         maybe_free(c);
     else if (c->handshake_over)
         deliver_handshake(c);
-    else if (c->ops && c->read_on && !c->handshaking && !c->eof)
-        deliver_readable(c);
+    else
+        deliver_unseen(c);
 }
 
 void conn_schedule(struct conn *c)

@@ -93,7 +93,9 @@ bool conn_tls_buffered(const struct conn *c);
 /** Goes on with the handshake; true once it is over (c->err says how). */
 bool conn_tls_handshake(struct conn *c);
 void conn_tls_close_notify(struct conn *c);
-/** The handshake's end goes out now, if nothing took it along. */
+/** The handshake's end goes out now, since nothing took it along. Must it? A server's ticket may wait for an
+ * answer. */
+bool conn_tls_must_release(const struct conn *c);
 void conn_tls_release(struct conn *c);
 void conn_tls_free(struct conn *c);
 

@@ -294,6 +294,11 @@ void conn_tls_close_notify(struct conn *c)
     (void)wire_flush(c);
 }
 
+bool conn_tls_must_release(const struct conn *c)
+{
+    return c->held.len && !SSL_is_server(c->ssl);
+}
+
 void conn_tls_release(struct conn *c)
 {
     int err = put_held(c);
