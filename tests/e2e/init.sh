@@ -311,7 +311,7 @@ cat >"$D/serve.py" <<'PY'
 import socket, sys, threading
 # world.py KIND ADDR PORT: accepts TCP, or answers every datagram
 kind, addr, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-s = socket.socket(2, 1 if kind == "tcp" else 2); s.setsockopt(1, 2, 1); s.bind((addr, port))
+s = socket.socket(10 if ":" in addr else 2, 1 if kind == "tcp" else 2); s.setsockopt(1, 2, 1); s.bind((addr, port))
 if kind == "tcp":
     s.listen(64)
     while True: s.accept()
@@ -358,6 +358,31 @@ unserve
 ip -n "$P-W" addr add 1.1.1.1/32 dev lo
 refuses "--probe finds ping" 'open door: ping' init --probe "${MARK[@]}"
 ip -n "$P-W" addr del 1.1.1.1/32 dev lo
+# The same over IPv6, where the sidecar gives some.
+if [ -e /proc/net/if_inet6 ]; then
+    net S sysctl -qw net.ipv6.conf.all.forwarding=1
+    ip -n "$P-S" -6 addr add fd77::1/64 dev eth0 nodad
+    ip -n "$P-S" -6 addr add fd89::1/64 dev w0 nodad
+    ip -n "$P-W" -6 addr add fd89::2/64 dev s0 nodad
+    ip -n "$P-W" -6 route add default via fd89::1
+    says "--probe passes with IPv6, too" 0 '^through$' init --gateway6 fd77::1 --probe -- echo through
+    opens6() { # WHAT KIND ADDRESS PORT
+        ip -n "$P-W" -6 addr add "$3/128" dev lo nodad
+        ip -n "$P-S" -6 route add "$3/128" via fd89::2
+        serve W "$D/serve.py" "$2" "$3" "$4"
+        refuses "--probe finds $1 over IPv6" "open door: .*$3 port $4" init --gateway6 fd77::1 --probe "${MARK[@]}"
+        unserve
+        ip -n "$P-W" -6 addr del "$3/128" dev lo
+    }
+    opens6 "DNS over TLS" tcp 2606:4700:4700::1111 853
+    opens6 "a raw web address" tcp 2001:4860:4860::8888 443
+    opens6 "the metadata address" tcp fd00:ec2::254 80
+    opens6 "UDP" udp 2606:4700:f1::1 123
+    opens6 "QUIC" udp 2606:4700:4700::1111 443
+    ip -n "$P-W" -6 addr add 2606:4700:4700::1111/128 dev lo nodad
+    refuses "--probe finds ping over IPv6" 'open door: ping' init --gateway6 fd77::1 --probe "${MARK[@]}"
+    ip -n "$P-W" -6 addr del 2606:4700:4700::1111/128 dev lo
+fi
 serve N "$D/serve.py" tcp $NEIGHBOUR 22
 refuses "--probe finds the host" "open door: a neighbour.*$NEIGHBOUR port 22" init --probe "${MARK[@]}"
 unserve
