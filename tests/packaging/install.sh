@@ -7,6 +7,8 @@ BUILD=${BUILD:-$TOP/build}
 T=$(mktemp -d /tmp/egress-install.XXXXXX)
 trap 'umount -R -l "$T/root" "$T/up" 2>/dev/null; rm -rf "$T"' EXIT
 FAILED=0
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0) # one for both packages
+export SOURCE_DATE_EPOCH
 check() {
     local name=$1 out
     shift
@@ -58,6 +60,7 @@ works() {
 check "dpkg -i, with its dependencies there" inside dpkg -i /run/one.deb
 check "... and it runs" works
 check "... every file is as it was packed" inside dpkg --verify egressd
+rm -rf "$ROOT/var/lib/egressd" # the machine's own logs, of which this copy is to know nothing
 mkdir -p "$ROOT/var/lib/egressd/last" && echo line >"$ROOT/var/lib/egressd/last/audit.jsonl"
 check "upgrade" inside dpkg -i /run/two.deb
 check "... keeps the audit logs" [ -e "$ROOT/var/lib/egressd/last/audit.jsonl" ]
