@@ -81,7 +81,9 @@ static const struct {
     {"<system>", 1},
     {"</system>", 1},
     {"<invokename=", 2},
-    {"<function_calls>", 1},
+    {"<function_calls>", 2},
+    {"<tool_call>", 2},
+    {"</tool_result>", 2},
     {"<|endoftext|>", 1},
     {"[systemmessage]", 2},
 };

@@ -301,7 +301,7 @@ static size_t url64_run(const uint8_t *p, size_t n)
 static void bots(struct view *v)
 {
     const uint8_t *end = v->p + v->n, *dot = v->p;
-    while (v->n && (dot = memchr(dot, '.', (size_t)(end - dot))) != NULL) {
+    while ((dot = memchr(dot, '.', (size_t)(end - dot))) != NULL) {
         const uint8_t *p = dot++;
         size_t left = 0, have = (size_t)(end - dot);
         if (have > 6 ? dot[6] != '.' : have && dot[have - 1] == ' ') /* nearly always */
@@ -335,6 +335,8 @@ uint64_t loose_feed(struct loose *l, uint64_t at, const uint8_t *p, size_t n, bo
             memcpy(w + l->n, p, n);
         v.p = w;
     }
+    if (v.n == 0)
+        return at;
     v.open = v.match = v.n;
     v.keep = v.n > TAIL_MIN ? v.n - TAIL_MIN : 0;
     uint64_t base = at - l->n;
@@ -348,7 +350,6 @@ uint64_t loose_feed(struct loose *l, uint64_t at, const uint8_t *p, size_t n, bo
         v.open = v.keep = v.n;
     }
     l->n = fin ? 0 : MIN(v.n - v.keep, (size_t)TAIL_MAX);
-    if (l->n)
-        memmove(l->tail, v.p + v.n - l->n, l->n);
+    memmove(l->tail, v.p + v.n - l->n, l->n);
     return base + v.open;
 }

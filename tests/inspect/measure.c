@@ -1,5 +1,6 @@
 /* How many orders to a model are found, and how many look-alikes are taken for one: a line of the corpus is a
- * body. */
+ * body. The held-out lines were written before the rules were tried on them, and no rule is made for one of
+ * them. usage: measure ORDERS LOOK_ALIKES HELD_OUT_ORDERS HELD_OUT_LOOK_ALIKES */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +45,18 @@ int main(int argc, char **argv)
     struct policy_error perr;
     char err[300];
     unsigned n, m;
-    if (argc != 3)
+    if (argc != 5)
         return 2;
     inspector = inspector_new(policy_load("version: 1\n", 11, &perr), NULL, err, sizeof err);
     if (!inspector || inspector_thread_init(inspector) != 0)
         return 1;
-    unsigned found = count(argv[1], true, &n), wrong = count(argv[2], false, &m);
+    unsigned found = count(argv[3], true, &n), wrong = count(argv[4], false, &m);
+    printf("held out, as first met: recall %u of %u (%u%%), false positives %u of %u (%.1f%%)\n", found, n,
+        100 * found / n, wrong, m, 100.0 * wrong / m);
+    bool bad = 100 * wrong > 8 * m;
+    found = count(argv[1], true, &n);
+    wrong = count(argv[2], false, &m);
     printf("recall %u of %u (%u%%), false positives %u of %u (%.1f%%)\n", found, n, 100 * found / n, wrong, m,
         100.0 * wrong / m);
-    return 100 * found < 85 * n || 100 * wrong > 8 * m;
+    return bad || 100 * found < 85 * n || 100 * wrong > 8 * m;
 }
