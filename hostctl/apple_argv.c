@@ -93,16 +93,10 @@ void apple_sidecar_argv(const struct sandbox *sb, const char *dir, struct words 
 void apple_agent_argv(const struct sandbox *sb, const char *dir, struct words *w)
 {
     const struct container *k = container_of(sb);
-    char net[CONTAINER_NAME_MAX], guest[PATH_MAX], line[PROXY_LINE];
+    char guest[PATH_MAX];
     (void)snprintf(guest, sizeof guest, "%s/" APPLE_GUEST, dir);
     begin_run(sb, "agent", agent_caps, ARRAY_LEN(agent_caps), w);
-    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
-    words_add_all(w, "--dns", k->gateway, "--interactive");
-    if (k->tty == TTY_OWNED)
-        words_add(w, "--tty");
-    container_environment(w, sb->env);
-    for (size_t i = 0; sb->opt->proxy_env && sandbox_proxy_line(sb, k->gateway, i, line); i++)
-        words_add_all(w, "--env", line);
+    container_agent_options(sb, w);
     add_mount(w, guest, APPLE_GUEST_MOUNT, true);
     words_add_all(w, "--entrypoint", k->cli.d->shim, sb->opt->image);
     container_shim_argv(sb, w);

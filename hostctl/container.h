@@ -78,6 +78,8 @@ void container_remove_files(const char *dir);
 void container_egressd_argv(const struct sandbox *sb, struct words *w);
 void container_shim_argv(const struct sandbox *sb, struct words *w);
 void container_environment(struct words *w, char *const *env);
+/** The agent's network, resolver, terminal and environment. */
+void container_agent_options(const struct sandbox *sb, struct words *w);
 void container_labels(struct words *w, const char *sandbox, const char *role);
 
 void engine_network_argv(const struct cli *c, const char *sandbox, bool internal, struct words *w);

@@ -173,10 +173,23 @@ void container_shim_argv(const struct sandbox *sb, struct words *w)
         words_add(w, *c);
 }
 
+void container_agent_options(const struct sandbox *sb, struct words *w)
+{
+    const struct container *k = container_of(sb);
+    char net[CONTAINER_NAME_MAX], line[PROXY_LINE];
+    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
+    words_add_all(w, "--dns", k->gateway, "--interactive");
+    if (k->tty == TTY_OWNED)
+        words_add(w, "--tty");
+    container_environment(w, sb->env);
+    for (size_t i = 0; sb->opt->proxy_env && sandbox_proxy_line(sb, k->gateway, i, line); i++)
+        words_add_all(w, "--env", line);
+}
+
 void engine_agent_argv(const struct sandbox *sb, const char *dir, struct words *w)
 {
     const struct container *k = container_of(sb);
-    char net[CONTAINER_NAME_MAX], ca[PATH_MAX], line[PROXY_LINE];
+    char ca[PATH_MAX];
     cleanup_free char *shim = program_find("egress-init");
     if (!shim) {
         w->failed = true;
@@ -185,13 +198,7 @@ void engine_agent_argv(const struct sandbox *sb, const char *dir, struct words *
     (void)snprintf(ca, sizeof ca, "%s/" AGENT_CA_FILE, dir);
     begin_run(sb, "run", "agent", w);
     add_caps(w, agent_caps, ARRAY_LEN(agent_caps));
-    words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
-    words_add_all(w, "--dns", k->gateway, "--interactive");
-    if (k->tty == TTY_OWNED)
-        words_add(w, "--tty");
-    container_environment(w, sb->env);
-    for (size_t i = 0; sb->opt->proxy_env && sandbox_proxy_line(sb, k->gateway, i, line); i++)
-        words_add_all(w, "--env", line);
+    container_agent_options(sb, w);
     add_mount(w, shim, k->cli.d->shim, true);
     add_mount(w, ca, k->cli.d->agent_ca, true);
     words_add_all(w, "--entrypoint", k->cli.d->shim, sb->opt->image);

@@ -19,19 +19,8 @@ faults() { printf '%s\n' "$@" >"$T/apple/faults"; }
 says_version 1.2.2
 image busybox bin/busybox="$(command -v busybox)" etc/passwd="$T/etc/passwd"
 
-export API_TOKEN="tok_$(openssl rand -hex 12)"
-cat >"$T/policy.yaml" <<'YAML'
-version: 1
-egress:
-  routes:
-    - host: plain.test
-    - host: tokens.test
-      auth: {scheme: token, token_ref: API_TOKEN}
-YAML
-run() {
-    ctl run --backend apple --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" \
-        --dns-upstream $DNS --state-dir "$T/state" "$@" 2>"$T/err"
-}
+BACKEND=apple
+small_policy
 fails() { # STATUS PATTERN COMMAND...   and says why
     local want=$1 pattern=$2 got
     shift 2

@@ -40,19 +40,8 @@ d=$(mktemp -d "$T/image.XXXXXX")
 chmod 755 "$d" && mkdir -p "$d/bin" "$d/etc" && cp /usr/bin/busybox "$d/bin" && cp "$T/etc/passwd" "$d/etc" && ln -s busybox "$d/bin/sh"
 tar -C "$d" -c . | docker import - localhost/busybox >/dev/null
 
-export API_TOKEN="tok_$(openssl rand -hex 12)"
-cat >"$T/policy.yaml" <<'YAML'
-version: 1
-egress:
-  routes:
-    - host: plain.test
-    - host: tokens.test
-      auth: {scheme: token, token_ref: API_TOKEN}
-YAML
-run() {
-    ctl run --backend docker --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" \
-        --dns-upstream $DNS --state-dir "$T/state" "$@" 2>"$T/err"
-}
+BACKEND=docker
+small_policy
 # Another container, with a port published on the host: the engine's address translation must be no way round.
 docker network create other >/dev/null
 docker run -d --name other --network other --ulimit nofile=1024:1024 -p 8088:80 localhost/busybox /bin/busybox httpd -f -p 80 >/dev/null

@@ -44,11 +44,6 @@ egress:
     - host: tokens.test
       auth: {scheme: token, token_ref: API_TOKEN}
 YAML
-# run ARGS... -- CMD
-run() {
-    ctl run --backend podman --image "${IMG:-localhost/busybox}" --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" \
-        --dns-upstream $DNS --state-dir "$T/state" "$@" 2>"$T/err"
-}
 sh() { run -- /bin/busybox sh -c "$1"; }
 says() { # PATTERN ARGS...   what a run prints has it
     local pattern=$1 out

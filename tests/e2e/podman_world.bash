@@ -56,6 +56,25 @@ image() {
     rm -rf "$d"
 }
 
+# small_policy   two names, one with a token, in $T/policy.yaml
+small_policy() {
+    export API_TOKEN="tok_$(openssl rand -hex 12)"
+    cat >"$T/policy.yaml" <<'YAML'
+version: 1
+egress:
+  routes:
+    - host: plain.test
+    - host: tokens.test
+      auth: {scheme: token, token_ref: API_TOKEN}
+YAML
+}
+
+# run ARGS... -- CMD   a sandbox of $BACKEND that may speak to the world; what egressctl says is in $T/err
+run() {
+    ctl run --backend "${BACKEND:-podman}" --image "${IMG:-localhost/busybox}" --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" \
+        --dns-upstream $DNS --state-dir "$T/state" "$@" 2>"$T/err"
+}
+
 # What a sandbox of containers must not leave behind.
 left() {
     local out
