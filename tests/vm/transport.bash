@@ -64,7 +64,7 @@ vm_boot() {
     shift
     rm -f "$T/vm/$role".{sock,serial,status}
     mkfifo "$T/vm/$role.serial"
-    /usr/lib/qemu/virtiofsd --socket-path="$T/vm/$role.sock" -o source=/ -o sandbox=chroot -o cache=always -o xattr \
+    in_host /usr/lib/qemu/virtiofsd --socket-path="$T/vm/$role.sock" -o source=/ -o sandbox=chroot -o cache=always -o xattr \
         >"$T/vm/$role.virtiofsd" 2>&1 &
     eventually 10 test -S "$T/vm/$role.sock" || { echo "virtiofsd: $(cat "$T/vm/$role.virtiofsd")" >&2; return 1; }
     in_host qemu-system-x86_64 -M microvm,x-option-roms=off,rtc=on -global virtio-mmio.force-legacy=false -accel tcg -cpu max -m "$memory" -nodefaults -no-user-config \
