@@ -8,7 +8,7 @@ world
 ip -n "$P-u" addr add 10.77.2.54/24 dev eth0
 serve() { # last octet
     touch "$W/asked.$1"
-    in_u python3 "$HERE/dns_hostile.py" server "10.77.2.$1" "$W/asked.$1" >/dev/null 2>&1 8>&- & # 8 is the driver's stdin
+    ip netns exec "$P-u" python3 "$HERE/dns_hostile.py" server "10.77.2.$1" "$W/asked.$1" >/dev/null 2>&1 8>&- & # 8 is the driver's stdin
     echo $! >"$W/server$1.pid"
     for _ in $(seq 100); do
         in_u dig +time=1 +tries=1 "@10.77.2.$1" ready.example >/dev/null 2>&1 && return
