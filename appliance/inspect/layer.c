@@ -338,7 +338,7 @@ static uint64_t feed_join(struct layer *l, const uint8_t *p, size_t n, bool fin)
         if (mode != JOIN_NONE && !(l->join = join_new(l->env, l->depth, mode)))
             l->env->too_much = true;
     }
-    return l->join ? join_feed(l->join, l->end + from, p + from, n - from, fin) : l->end + n;
+    return l->join ? join_feed(l->join, l->end + from, from ? p + from : p, n - from, fin) : l->end + n;
 }
 
 static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)

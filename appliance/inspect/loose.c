@@ -214,7 +214,8 @@ static bool is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
-/* Digits in groups with one and the same mark between them; `*digits`: how many are in `out`. */
+/* Digits in groups with dashes between them (with spaces, any row of numbers may look so); `*digits`: how
+ * many are in `out`. */
 static size_t groups(const uint8_t *p, size_t n, uint8_t *out, size_t *digits, uint32_t *shape)
 {
     size_t i = 0, group = 0;
@@ -224,11 +225,10 @@ static size_t groups(const uint8_t *p, size_t n, uint8_t *out, size_t *digits, u
         if (is_digit(p[i])) {
             out[(*digits)++] = p[i];
             group++;
-        } else if (group == 4 && i + 1 < n && is_digit(p[i + 1]) && (p[i] == ' ' || p[i] == '-') &&
-                   (*digits == 4 || p[i] == p[4])) {
+        } else if (group == 4 && i + 1 < n && is_digit(p[i + 1]) && p[i] == '-') {
             *shape = *shape << 4 | 4;
             group = 0;
-        } else if (group == 6 && *shape == 4 && p[i] == p[4] && i + 1 < n && is_digit(p[i + 1])) {
+        } else if (group == 6 && *shape == 4 && p[i] == '-' && i + 1 < n && is_digit(p[i + 1])) {
             *shape = *shape << 4 | 6;
             group = 0;
         } else {
@@ -257,7 +257,7 @@ static void card_at(struct view *v, size_t at)
 
 static bool may_be_grouped(uint8_t c)
 {
-    return is_digit(c) || c == ' ' || c == '-';
+    return is_digit(c) || c == '-';
 }
 
 static void cards(struct view *v)

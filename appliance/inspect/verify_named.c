@@ -82,7 +82,7 @@ enum scan_verdict verify_card(const struct candidate *c, const struct pattern *t
     for (; at < c->n && n < sizeof digits; at++) {
         if (is_digit(c->p[at]))
             digits[n++] = c->p[at];
-        else if (n == 0 || at + 1 >= c->n || (c->p[at] != ' ' && c->p[at] != '-') || !is_digit(c->p[at + 1]))
+        else if (n == 0 || (c->p[at] != ' ' && c->p[at] != '-') || (at + 1 < c->n && !is_digit(c->p[at + 1])))
             break;
     }
     if (at >= c->n && !c->fin && n < sizeof digits)
