@@ -30,7 +30,7 @@ one() {
 attempt() {
     local at=$LOG/$1 start=$SECONDS
     shift
-    timeout "${TEST_TIMEOUT:-600}" "$@" >"$at.out" 2>"$at.err" </dev/null
+    timeout "${TEST_TIMEOUT:-900}" "$@" >"$at.out" 2>"$at.err" </dev/null
     echo $? >"$at.status"
     echo $((SECONDS - start)) >"$at.seconds"
 }
