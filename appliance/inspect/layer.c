@@ -364,7 +364,7 @@ static uint64_t feed_squeeze(struct layer *l, const uint8_t *p, size_t n, bool f
 
 static uint64_t feed_loose(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
-    if (!(l->env->detectors & DETECT_TOKEN_PATTERNS))
+    if (!(l->env->detectors & DETECT_TOKEN_PATTERNS) || l->kind & LAYER_UNESCAPED) /* looked at above */
         return l->end + n;
     if (!l->loose && !(l->loose = loose_new(l->env))) {
         l->env->too_much = true;
