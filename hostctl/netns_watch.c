@@ -79,7 +79,7 @@ static int watch(
         enum said said = p[0].revents ? agent_says(agent, tty, &status) : SAID_NOTHING;
         if (said == SAID_ENDED)
             return status;
-        if (side && !sidecar_lives(side)) {
+        if (side && r && !sidecar_lives(side)) {
             log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
                 record_str(r, "state_dir"));
             return EXIT_EGRESSCTL;
