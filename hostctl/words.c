@@ -42,10 +42,23 @@ void words_opt(struct words *w, const char *name, const char *fmt, ...)
     words_add(w, value);
 }
 
+void words_free_list(char **v)
+{
+    for (size_t i = 0; v && v[i]; i++)
+        free(v[i]);
+    free(v);
+}
+
 void words_free(struct words *w)
 {
-    for (size_t i = 0; i < w->n; i++)
-        free(w->v[i]);
-    free(w->v);
+    words_free_list(w->v);
     *w = (struct words){0};
+}
+
+char **words_take(struct words *w)
+{
+    if (!w->failed)
+        return w->v;
+    words_free(w);
+    return NULL;
 }

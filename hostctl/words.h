@@ -20,5 +20,8 @@ void words_add_list(struct words *w, const char *const *list);
 /** Two words: `name` and what the format gives. */
 void words_opt(struct words *w, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void words_free(struct words *w);
+/** The list alone, for words_free_list(); NULL with everything freed where something failed. */
+char **words_take(struct words *w);
+void words_free_list(char **v);
 
 #endif
