@@ -59,7 +59,7 @@ Test(inspect_patterns, each_run)
 {
     for (size_t i = 0; i < inspect_n_patterns; i++) {
         const struct pattern *t = &inspect_patterns[i];
-        char token[400], placeholder[400], run[400];
+        char token[600], placeholder[600], run[400];
         if (t->verify != verify_run || t->min < 16)
             continue;
         draw_run(t->chars, t->min, run);
