@@ -36,6 +36,16 @@ static const struct layout {
     {TYPE_DNAME, 0, 0, 1, 0},
 };
 
+/* Octets as they stand; none where there are not so many. (Not as arguments of one call: which of them is
+ * looked at first is the compiler's choice.) */
+static void copy(struct wire_in *w, size_t n, struct wire_out *out)
+{
+    const uint8_t *p = wire_skip(w, n);
+
+    if (p != NULL)
+        wire_put(out, p, n);
+}
+
 size_t record_expand(const uint8_t *msg, size_t len, const struct record *r, struct wire_out *out, bool *bad)
 {
     const struct layout *l = NULL;
@@ -48,18 +58,17 @@ size_t record_expand(const uint8_t *msg, size_t len, const struct record *r, str
     if (l == NULL) {
         wire_put(out, msg + r->rdata, r->rdlen);
     } else {
-        wire_put(out, wire_skip(&w, l->before), w.bad ? 0 : l->before);
+        copy(&w, l->before, out);
         for (unsigned i = 0; i < l->strings; i++) {
             uint8_t n = wire_u8(&w);
-            const uint8_t *s = wire_skip(&w, n);
             wire_put(out, &n, 1);
-            wire_put(out, s, w.bad ? 0 : n);
+            copy(&w, n, out);
         }
         for (unsigned i = 0; i < l->names; i++) {
             wire_name(&w, &name);
             wire_put(out, name.b, name.len);
         }
-        wire_put(out, wire_skip(&w, l->after), w.bad ? 0 : l->after);
+        copy(&w, l->after, out);
         *bad |= w.bad || w.at != r->rdata + r->rdlen;
     }
     *bad |= out->bad;

@@ -257,6 +257,28 @@ Test(answer, rdata_that_its_names_overrun_fails)
     cr_assert_lt(read_as(TYPE_MX, false), 0);
 }
 
+/* The last record, so that what its layout asks for is not in the message at all. */
+Test(answer, rdata_that_ends_with_the_message_fails)
+{
+    static const uint16_t types[] = {TYPE_MX, TYPE_SRV, TYPE_NAPTR, TYPE_SOA};
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        for (unsigned n = 0; n < 8; n++) {
+            setup();
+            begin(1, 0);
+            m_record(&m, "www.example", types[i], 60, n);
+            memset(m.b + m.len, 0, n);
+            m.len += n;
+            bool whole = (types[i] == TYPE_MX && n == 3) || (types[i] == TYPE_SRV && n == 7);
+            cr_assert(whole || read_as(types[i], false) < 0, "%u, %u octets", types[i], n);
+        }
+    setup();
+    begin(0, 1);
+    m_record(&m, "example", TYPE_SOA, 60, 2);
+    m_u16(&m, 0); /* two names, and no more */
+    cr_assert_lt(read_as(TYPE_A, false), 0);
+}
+
 Test(answer, too_many_addresses_are_left_out)
 {
     char text[32];
