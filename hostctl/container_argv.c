@@ -249,5 +249,7 @@ void container_replumb_argv(const struct cli *c, const struct record *r, struct 
 {
     begin_exec(c, r->name, false, NULL, w);
     add_probe(r, NULL, w); /* the new sidecar has led no name anywhere yet */
-    words_add_all(w, "--ca", c->d->agent_ca, "--probe", "--setup-only");
+    /* Without --ca: it is the same, and what the first run wrote is there. The agent lives by now, and may
+     * own folders in which root would write. */
+    words_add_all(w, "--probe", "--setup-only");
 }

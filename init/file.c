@@ -36,9 +36,10 @@ int file_read(const char *path, struct blob *out)
     return 0;
 }
 
-int file_write(const char *path, const void *data, size_t len)
+/* Nobody is waited for: a FIFO that nobody reads cannot be opened so. */
+static int write_all(const char *path, int flags, const void *data, size_t len)
 {
-    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+    cleanup_fd int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags, 0644);
     if (fd < 0)
         return -errno;
     for (size_t done = 0; done < len;) {
@@ -48,6 +49,16 @@ int file_write(const char *path, const void *data, size_t len)
         done += (size_t)n;
     }
     return 0;
+}
+
+int file_write(const char *path, const void *data, size_t len)
+{
+    return write_all(path, O_CREAT, data, len);
+}
+
+int file_rewrite(const char *path, const void *data, size_t len)
+{
+    return write_all(path, 0, data, len);
 }
 
 bool file_holds(const char *path, const struct blob *octets)

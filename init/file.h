@@ -22,6 +22,9 @@ int file_read(const char *path, struct blob *out);
 /** Writes all of it to `path`: created with mode 0644, or truncated, where it is. 0 or -errno. */
 int file_write(const char *path, const void *data, size_t len);
 
+/** The same, but the file must be there. */
+int file_rewrite(const char *path, const void *data, size_t len);
+
 /** Whether the file has just these octets. */
 bool file_holds(const char *path, const struct blob *octets);
 

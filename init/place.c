@@ -33,7 +33,7 @@ void place_open(struct place *p, bool shared)
         return;
     /* What we mount must not appear on the host; what the host mounts later may appear here. In a plain
      * chroot "/" is no mount and cannot be detached so: then nothing is mounted. */
-    p->can_mount = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0;
+    p->can_mount = p->apart = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0;
 }
 
 static bool is_roots(const char *dir)
@@ -133,6 +133,12 @@ static int write_over_dangling_link(const char *path, const void *data, size_t l
 }
 
 int place_replace(struct place *p, const char *path, const void *data, size_t len)
+{
+    int error = p->can_mount ? mount_copy(p, path, data, len) : -EPERM;
+    return error == 0 || p->apart ? error : file_rewrite(path, data, len);
+}
+
+int place_put(struct place *p, const char *path, const void *data, size_t len)
 {
     struct stat st;
     if (p->can_mount && stat(path, &st) == 0) {

@@ -15,6 +15,7 @@
 
 struct place {
     bool can_mount;
+    bool apart; /* in a mount namespace of our own, where mounting is known to work */
     char dir[PLACE_PATH_MAX]; /* holds our own files for the agent's life; "" until place_dir() */
     unsigned copies; /* files mounted over others, so far */
 };
@@ -32,7 +33,11 @@ const char *place_find(struct place *p);
 /** Writes DIR/name, readable to all. Fatal where it cannot. Returns the path, to be freed. */
 char *place_write(struct place *p, const char *name, const void *data, size_t len);
 
-/** Makes the agent see `data` at `path`, which may be missing or a link. 0 or -errno. */
+/** Makes the agent see `data` at `path`, a file that is there. Its folders need not be root's: whoever owns
+ * them may change them meanwhile, so nothing is made, and where we can mount, nothing written. 0 or -errno.
+ */
 int place_replace(struct place *p, const char *path, const void *data, size_t len);
+/** The same in a folder of root's, where it may be missing or a link to nothing. */
+int place_put(struct place *p, const char *path, const void *data, size_t len);
 
 #endif

@@ -55,7 +55,7 @@ void resolv_point_at(struct place *p, uint32_t dns)
     TEXT(text, 64);
     text_fmt(&text, "nameserver %s\n", ipv4_format(dns, address));
     (void)mkdir("/etc", 0755); /* an image from scratch */
-    int error = place_replace(p, RESOLV_CONF, text.data, text.len);
+    int error = place_put(p, RESOLV_CONF, text.data, text.len);
     if (error == 0 && is_right(dns))
         return;
     struct stat st;
