@@ -60,50 +60,6 @@ static bool is_letter(uint8_t c)
     return (uint8_t)((c | 0x20) - 'a') < 26;
 }
 
-#ifdef __SSE2__
-
-/* Of 32 octets somewhere in a phrase: no word of one, two or more than eight letters, and no long gap. How
- * many of them cannot be in one, from the first on; 0: all of them may. */
-static size_t not_in_phrase(const uint8_t *p)
-{
-    __m128i lower = _mm_set1_epi8(0x20);
-    uint32_t m = skip_mask(skip_within(_mm_or_si128(skip_load(p), lower), 'a', 26)) |
-                 skip_mask(skip_within(_mm_or_si128(skip_load(p + 16), lower), 'a', 26)) << 16;
-    uint32_t first = ~m & m >> 1, two = ~m >> 2 & 0x3fffffff, three = ~m >> 3 & 0x1fffffff;
-    uint32_t brief = first & (two | three), word = m & m >> 1, gap = ~m & (~m >> 1 & 0x7fffffff);
-    word &= word >> 2;
-    word &= word >> 4;
-    gap &= gap >> 2;
-    gap &= gap >> 4;
-    brief |= (word & m >> 8) | (gap & (~m >> 8 & 0xffffff));
-    return brief ? 32 - (unsigned)__builtin_clz(brief) : 0;
-}
-
-/* The same of 16 octets, by words of one or two letters alone. */
-static size_t not_in_phrase16(const uint8_t *p)
-{
-    uint32_t m = skip_mask(skip_within(_mm_or_si128(skip_load(p), _mm_set1_epi8(0x20)), 'a', 26)),
-             no = ~m & 0xffff;
-    uint32_t brief = no & m >> 1 & (no >> 2 | no >> 3);
-    return brief ? 33 - (unsigned)__builtin_clz(brief) : 0;
-}
-
-#else
-
-static size_t not_in_phrase(const uint8_t *p)
-{
-    (void)p;
-    return 0;
-}
-
-static size_t not_in_phrase16(const uint8_t *p)
-{
-    (void)p;
-    return 0;
-}
-
-#endif
-
 /* From i on, up to the next letter; an escaped line break has none. */
 static size_t between(const uint8_t *p, size_t n, size_t i)
 {
@@ -112,46 +68,71 @@ static size_t between(const uint8_t *p, size_t n, size_t i)
     return MIN(i, n);
 }
 
-/* The word that begins at p[at], in small letters; its length, past SEED_WORD_MAX if it is longer. */
-static size_t read_word(const uint8_t *p, size_t n, size_t at, uint8_t *word)
+/* The length of the word that begins at p[at]; past SEED_WORD_MAX if it is longer. */
+static size_t word_length(const uint8_t *p, size_t n, size_t at)
 {
     size_t k = 0;
-    while (at + k < n && k <= SEED_WORD_MAX && is_letter(p[at + k])) {
-        word[k] = p[at + k] | 0x20;
+    while (at + k < n && k <= SEED_WORD_MAX && is_letter(p[at + k]))
         k++;
-    }
     return k;
 }
 
-/* Words that begin before `upto`: the end of one that is not in the list; 0: all are. */
-static size_t not_words(const struct view *v, size_t at, size_t upto)
+#define PHRASE_MIN 47u /* twelve words of three letters */
+#define PHRASE_BITS ((1ull << PHRASE_MIN) - 1)
+
+/* Of 64 octets, bits of those that are letters. The last octet of the last thing among the first PHRASE_MIN
+ * that is in no phrase: a word of one or two letters, ten letters in a row, nine others; 0: there is none.
+ * The letter of an escape is not told from the word behind it, so both together are let pass. */
+static unsigned last_break(const uint8_t *p, uint64_t letters)
 {
-    uint8_t word[SEED_WORD_MAX + 1];
-    while ((at = between(v->p, v->n, at)) < upto) {
-        size_t k = read_word(v->p, v->n, at, word);
-        if (seed_word(word, k) < 0)
-            return at + k;
-        at += k;
+    uint64_t other = ~letters, first = letters & other << 1;
+    uint64_t brief = (first << 1 | (first << 2 & letters << 1)) & other;
+    uint64_t word = letters & letters << 1, gap = other & other << 1;
+    word &= word << 2;
+    word &= word << 4;
+    word &= word << 2;
+    gap &= gap << 2;
+    gap &= gap << 4;
+    gap &= other << 8;
+    for (uint64_t all = (brief | word | gap) & PHRASE_BITS; all;) {
+        unsigned k = 63 - (unsigned)__builtin_clzll(all);
+        if (!(brief >> k & 1) || (p[k - 2] != '\\' && (k == 2 || p[k - 3] != '\\')))
+            return k;
+        all ^= 1ull << k;
     }
     return 0;
 }
 
-/* A phrase is 47 octets or longer: from `i` on, up to where can none begin? */
+/* The end of the last word that is not in the list, of those that begin among the first PHRASE_MIN octets; 0:
+ * all are in it. */
+static unsigned last_strange_word(const uint8_t *p, uint64_t letters)
+{
+    for (uint64_t begins = letters & ~letters << 1 & PHRASE_BITS; begins;) {
+        unsigned k = 63 - (unsigned)__builtin_clzll(begins);
+        begins ^= 1ull << k;
+        unsigned n = (unsigned)__builtin_ctzll(~(letters >> k));
+        if (p[k - 1] != '\\' && seed_word(p + k, n) < 0)
+            return k + n;
+    }
+    return 0;
+}
+
+/* A phrase has PHRASE_MIN octets or more: from `i` on, up to where can none begin? */
 static size_t without_phrase(const struct view *v, size_t i)
 {
-    size_t none, block;
-    while ((block = (i + 31) / 32 * 32) + 64 <= v->n) {
-        if ((none = not_in_phrase16(v->p + block)) == 0 && (none = not_in_phrase(v->p + block)) == 0) {
-            size_t at = block;
-            while (is_letter(v->p[at])) /* eight at most */
-                at++;
-            none = not_words(v, at, block + 15);
-            if (!none)
-                break;
-            none -= block;
-        }
-        i = block + none;
+    size_t from = i;
+    while (i + 64 <= v->n) {
+        const uint8_t *p = v->p + i;
+        uint64_t letters = skip_letters(p);
+        unsigned none = last_break(p, letters);
+        if (!none)
+            none = last_strange_word(p, letters);
+        if (!none)
+            break;
+        i += none;
     }
+    while (i > from && i < v->n && is_letter(v->p[i]) && is_letter(v->p[i - 1])) /* not within a word */
+        i++;
     return i;
 }
 
@@ -167,11 +148,10 @@ static void seeds(struct view *v)
             n = 0;
         if (at == v->n)
             break;
-        uint8_t word[SEED_WORD_MAX + 1];
-        e += read_word(v->p, v->n, at, word);
+        e += word_length(v->p, v->n, at);
         if (e == v->n && !v->fin)
             break;
-        int k = e - at > SEED_WORD_MAX ? -1 : seed_word(word, e - at);
+        int k = seed_word(v->p + at, e - at);
         i = e;
         while (i < v->n && is_letter(v->p[i]) && k < 0)
             i++;
@@ -255,19 +235,20 @@ static void card_at(struct view *v, size_t at)
     tell(v, at, "token_patterns:card_number");
 }
 
-static bool may_be_grouped(uint8_t c)
-{
-    return is_digit(c) || c == '-';
-}
+/* Digits and what is between groups of them. */
+static const bool grouped[256] = {
+    ['-'] = true, ['0'] = true, true, true, true, true, true, true, true, true, true};
 
 static void cards(struct view *v)
 {
     for (size_t q = 1; q + 1 < v->n; q += 15) { /* 17 octets are the shortest */
-        if (!may_be_grouped(v->p[q]) || !may_be_grouped(v->p[q - 1]) || !may_be_grouped(v->p[q + 1]) ||
+        while (q + 60 < v->n && !grouped[v->p[q]] && !grouped[v->p[q + 15]] && !grouped[v->p[q + 30]])
+            q += 45;
+        if (!grouped[v->p[q]] || !grouped[v->p[q - 1]] || !grouped[v->p[q + 1]] ||
             (!is_digit(v->p[q]) && !is_digit(v->p[q + 1])))
             continue;
         size_t b = q - 1, low = q > 24 ? q - 24 : 0;
-        while (b > low && may_be_grouped(v->p[b - 1]))
+        while (b > low && grouped[v->p[b - 1]])
             b--;
         for (; b <= q; b++)
             if (is_digit(v->p[b]) && (b == 0 || !is_word(v->p[b - 1])))

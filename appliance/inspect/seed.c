@@ -1,53 +1,64 @@
 #include "appliance/inspect/seed.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include <openssl/sha.h>
 
 #include "lib/base.h"
 
-#define SLOTS 8192u
+#define SLOTS 4096u
+#define HASHES 65536u
 
-/* Words by a hash of their first four letters, which are each word's own. */
-static uint16_t slots[SLOTS]; /* offset in seed_words, from 1; 0: empty */
-static uint16_t place[SLOTS];
+/* A word as a number: its letters, small, from the lowest octet on. */
+static uint64_t keys[SEED_WORDS];
+static uint16_t slots[SLOTS]; /* place in the list, from 1; 0: empty */
+static uint64_t known[HASHES / 64]; /* bits of hashes: nearly all other words end here */
 
-static unsigned slot_of(const uint8_t *word)
+/* Of SEED_WORD_MIN to SEED_WORD_MAX letters. */
+static uint64_t key_of(const uint8_t *word, size_t n)
 {
-    uint32_t v;
-    memcpy(&v, word, sizeof v);
-    return (v * 0x9e3779b1u) >> 19;
+    uint64_t key = word[0] | (uint64_t)word[1] << 8 | (uint64_t)word[2] << 16;
+    if (n > 3) { /* the first four and the last four; what is in both is the same */
+        uint32_t first, last;
+        memcpy(&first, word, sizeof first);
+        memcpy(&last, word + n - sizeof last, sizeof last);
+        key = le32toh(first) | (uint64_t)le32toh(last) << 8 * (n - sizeof last);
+    }
+    return key | 0x2020202020202020u >> 8 * (SEED_WORD_MAX - n);
 }
 
-/* A word and the space behind it are at least four octets. */
+static uint64_t hash_of(uint64_t key)
+{
+    return (key ^ key >> 31) * 0x9e3779b97f4a7c15u;
+}
+
 __attribute__((constructor)) static void fill_slots(void)
 {
-    unsigned at = 0;
+    const char *at = seed_words;
     for (uint16_t i = 0; i < SEED_WORDS; i++) {
-        unsigned slot = slot_of((const uint8_t *)seed_words + at);
+        size_t n = strcspn(at, " ");
+        keys[i] = key_of((const uint8_t *)at, n);
+        uint64_t h = hash_of(keys[i]);
+        unsigned slot = (unsigned)(h >> 52);
         while (slots[slot])
             slot = (slot + 1) % SLOTS;
-        slots[slot] = (uint16_t)(at + 1);
-        place[slot] = i;
-        at += (unsigned)strcspn(seed_words + at, " ") + 1;
+        slots[slot] = (uint16_t)(i + 1);
+        known[h >> 54] |= 1ull << (h >> 48 & 63);
+        at += n + 1;
     }
 }
 
 int seed_word(const uint8_t *word, size_t n)
 {
-    uint8_t text[SEED_WORD_MAX + 1];
     if (n < SEED_WORD_MIN || n > SEED_WORD_MAX)
         return -1;
-    memcpy(text, word, n);
-    text[n] = ' ';
-    for (unsigned slot = slot_of(text); slots[slot]; slot = (slot + 1) % SLOTS) {
-        const char *at = seed_words + slots[slot] - 1;
-        uint32_t a, b;
-        memcpy(&a, at, sizeof a);
-        memcpy(&b, text, sizeof b);
-        if (a == b && memcmp(at, text, n + 1) == 0)
-            return place[slot];
-    }
+    uint64_t key = key_of(word, n), h = hash_of(key);
+    if (!(known[h >> 54] >> (h >> 48 & 63) & 1))
+        return -1;
+    for (unsigned slot = (unsigned)(h >> 52); slots[slot]; slot = (slot + 1) % SLOTS)
+        if (keys[slots[slot] - 1] == key)
+            return slots[slot] - 1;
     return -1;
 }
 

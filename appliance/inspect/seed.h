@@ -16,7 +16,7 @@
 /** All of them, each followed by a space, sorted. */
 extern const char seed_words[];
 
-/** A word in small letters, by its place in the list; -1: it is none. */
+/** A word of letters in any case, by its place in the list; -1: it is none. */
 int seed_word(const uint8_t *word, size_t n);
 /** Do the last 12, 15, 18, 21 or 24 of these words make a phrase? Their checksum must be right, and they must
  * not be sorted, as in the list itself. */

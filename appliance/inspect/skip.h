@@ -45,6 +45,18 @@ static inline unsigned skip_digits(const uint8_t *p)
     return skip_mask(_mm_or_si128(_mm_or_si128(letters, numbers), _mm_or_si128(marks, lines)));
 }
 
+static inline uint64_t skip_letters16(const uint8_t *p)
+{
+    return skip_mask(skip_within(_mm_or_si128(skip_load(p), _mm_set1_epi8(0x20)), 'a', 26));
+}
+
+/** Of 64 octets, the letters: bit 0 is the first. */
+static inline uint64_t skip_letters(const uint8_t *p)
+{
+    return skip_letters16(p) | skip_letters16(p + 16) << 16 | skip_letters16(p + 32) << 32 |
+           skip_letters16(p + 48) << 48;
+}
+
 /** How many letters and digits there are from p on, of 16 octets. */
 static inline unsigned skip_word(const uint8_t *p)
 {
@@ -94,6 +106,14 @@ static inline size_t skip_digits_only(const uint8_t *p, size_t n)
 }
 
 #else
+
+static inline uint64_t skip_letters(const uint8_t *p)
+{
+    uint64_t m = 0;
+    for (unsigned k = 0; k < 64; k++)
+        m |= (uint64_t)((uint8_t)((p[k] | 0x20) - 'a') < 26) << k;
+    return m;
+}
 
 static inline unsigned skip_word(const uint8_t *p)
 {

@@ -3,6 +3,7 @@
 #include "tests/unit/inspect_world.h"
 
 #include "appliance/inspect/inspect_internal.h"
+#include "appliance/inspect/seed.h"
 
 TestSuite(inspect_patterns, .init = inspect_world, .fini = inspect_world_end, .timeout = 120);
 
@@ -149,5 +150,41 @@ Test(inspect_patterns, not_held)
             sent += out.span[k].n;
         cr_expect_eq(sent, strlen(tails[i]), "%s: %zu", tails[i], sent);
         inspect_close(s);
+    }
+}
+
+/* Of the shortest words, behind any number of octets, with an escape before each word: none is passed over.
+ */
+Test(inspect_patterns, seed_phrases_wherever_they_begin)
+{
+    static const char *const gaps[] = {" ", "\\n", ", ", "\", \"", "\n12. "};
+    static const char filler[] =
+        "no word here of nine letters or of tenfolders is on the list: \\nnowhere, legal ";
+    uint16_t three[SEED_WORDS], places[12];
+    const char *at[SEED_WORDS];
+    size_t n = 0, n_words = 0;
+    for (const char *p = seed_words; *p; p += strcspn(p, " ") + 1, n_words++)
+        if (strcspn(p, " ") == 3) {
+            at[n] = p;
+            three[n++] = (uint16_t)n_words;
+        }
+    for (unsigned round = 0; round < 400; round++) {
+        char text[600];
+        size_t len = 0, chosen[12];
+        do {
+            for (unsigned k = 0; k < 12; k++)
+                places[k] = three[chosen[k] = draw((uint32_t)n)];
+        } while (!seed_phrase(places, 12) || seeds_are_sorted(places, 12));
+        for (; len < round % 130; len++)
+            text[len] = filler[(len + round) % (sizeof filler - 1)];
+        text[len++] = '\n';
+        for (unsigned k = 0; k < 12; k++)
+            len += (size_t)sprintf(text + len, "%.3s%s", at[chosen[k]], gaps[round % ARRAY_LEN(gaps)]);
+        for (unsigned k = 0; k < round % 90; k++)
+            text[len++] = filler[k % (sizeof filler - 1)];
+        struct finding found;
+        cr_assert(inspect_text(inspector, OUT, INSPECT_OUTBOUND, "header", text, len, &found), "%.*s",
+            (int)len, text);
+        cr_assert_str_eq(found.detector, "token_patterns:seed_phrase");
     }
 }
