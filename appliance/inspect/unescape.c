@@ -218,10 +218,12 @@ static bool may_be_escape(const uint8_t *p, size_t n)
 
 static size_t next_escape(const uint8_t *p, size_t n)
 {
-    size_t i = skip_to(p, n, '\\', '%', '&');
-    while (i < n && !may_be_escape(p + i, n - i))
-        i++;
-    return i;
+    for (size_t i = 0; i < n; i++) {
+        i += skip_to(p + i, n - i, '\\', '%', '&');
+        if (i < n && may_be_escape(p + i, n - i))
+            return i;
+    }
+    return n;
 }
 
 /* Could the character be within what is looked for? `before` octets can be read before p. */
