@@ -106,15 +106,6 @@ int b64_value(uint8_t c)
     return c == '/' || c == '_' ? 63 : -1;
 }
 
-int hex_value(uint8_t c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Bits an octet, of the distribution of octets in the text itself. */
 static double entropy(const uint8_t *p, size_t n)
 {

@@ -103,7 +103,13 @@ bool is_word(uint8_t c); /* letter, digit, '_', '-' */
 /** A label that carries data: long and without any of a name's regularity. */
 bool looks_like_data_label(const char *label, size_t n);
 int b64_value(uint8_t c); /* both alphabets; -1: none */
-int hex_value(uint8_t c);
+static inline int hex_value(uint8_t c) /* -1: none */
+{
+    unsigned letter = (c | 0x20u) - 'a';
+    if ((unsigned)c - '0' < 10)
+        return c - '0';
+    return letter < 6 ? (int)letter + 10 : -1;
+}
 
 /* ---- literals ---- */
 

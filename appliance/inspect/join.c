@@ -137,24 +137,31 @@ static void begin_string(struct join *j)
     j->seen = 0;
 }
 
-static void outside_json(struct join *j, uint8_t c)
+/* Up to the next string. Returns the octets used. */
+static size_t outside_json(struct join *j, const uint8_t *p, size_t n)
 {
-    switch (c) {
-    case '"':
-        begin_string(j);
-        j->which = j->key_next ? KEYS : VALUES;
-        break;
-    case '{': open_nest(j, true); break;
-    case '[': open_nest(j, false); break;
-    case '}':
-    case ']':
-        j->depth -= j->depth > 0;
-        j->key_next = false;
-        break;
-    case ':': j->key_next = false; break;
-    case ',': j->key_next = j->depth < NESTING_MAX && (j->objects >> j->depth & 1); break;
-    default: break;
+    static const bool counts[256] = {
+        ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true, [':'] = true, [','] = true};
+    for (size_t i = 0; i < n; i++) {
+        if (!counts[p[i]])
+            continue;
+        if (p[i] == '"') {
+            begin_string(j);
+            j->which = j->key_next ? KEYS : VALUES;
+            return i + 1;
+        }
+        if (p[i] == ':')
+            j->key_next = false;
+        else if (p[i] == ',')
+            j->key_next = j->depth < NESTING_MAX && (j->objects >> j->depth & 1);
+        else if (p[i] == '{' || p[i] == '[')
+            open_nest(j, p[i] == '{');
+        else {
+            j->depth -= j->depth > 0;
+            j->key_next = false;
+        }
     }
+    return n;
 }
 
 /* Header lines, up to an empty one. */
@@ -193,10 +200,11 @@ static void outside_markup(struct join *j, uint64_t at, const uint8_t *c)
     }
 }
 
-static void outside(struct join *j, uint64_t at, const uint8_t *p)
+/* Returns the octets used. */
+static size_t outside(struct join *j, uint64_t at, const uint8_t *p, size_t n)
 {
     switch (j->mode) {
-    case JOIN_JSON: outside_json(j, *p); break;
+    case JOIN_JSON: return outside_json(j, p, n);
     case JOIN_FORM:
         if (*p == '=')
             begin_string(j);
@@ -205,6 +213,7 @@ static void outside(struct join *j, uint64_t at, const uint8_t *p)
     case JOIN_MARKUP: outside_markup(j, at, p); break;
     case JOIN_NONE: break;
     }
+    return 1;
 }
 
 /* Up to the octet that ends it. */
@@ -285,7 +294,7 @@ static size_t passed_over(struct join *j, const uint8_t *p, size_t n)
 
 uint64_t join_feed(struct join *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
-    for (size_t i = 0; i < n && !(j->env->found && j->env->stop); i++) {
+    for (size_t i = 0; i < n && !(j->env->found && j->env->stop);) {
         if (!j->in_string)
             i += passed_over(j, p + i, n - i);
         if (i == n)
@@ -297,9 +306,10 @@ uint64_t join_feed(struct join *j, uint64_t at, const uint8_t *p, size_t n, bool
             if (i < n) {
                 end_string(j);
                 j->line = j->seen = 0;
+                i++;
             }
         } else {
-            outside(j, at + i, p + i);
+            i += outside(j, at + i, p + i, n - i);
         }
     }
     flush(j, VALUES);
