@@ -15,8 +15,7 @@ static unsigned detectors(const struct exchange *x, enum inspect_direction dir)
     return dir == INSPECT_OUTBOUND ? x->route->outbound : x->route->inbound;
 }
 
-/* Into the log, and the verdict. `f` NULL: something could not be followed. */
-static enum reason found(struct exchange *x, const struct finding *f, enum inspect_direction dir)
+enum reason exchange_inspect_found(struct exchange *x, const struct finding *f, enum inspect_direction dir)
 {
     bool block = x->route->dlp_action == DLP_BLOCK;
     exchange_audit_finding(x, f, dir, block ? VERDICT_DENY : VERDICT_AUDIT);
@@ -31,7 +30,7 @@ static enum reason look(struct exchange *x, const char *where, const char *text,
     unsigned d = detectors(x, INSPECT_OUTBOUND) | but;
     if (!inspect_text(x->e->inspector, d, INSPECT_OUTBOUND, where, text, len, &f))
         return REASON_NONE;
-    return found(x, &f, INSPECT_OUTBOUND);
+    return exchange_inspect_found(x, &f, INSPECT_OUTBOUND);
 }
 
 /* Over TLS the server name has been looked at; this is for plain HTTP. */
@@ -41,7 +40,7 @@ static enum reason look_at_host(struct exchange *x)
     if (x->f->host || !x->route->wildcard ||
         !inspect_host(x->e->inspector, x->route->outbound, x->host, strlen(x->host), &f))
         return REASON_NONE;
-    return found(x, &f, INSPECT_OUTBOUND);
+    return exchange_inspect_found(x, &f, INSPECT_OUTBOUND);
 }
 
 static bool is_session(const struct field *f)
@@ -253,8 +252,8 @@ enum reason exchange_inspect_data(struct exchange *x, enum inspect_direction dir
     if (r == -ENOMEM)
         return REASON_LIMIT;
     if (r < 0 && !out->found)
-        return found(x, NULL, dir);
-    return out->found ? found(x, &out->finding, dir) : REASON_NONE;
+        return exchange_inspect_found(x, NULL, dir);
+    return out->found ? exchange_inspect_found(x, &out->finding, dir) : REASON_NONE;
 }
 
 enum reason exchange_inspect_trailers(

@@ -49,6 +49,7 @@ struct exchange {
     const char *detail; /* for the operator, in the arena or static; NULL: nothing to add */
     enum reason noted; /* audit-only: why it would have been refused */
     struct secret_copy *secrets; /* injected values, wiped at the end */
+    struct ws_seam *seam[2][2]; /* by direction, of messages and of control frames; NULL: not yet */
     struct inspect *inspect[2]; /* of the bodies, by enum inspect_direction; NULL: nothing to look at */
 
     /* the request's body before there is anybody to take it: at most one turn of the front codec's */
@@ -149,6 +150,8 @@ enum reason exchange_inspect_data(struct exchange *x, enum inspect_direction dir
 /** An upstream's trailers as the agent may see them; they live as long as the exchange. `*n` 0 where there is
  * no memory. */
 const struct field *exchange_redact_trailers(struct exchange *x, const struct field *f, size_t *n);
+/* Into the log, and the verdict. `f` NULL: something could not be followed. */
+enum reason exchange_inspect_found(struct exchange *x, const struct finding *f, enum inspect_direction dir);
 enum reason exchange_inspect_trailers(
     struct exchange *x, enum inspect_direction dir, const struct field *f, size_t n);
 void exchange_inspect_end(struct exchange *x);

@@ -197,7 +197,7 @@ struct inspect *inspect_open(struct inspector *i, const struct inspect_config *c
     errno = 0;
     if (!outbound && c->detectors & DETECT_INJECTION)
         kind = kind_of_text(c->content_type);
-    bool secrets = c->redact && i->secrets.n;
+    bool secrets = i->secrets.n && (c->redact || c->detectors & DETECT_KNOWN_SECRETS);
     if (outbound ? !c->detectors : !kind && !secrets)
         return NULL;
     struct inspect *s = calloc(1, sizeof *s);
@@ -211,8 +211,8 @@ struct inspect *inspect_open(struct inspector *i, const struct inspect_config *c
         errno = ENOMEM;
         return NULL;
     }
-    s->env.redact = secrets && !layer_is_packed(s->root);
-    if (secrets && !s->env.redact) /* packed though we asked for it plain: it ends there */
+    s->env.redact = secrets && c->redact && !layer_is_packed(s->root);
+    if (secrets && c->redact && !s->env.redact) /* packed though we asked for it plain: it ends there */
         s->env.detectors |= DETECT_KNOWN_SECRETS;
     return s;
 }

@@ -32,10 +32,11 @@ echo "9449 plain: \$(curl -sS --http2 https://origin.test:9449/) \$(curl -sS --h
 echo "9448 plain: \$(curl -sS --http2 https://origin.test:9448/)"
 CASES
 agent "$T/policy.yaml" bash "$T/two.sh" >"$T/got_two" 2>"$T/err_two" || not_ok "egressctl run" "$(cat "$T/err_two")"
-agent "$T/policy.yaml" env "WS_SECRET=$API_TOKEN" timeout 20 python3 "$HERE/ws_raw.py" tokens.test 9444 redacted >"$T/got_redacted" 2>&1
+agent "$T/policy.yaml" env "WS_SECRET=$API_TOKEN" timeout 20 python3 "$HERE/ws_raw.py" tokens.test 9444 redacted redacted_halves >"$T/got_redacted" 2>&1
 is() { [ "$(sed -n "s/^$1: //p" "$T/got")" = "$2" ] || { echo "$1: $(sed -n "s/^$1: //p" "$T/got"), not $2"; return 1; }; }
 expect() { check "$1" is "$2" "$3"; }
 check "a secret that comes back, on a route without detectors" bash -c "cat '$T/got_redacted'; grep -q '^redacted: redacted\$' '$T/got_redacted'"
+check "a secret that comes back in two messages" bash -c "cat '$T/got_redacted'; grep -q '^redacted_halves: halved close 1008 EOF\$' '$T/got_redacted'"
 expect "messages, fragments, pings and the close go both ways" echo "close 1000 EOF"
 expect "every length of frame" sizes ok
 expect "octet by octet" bytewise ok
@@ -52,6 +53,8 @@ done
 check "cut: message_in_message" grep -qE '^message_in_message: (op1 1 )?close 1002 EOF$' "$T/got"
 for n in mask rsv op length cont ping; do expect "a server that breaks the rules: $n" server_$n "101 op1 4 close 1002 EOF"; done
 for n in secret secret_binary secret_ping; do expect "a secret in a message: $n" $n "close 1008 EOF"; done
+# each octet of the second half comes in a fragment of its own: none may go on
+for n in halves halves_binary thirds halves_json; do expect "a secret in several messages: $n" $n "close 1008 EOF"; done
 check "a secret in two fragments" grep -q '^secret_split: .*close 1008 EOF' "$T/got"
 check "over HTTP/2" grep -q '^over_http2: 200 RST NO_ERROR .*03ea' "$T/got"
 expect "over HTTP/2, before the answer" over_http2_early "400 malformed RST NO_ERROR"

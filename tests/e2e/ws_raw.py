@@ -199,6 +199,14 @@ def cases(host, port, wanted):
         out.append(c.message())
         return "redacted" if out == [(1, b"a " + b"*" * len(value) + b" b"), (2, b"*" * len(value))] else repr(out)
 
+    def redacted_halves():
+        """Of a secret in two messages the first half has come; the second must not."""
+        c, value = Client(host, port), os.environ["WS_SECRET"].encode()
+        c.send(1, b"a " + value[:16])
+        first = c.message()
+        c.send(1, value[16:] + b" b")
+        return "halved " + c.ending() if first == (1, b"a " + value[:16]) else repr(first)
+
     def sizes():
         c = Client(host, port)
         for n in (0, 1, 125, 126, 127, 65535, 65536, 300000, 3000000):
@@ -254,6 +262,18 @@ def cases(host, port, wanted):
             for op, data, fin in frames:
                 c.send(op, data, fin=fin)
                 time.sleep(0.05)
+            return c.ending()
+        return run
+
+    def halves(*messages, op=1):
+        """All but the last one come back, and of that one nothing."""
+        def run():
+            c = Client(host, port)
+            for m in messages[:-1]:
+                c.send(op, m)
+                assert c.message() == (op, m)
+            for i in range(len(messages[-1])):
+                c.send(0 if i else op, messages[-1][i:i + 1], fin=i + 1 == len(messages[-1]))
             return c.ending()
         return run
 
@@ -324,8 +344,11 @@ def cases(host, port, wanted):
 
     table = {
         "secret": secret((1, b"x " + token + b" y", True)), "secret_split": secret((1, b"x " + token[:20], False), (0, token[20:] + b" y", True)),
+        "halves": halves(b"x " + token[:20], token[20:] + b" y"), "halves_binary": halves(b"\0\1" + token[:7], token[7:] + b"\2", op=2),
+        "thirds": halves(b"some " + token[:12], token[12:25], token[25:]),
+        "halves_json": halves(b'{"id":1,"text":"' + token[:20] + b'"}', b'{"id":2,"text":"' + token[20:] + b'"}'),
         "secret_ping": secret((9, token, True)), "secret_binary": secret((2, b"\0\1 " + token + b" \2", True)),
-        "echo": echo, "redacted": redacted, "sizes": sizes, "bytewise": bytewise, "extensions": extensions,
+        "echo": echo, "redacted": redacted, "redacted_halves": redacted_halves, "sizes": sizes, "bytewise": bytewise, "extensions": extensions,
         "refused": handshake(path="/no"), "no_key": handshake(key=None), "short_key": handshake(key="eA=="),
         "version_8": handshake(version="8"), "no_version": handshake(version=None),
         "two_keys": handshake(extra=["Sec-WebSocket-Key: " + KEY]), "host_differs": handshake(host_field="forbidden.test"),
@@ -343,7 +366,7 @@ def cases(host, port, wanted):
         "bad_accept": handshake(path="/bad-accept"), "bad_extension": handshake(path="/bad-extension"),
     }
     table.update({"server" + p.replace("/bad-", "_"): bad_server(p) for p in BAD})
-    for name in wanted or [n for n in table if n not in ("redacted", "via", "via_http2", "end", "extension", "trailers")]:
+    for name in wanted or [n for n in table if n not in ("redacted", "redacted_halves", "via", "via_http2", "end", "extension", "trailers")]:
         try:
             what = table[name]()
         except Exception as e:

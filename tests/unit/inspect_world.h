@@ -81,7 +81,8 @@ static struct outcome drive(struct inspect *s, const void *in, size_t n, size_t 
     return o;
 }
 
-static struct outcome outbound(const void *in, size_t n, size_t step, const char *type, const char *coding)
+__attribute__((unused)) static struct outcome outbound(
+    const void *in, size_t n, size_t step, const char *type, const char *coding)
 {
     struct inspect_config c = {
         .detectors = OUT, .direction = INSPECT_OUTBOUND, .content_type = type, .content_encoding = coding};
