@@ -442,6 +442,7 @@ static void request_done(struct upstream_request *r, struct conn *c, bool h2)
         wake_waiting(h);
         return;
     }
+    h->users++; /* the connection may be gone below, and a host without users is let go of */
     request_free(r);
     if (x) {
         struct http_stream *s = p->back->ops->open(p->back, x);
@@ -456,6 +457,7 @@ static void request_done(struct upstream_request *r, struct conn *c, bool h2)
             probed(arg, REASON_NONE, h2, NULL);
     }
     wake_waiting(h);
+    h->users--;
 }
 
 static void on_quiet(struct conn *c, void *arg)
@@ -655,9 +657,11 @@ struct upstream_request *upstream_open(
         flags = learn(h, flags);
     struct http_stream *s = h ? take(h, x, flags) : NULL;
     if (s) {
+        h->users++;
+        exchange_upstream_ready(x, s); /* first: what fails below may wake others, and end its connection */
         if (flags & UPSTREAM_LIKE_H1)
             warm_h1(h, k);
-        exchange_upstream_ready(x, s);
+        h->users--;
         return NULL;
     }
     struct upstream_request *r = h ? request_new(p, k) : NULL;
