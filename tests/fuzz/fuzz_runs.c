@@ -1,0 +1,24 @@
+/* Runs of base64, base32 and hex, undone. */
+#include "tests/fuzz/inspect_layers.h"
+
+static void *new_one(struct scan_env *env)
+{
+    return runs_new(env, 0);
+}
+
+static uint64_t feed(void *d, uint64_t at, const uint8_t *p, size_t n, bool fin)
+{
+    return runs_feed(d, at, p, n, fin);
+}
+
+static void end(void *d)
+{
+    runs_free(d);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    static const struct decoder d = {new_one, feed, end};
+    decode_both(&d, p, n);
+    return 0;
+}
