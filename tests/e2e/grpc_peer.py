@@ -104,7 +104,23 @@ def call(target):
             c.cancel()
         return unary()
 
-    for f in (unary, status, refused, refused_stream, down, both, large, many, cancel):
+    def packed(how):
+        """A known secret inside a message that the library compresses, and such a message without."""
+        def run():
+            out = []
+            for secret in (b"nothing", os.environ["GRPC_SECRET"].encode()):
+                text = b"a text that is long enough to be worth it, " * 20 + secret
+                try:
+                    got = channel.unary_unary("/pkg.Echo/Unary")(text, timeout=10, compression=how)
+                    out.append("same" if got == text[::-1] else "differs")
+                except grpc.RpcError as e:
+                    out.append("%s %s" % (e.code().name, e.details()))
+            return ", ".join(out)
+        return run
+
+    packed_gzip, packed_deflate = packed(grpc.Compression.Gzip), packed(grpc.Compression.Deflate)
+    packed_gzip.__name__, packed_deflate.__name__ = "packed_gzip", "packed_deflate"
+    for f in (packed_gzip, packed_deflate, unary, status, refused, refused_stream, down, both, large, many, cancel):
         try:
             print("%s: %s" % (f.__name__, f()), flush=True)
         except Exception as e:
