@@ -77,16 +77,34 @@ static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
     return n - n % SKIP_STEP;
 }
 
+/* The same and some more, soon: text is parted by what is none. */
+static inline unsigned skip_nearly_digits(const uint8_t *p)
+{
+    __m128i v = skip_load(p), lines = skip_is(_mm_or_si128(v, _mm_set1_epi8(7)), 0x0f);
+    return skip_mask(_mm_or_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('*')), lines));
+}
+
+/* Of 64 octets, where 16 in a row begin. */
+static inline uint64_t skip_runs(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    uint64_t m = a | b << 16 | c << 32 | d << 48;
+    m &= m >> 1;
+    m &= m >> 2;
+    m &= m >> 4;
+    return m & m >> 8;
+}
+
 /** No run of 16 of those octets begins before p[the result]. */
 static inline size_t skip_to_run(const uint8_t *p, size_t n)
 {
     size_t i = 0;
     for (; i + 64 <= n; i += 49) { /* 49 of them begin where these 64 hold all of them */
-        uint64_t m = 0;
-        for (unsigned k = 0; k < 64; k += SKIP_STEP)
-            m |= (uint64_t)skip_digits(p + i + k) << k;
-        for (unsigned k = 1; k < 16; k *= 2)
-            m &= m >> k;
+        const uint8_t *at = p + i;
+        if (!skip_runs(skip_nearly_digits(at), skip_nearly_digits(at + 16), skip_nearly_digits(at + 32),
+                skip_nearly_digits(at + 48)))
+            continue;
+        uint64_t m =
+            skip_runs(skip_digits(at), skip_digits(at + 16), skip_digits(at + 32), skip_digits(at + 48));
         if (m)
             return i + (unsigned)__builtin_ctzll(m);
     }
