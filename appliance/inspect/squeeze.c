@@ -192,7 +192,7 @@ static size_t slowly(
 }
 
 #ifdef __SSE2__
-#include <tmmintrin.h>
+#include <immintrin.h>
 
 static uint8_t order[256][8]; /* the set bits' numbers */
 
@@ -211,7 +211,8 @@ __attribute__((target("ssse3,popcnt"))) static size_t fill(uint8_t *out, __m128i
     return (size_t)__builtin_popcount(mask);
 }
 
-/* Sixteen at a time, up to an octet that may begin an escape or n. Room behind the output: 16. */
+/* Sixteen at a time, up to an octet that may begin an escape or n. Room behind the output: 16, widely() 64.
+ */
 __attribute__((target("ssse3,popcnt"))) static size_t quickly(
     struct squeeze *s, uint64_t at, const uint8_t *p, size_t n)
 {
@@ -238,9 +239,44 @@ __attribute__((target("ssse3,popcnt"))) static size_t quickly(
     return i;
 }
 
+#define WIDE __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt")))
+
+/* The same, 64 at a time; the rest is quickly()'s. */
+WIDE static size_t widely(struct squeeze *s, uint64_t at, const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        __m512i v = _mm512_loadu_si512(p + i), lower = _mm512_or_si512(v, _mm512_set1_epi8(0x20));
+        __m512i letters = _mm512_sub_epi8(lower, _mm512_set1_epi8('a'));
+        __m512i digits = _mm512_sub_epi8(v, _mm512_set1_epi8('0'));
+        __m512i marks = _mm512_sub_epi8(v, _mm512_set1_epi8('%'));
+        uint64_t kept = _mm512_cmplt_epu8_mask(letters, _mm512_set1_epi8(26)) |
+                        _mm512_cmplt_epu8_mask(digits, _mm512_set1_epi8(10));
+        uint64_t escaped = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')) |
+                           _mm512_cmplt_epu8_mask(marks, _mm512_set1_epi8(2));
+        if (escaped)
+            kept &= (escaped & -escaped) - 1;
+        if (kept) {
+            part(s, at + i + (unsigned)__builtin_ctzll(kept));
+            _mm512_storeu_si512(s->out + s->n, _mm512_maskz_compress_epi8(kept, lower));
+            s->n += (unsigned)__builtin_popcountll(kept);
+            s->last = at + i + 64 - (unsigned)__builtin_clzll(kept);
+            s->parted = false;
+        }
+        if (escaped)
+            return i + (unsigned)__builtin_ctzll(escaped);
+    }
+    return i;
+}
+
 static bool can_be_quick(void)
 {
     return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("popcnt");
+}
+
+static bool can_be_wide(void)
+{
+    return can_be_quick() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2");
 }
 
 #else
@@ -251,7 +287,17 @@ static size_t quickly(struct squeeze *s, uint64_t at, const uint8_t *p, size_t n
     return 0;
 }
 
+static size_t widely(struct squeeze *s, uint64_t at, const uint8_t *p, size_t n)
+{
+    return quickly(s, at, p, n);
+}
+
 static bool can_be_quick(void)
+{
+    return false;
+}
+
+static bool can_be_wide(void)
 {
     return false;
 }
@@ -261,8 +307,10 @@ static bool can_be_quick(void)
 /* Returns the octets used; the rest is an escape that is not whole. */
 static size_t squeeze_some(struct squeeze *s, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
-    bool quick = can_be_quick();
+    bool quick = can_be_quick(), wide = can_be_wide();
     for (size_t i = 0; i < n;) {
+        if (wide && n - i >= 64)
+            i += widely(s, at + i, p + i, n - i);
         if (quick)
             i += quickly(s, at + i, p + i, n - i);
         bool whole = true;
