@@ -7,20 +7,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "appliance/http/h1_parse.h"
+#include "appliance/flow/proxy_head.h"
+#include "appliance/http/h1_scan.h"
 
 #define CONNECT "CONNECT "
-#define CONNECT_ARENA_MAX KIB(256)
 
 static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
-
-/* What the CONNECT asks for, as far as it is known when it is refused. */
-struct asked {
-    size_t head_len; /* octets of the head, which are still in the socket */
-    char target[HOSTNAME_MAX + 10];
-    char host[HOSTNAME_MAX + 1];
-    uint16_t port;
-};
 
 /* The head is done with. What is behind it stays for whoever reads next. */
 static void take_head(struct flow *f, size_t len)
@@ -30,7 +22,7 @@ static void take_head(struct flow *f, size_t len)
         (void)!recv(conn_fd(f->c), f->e->scratch, len, 0);
 }
 
-static void refuse(struct flow *f, const struct asked *a, enum reason why)
+static void refuse(struct flow *f, const struct proxy_head *a, enum reason why)
 {
     static const char *const words[] = {[0] = "Forbidden", [1] = "Bad Request", [2] = "Bad Gateway"};
     char body[1024], head[300];
@@ -57,37 +49,7 @@ static void refuse(struct flow *f, const struct asked *a, enum reason why)
     flow_end(f);
 }
 
-/* RFC 9110 9.3.6: the target is host and port, and Host says the same. */
-static enum reason read_target(const struct http_head *h, struct asked *a)
-{
-    char named[HOSTNAME_MAX + 1];
-    uint16_t port;
-    (void)snprintf(a->target, sizeof a->target, "%s", h->target);
-    enum host_kind kind = host_port_canon(h->target, strlen(h->target), a->host, NULL, &a->port);
-    if (kind == HOST_BAD || a->port == 0) {
-        a->host[0] = '\0';
-        return REASON_MALFORMED;
-    }
-    if (h->authority && host_port_canon(h->authority, strlen(h->authority), named, NULL, &port) == HOST_BAD)
-        return REASON_MALFORMED;
-    if (h->authority && strcmp(named, a->host) != 0)
-        return REASON_HOST_MISMATCH;
-    return kind == HOST_IP ? REASON_NO_ROUTE : REASON_NONE;
-}
-
-static enum reason read_head(const uint8_t *p, size_t n, struct asked *a)
-{
-    struct arena arena;
-    struct h1_head head;
-    arena_init(&arena, CONNECT_ARENA_MAX);
-    enum reason why = h1_parse_request(&arena, p, n, false, &head);
-    if (why == REASON_NONE)
-        why = read_target(&head.h, a);
-    arena_free(&arena);
-    return why;
-}
-
-static enum reason judge(struct flow *f, const struct asked *a)
+static enum reason judge(struct flow *f, const struct proxy_head *a)
 {
     if (!audit_ok(f->e->audit))
         return REASON_AUDIT_UNAVAILABLE;
@@ -101,7 +63,7 @@ static enum reason judge(struct flow *f, const struct asked *a)
 }
 
 /* From here on the flow is one that came by packet rules to this name and port. */
-static void open_tunnel(struct flow *f, const struct asked *a)
+static void open_tunnel(struct flow *f, const struct proxy_head *a)
 {
     bool web = a->port == 80 || a->port == 443;
     take_head(f, a->head_len);
@@ -124,9 +86,9 @@ static void open_tunnel(struct flow *f, const struct asked *a)
 
 static void on_head(struct flow *f, const uint8_t *p, size_t n, size_t stop)
 {
-    struct asked a = {.head_len = stop};
+    struct proxy_head a = {.head_len = stop};
     (void)n;
-    enum reason why = read_head(p, stop, &a);
+    enum reason why = proxy_head_parse(p, stop, &a);
     if (a.host[0] && !flow_set_name(f, a.host))
         why = REASON_LIMIT;
     if (why == REASON_NONE)
@@ -155,9 +117,9 @@ void flow_proxy_sniff(struct flow *f, const uint8_t *p, size_t n)
             flow_wait_for(f, n, n + 1);
             break;
         }
-        refuse(f, &(struct asked){.head_len = n}, REASON_LIMIT);
+        refuse(f, &(struct proxy_head){.head_len = n}, REASON_LIMIT);
         break;
-    case H1_LIMIT: refuse(f, &(struct asked){.head_len = n}, REASON_LIMIT); break;
-    case H1_BAD: refuse(f, &(struct asked){.head_len = n}, REASON_MALFORMED); break;
+    case H1_LIMIT: refuse(f, &(struct proxy_head){.head_len = n}, REASON_LIMIT); break;
+    case H1_BAD: refuse(f, &(struct proxy_head){.head_len = n}, REASON_MALFORMED); break;
     }
 }
