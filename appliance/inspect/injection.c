@@ -2,6 +2,7 @@
  * back but a word at the end that would complete a phrase. */
 #include <string.h>
 
+#include "appliance/inspect/block.h"
 #include "appliance/inspect/layer.h"
 #include "appliance/inspect/normal.h"
 #include "appliance/inspect/phrases.h"
@@ -52,10 +53,17 @@ void injection_free(struct injection *j)
 
 /* ---- words ---- */
 
+/* The word that is under way, as far as rules know words. */
+static int say(const struct reader *r, struct phrases *p)
+{
+    uint64_t more = r->n > 8 ? word_pack(r->word + 8, r->n - 8) : 0;
+    return phrases_word(p, word_pack(r->word, r->n), more);
+}
+
 static void end_word(struct injection *j, struct reader *r)
 {
     if (r->n && j->rule < 0)
-        j->rule = phrases_word(&r->phrases, r->word, r->n);
+        j->rule = say(r, &r->phrases);
     r->n = 0;
 }
 
@@ -242,10 +250,10 @@ static bool about_to_fit(const struct injection *j)
 {
     const struct reader *r = j->tag ? &j->attribute : &j->text;
     struct phrases copy;
-    if (!r->n || !word_kind(r->word, r->n))
+    if (!r->n)
         return false;
     copy = r->phrases;
-    return phrases_word(&copy, r->word, r->n) >= 0;
+    return say(r, &copy) >= 0;
 }
 
 /* True: and that is the end. */
@@ -280,59 +288,226 @@ static bool is_plain(const struct injection *j)
     return !j->utf8.left && !j->reference_kind && !j->n_markup && !(j->html && j->last == '<');
 }
 
-/* A word that is at hand as a whole, and what ends it. Returns its length; 0: it is not at hand. */
-static size_t plain_word(struct injection *j, struct reader *r, const uint8_t *p, size_t n)
+/* A word that is at hand as a whole, and 16 octets from where it begins. */
+static int say_at(struct reader *r, const uint8_t *p, size_t n)
 {
-    uint64_t text[WORD_MAX / 8];
-    if (n <= WORD_MAX)
-        return 0;
-    size_t e = skip_word(p);
-    while (e < n && plain_class[p[e]] > ' ')
-        e++;
-    if (e == n || plain_class[p[e]] != ' ')
-        return 0;
+    static const uint8_t kept[32] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    const uint64_t lower = 0x2020202020202020; /* as digits are already */
+    const uint8_t *mask = kept + 16 - MIN(n, 16);
+    uint64_t text[2], keep[2];
     memcpy(text, p, sizeof text);
-    for (size_t i = 0; i < ARRAY_LEN(text); i++)
-        text[i] |= 0x2020202020202020; /* lower case, as digits are already */
-    j->rule = phrases_word(&r->phrases, (const char *)text, e);
-    return e;
+    memcpy(keep, mask, sizeof keep);
+    return phrases_word(&r->phrases, (text[0] | lower) & keep[0], (text[1] | lower) & keep[1]);
 }
 
-/* What most text is made of, without a closer look. Returns the octets used; with a rule that fitted, the
- * last of them ended the word. */
-static size_t plain(struct injection *j, uint64_t at, const uint8_t *p, size_t n)
+/* May a mark or a tag begin with these two? */
+static bool opens_nothing(const uint8_t *p)
+{
+    uint8_t c = p[1] | 0x20;
+    if (!plain_class[p[1]] || p[1] == ' ' || p[1] == '\n' || p[1] == '\r' || p[1] == '\t' || p[1] == '*')
+        return false;
+    return p[0] == '#' || (p[0] == '[' && c != 'i' && c != 's') ||
+           (p[0] == '<' && p[1] != '|' && p[1] != '/' && c != 's' && c != 'i' && c != 'f' && c != 't');
+}
+
+/* "\n" and the like: blank. */
+static bool is_blank_escape(uint8_t c)
+{
+    return c == 'n' || c == 'r' || c == 't' || c == 'b' || c == 'f';
+}
+
+/* Takes away stops that after all end a word and no more. */
+static void settle_stops(struct block *b, const uint8_t *p, bool html)
+{
+    while (b->stops) {
+        unsigned k = (unsigned)__builtin_ctzll(b->stops);
+        const uint8_t *q = p + k;
+        if (*q == '\\') {
+            bool blank = is_blank_escape(q[1]);
+            if (blank ? k + 1 == BLOCK : q[1] != '"' && q[1] != '/')
+                return;
+            b->letters &= ~((uint64_t)blank << (k + blank));
+        } else if ((*q != '[' && *q != '#' && (*q != '<' || html)) || !opens_nothing(q)) {
+            return;
+        }
+        b->stops &= b->stops - 1;
+    }
+}
+
+/* Where a word ends that goes on behind a block; 0: look closer. 16 octets can be read. */
+static size_t end_behind(const struct injection *j, const uint8_t *p)
+{
+    size_t more = skip_word(p);
+    char c = more < 16 ? plain_class[p[more]] : 0;
+    return c == ' ' || (c == 1 && !j->tag) ? BLOCK + more : 0;
+}
+
+/* Of the words of a block those that end in it or soon, when none is under way. Returns the octets used;
+ * `*stop`: the first of the block that need a closer look. 16 octets behind the block can be read. */
+static size_t plain_block(struct injection *j, struct reader *r, uint64_t at, const uint8_t *p, size_t *stop)
+{
+    struct block b = block_look(p, j->tag);
+    if (b.stops && !j->tag)
+        settle_stops(&b, p, j->html);
+    size_t end = b.stops ? (size_t)__builtin_ctzll(b.stops) : BLOCK, behind = 0;
+    uint64_t before = end < BLOCK ? (1ull << end) - 1 : ~0ull, letters = b.letters & before;
+    *stop = end;
+    if (letters >> (BLOCK - 1) || (end < BLOCK && b.joins >> end & 1)) { /* the last word may go on */
+        uint64_t others = ~letters & before;
+        behind = end == BLOCK ? end_behind(j, p + BLOCK) : 0;
+        end = others ? BLOCK - (size_t)__builtin_clzll(others) : 0;
+        letters &= end < BLOCK ? (1ull << end) - 1 : ~0ull;
+    }
+    while (letters) {
+        unsigned from = (unsigned)__builtin_ctzll(letters);
+        uint64_t rest = letters + (1ull << from); /* the word's end is where the sum carries to */
+        unsigned to = (unsigned)__builtin_ctzll(rest & ~letters);
+        letters &= rest;
+        j->rule = say_at(r, p + from, to - from);
+        if (j->rule >= 0) {
+            j->word_at = at + from;
+            return to;
+        }
+    }
+    if (!behind)
+        return end;
+    j->rule = say_at(r, p + end, behind - end);
+    j->word_at = at + end;
+    return behind;
+}
+
+/* "&nbsp;", not a letter and nothing that is not seen. Returns its length; 0: look closer. */
+static size_t named_space(const uint8_t *p, size_t n)
+{
+    size_t e = 1;
+    if (n < 2 + REFERENCE_MAX || plain_class[p[1]] < 'a' || strchr("slgz", plain_class[p[1]]))
+        return 0;
+    while (e <= REFERENCE_MAX && plain_class[p[e]] > ' ')
+        e++;
+    return p[e] == ';' ? e + 1 : 0;
+}
+
+/* What needs a closer look in text, but a short one. Returns the octets used. */
+static size_t plain_special(struct injection *j, struct reader *r, const uint8_t *p, size_t n)
+{
+    size_t used = 1;
+    if (p[0] == '\'') {
+        j->last = '\'';
+        return 1;
+    }
+    if (n < 3)
+        return 0;
+    if (p[0] == '\\') {
+        bool blank = is_blank_escape(p[1]);
+        if (!blank && p[1] != '"' && p[1] != '/')
+            return 0;
+        used += blank;
+    } else if (p[0] == '&') {
+        used = named_space(p, n);
+    } else if (p[0] == '<' && j->html) {
+        bool name = plain_class[p[1]] >= 'a' && opens_nothing(p);
+        bool close = p[1] == '/' && plain_class[p[2]] >= 'a' && (p[2] | 0x20) != 's' && (p[2] | 0x20) != 't';
+        used = name ? 2 : close ? 3 : 0;
+        j->tag = used ? used - 1 : 0;
+    } else {
+        used = (p[0] == '#' || p[0] == '[' || p[0] == '<') && opens_nothing(p);
+    }
+    if (!used)
+        return 0;
+    end_word(j, r);
+    j->last = p[0] == '\\' || p[0] == '&' ? ' ' : (char)p[used - 1];
+    return used;
+}
+
+/* A quote or '>' in a tag, but a '>' that ends it. */
+static void quote_in_tag(struct injection *j, char c)
+{
+    if (c == '"' || c == '>' || c == j->quote)
+        end_word(j, &j->attribute);
+    if (c == j->quote)
+        j->quote = 0;
+    else if (!j->quote)
+        j->quote = c;
+}
+
+/* What most text is made of, without a closer look. Returns the octets used; with a rule that fitted, they
+ * reach to the end of the word at least. */
+static size_t plain_text(struct injection *j, uint64_t at, const uint8_t *p, size_t n)
 {
     struct reader *r = j->tag ? &j->attribute : &j->text;
-    bool ignored = j->tag && !j->quote;
-    size_t i = 0;
-    if (j->tag)
-        n = MIN(n, j->tag < TAG_MAX ? TAG_MAX - j->tag : 0);
-    while (i < n) {
+    size_t i = 0, no_block = 0;
+    while (i < n && j->rule < 0) {
         char c = plain_class[p[i]];
         if (c == 0 || (c == 1 && j->tag))
             break;
-        i++;
-        if (ignored)
+        if (r->n == 0 && i >= no_block && n - i >= BLOCK + 16) {
+            size_t stop, k = plain_block(j, r, at + i, p + i, &stop);
+            no_block = stop < BLOCK || k == 0 ? i + stop + 1 : 0;
+            i += k;
             continue;
+        }
         if (c > ' ') {
             if (r->n == 0 && j->text.n == 0)
-                j->word_at = at + i - 1;
-            size_t e = r->n ? 0 : plain_word(j, r, p + i - 1, n - i + 1);
-            if (!e)
-                letter(r, c);
-            i += e;
-            if (j->rule >= 0)
-                break;
+                j->word_at = at + i;
+            letter(r, c);
         } else if (r->n) {
             end_word(j, r);
-            if (j->rule >= 0)
-                break;
+        }
+        i++;
+    }
+    if (i)
+        j->last = (char)p[i - 1];
+    return i;
+}
+
+/* The same in a tag. */
+static size_t plain_tag(struct injection *j, uint64_t at, const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    n = MIN(n, j->tag < TAG_MAX ? TAG_MAX - j->tag : 0);
+    while (i < n && j->rule < 0) {
+        char c = (char)p[i];
+        if (c == '>' && !j->quote) {
+            end_word(j, &j->attribute);
+            j->tag = 0;
+            j->last = c;
+            return i + 1;
+        }
+        if (c == '"' || c == '\'' || c == '>') {
+            quote_in_tag(j, c);
+            i++;
+        } else if (!plain_class[p[i]]) {
+            break;
+        } else if (j->quote) {
+            i += plain_text(j, at + i, p + i, n - i);
+        } else {
+            while (i < n && plain_class[p[i]] > 1)
+                i++;
         }
     }
     if (i)
         j->last = (char)p[i - 1];
-    if (j->tag)
-        j->tag += i;
+    j->tag += i;
+    return i;
+}
+
+static size_t plain(struct injection *j, uint64_t at, const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && j->rule < 0) {
+        if (j->tag) {
+            i += plain_tag(j, at + i, p + i, n - i);
+            if (j->tag)
+                break;
+            continue;
+        }
+        i += plain_text(j, at + i, p + i, n - i);
+        size_t k = i < n && j->rule < 0 ? plain_special(j, &j->text, p + i, n - i) : 0;
+        if (!k)
+            break;
+        i += k;
+    }
     return i;
 }
 
@@ -342,10 +517,12 @@ uint64_t injection_feed(struct injection *j, uint64_t at, const uint8_t *p, size
         uint32_t c;
         size_t k = is_plain(j) ? plain(j, at + i, p + i, n - i) : 0;
         i += k;
-        if (k == 0 && j->text.n + j->attribute.n == 0)
-            j->word_at = at + i;
-        if (k == 0 && utf8_next(&j->utf8, p[i++], &c))
-            take(j, c);
+        if (j->rule < 0 && i < n) {
+            if (j->text.n + j->attribute.n == 0)
+                j->word_at = at + i;
+            if (utf8_next(&j->utf8, p[i++], &c))
+                take(j, c);
+        }
         if (j->rule >= 0 && tell(j))
             return j->word_at;
     }

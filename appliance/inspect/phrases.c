@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "appliance/inspect/words.h"
 #include "lib/base.h"
 
 /* As word_pack(), of a word that is known here: it is folded to a number. */
@@ -173,12 +172,15 @@ static unsigned rule_reveal(const struct phrases *p)
     return 0;
 }
 
+/* "your new task is" */
 static unsigned rule_task(const struct phrases *p)
 {
-    if ((IS(p, 0, "is") || IS(p, 0, "are")) && kind_at(p, 1) & (W_TASK | W_ORDERS) && kind_at(p, 2) & W_NEW &&
-        kind_at(p, 3) & W_YOU)
-        return 3;
-    return kind_at(p, 0) & (W_ORDERS | W_PROMPT) && kind_at(p, 1) & W_SYSTEM && kind_at(p, 2) & W_NEW ? 2 : 0;
+    return kind_at(p, 1) & (W_TASK | W_ORDERS) && kind_at(p, 2) & W_NEW && kind_at(p, 3) & W_YOU ? 3 : 0;
+}
+
+static unsigned rule_new_prompt(const struct phrases *p)
+{
+    return kind_at(p, 1) & W_SYSTEM && kind_at(p, 2) & W_NEW ? 2 : 0;
 }
 
 static unsigned rule_address(const struct phrases *p)
@@ -212,25 +214,27 @@ static unsigned rule_order(const struct phrases *p)
     return kind_at(p, 0) & W_DO && !is_told(p, 0) ? 1 : 0;
 }
 
-/* `ends`: what the last word must be one of, or the rule does not fit. */
+/* In order. `ends`: what the last word must be one of, `needs`: what one of the words before it, fewer than
+ * PHRASE_WORDS back, or itself, must be, or the rule does not fit. */
+#define ANY 0xffffffffu
 static const struct {
     unsigned (*fits)(const struct phrases *);
-    uint32_t ends;
-} rules[PHRASE_RULES] = {
-    [PHRASE_OVERRIDE] = {rule_override, W_ORDERS | W_RULES},
-    [PHRASE_FORGET] = {rule_forget, W_BEFORE | W_LAST},
-    [PHRASE_PERSONA] = {rule_persona, W_SYSTEM | W_FREE | W_MACHINE | W_LAST},
-    [PHRASE_CONCEAL] = {rule_conceal, W_USER | W_LAST},
-    [PHRASE_EXFILTRATE] = {rule_exfiltrate, W_PLACE},
-    [PHRASE_REVEAL] = {rule_reveal, W_ORDERS | W_PROMPT},
-    [PHRASE_TASK] = {rule_task, W_ORDERS | W_PROMPT | W_IS},
-    [PHRASE_ADDRESS] = {rule_address, W_MACHINE},
-    [PHRASE_AUTHORITY] = {rule_authority, W_YOU | W_LAST},
-    [PHRASE_ORDER] = {rule_order, W_DO},
+    uint32_t ends, needs;
+    int rule;
+} rules[] = {
+    {rule_override, W_ORDERS | W_RULES, W_OVERRIDE | W_NAMED, PHRASE_OVERRIDE},
+    {rule_forget, W_BEFORE | W_LAST, W_OVERRIDE, PHRASE_FORGET},
+    {rule_persona, W_SYSTEM | W_FREE | W_MACHINE | W_LAST, W_NOW | W_NAMED, PHRASE_PERSONA},
+    {rule_conceal, W_USER | W_LAST, W_NOT, PHRASE_CONCEAL},
+    {rule_exfiltrate, W_PLACE, W_SEND, PHRASE_EXFILTRATE},
+    {rule_reveal, W_ORDERS | W_PROMPT, W_SHOW, PHRASE_REVEAL},
+    {rule_task, W_IS, W_TASK | W_ORDERS, PHRASE_TASK},
+    {rule_new_prompt, W_ORDERS | W_PROMPT, W_NEW, PHRASE_TASK},
+    {rule_address, W_MACHINE, ANY, PHRASE_ADDRESS},
+    {rule_authority, W_YOU, W_NOW, PHRASE_AUTHORITY},
+    {rule_authority, W_LAST, W_SYSTEM, PHRASE_AUTHORITY},
+    {rule_order, W_DO, ANY, PHRASE_ORDER},
 };
-#define RULE_ENDS \
-    (W_ORDERS | W_RULES | W_BEFORE | W_SYSTEM | W_FREE | W_MACHINE | W_USER | W_PLACE | W_PROMPT | W_YOU | \
-        W_DO | W_IS | W_LAST)
 
 const char *phrase_name(int rule)
 {
@@ -268,16 +272,19 @@ static int add(struct phrases *p, int rule, unsigned weight)
     return judge(p, rule);
 }
 
-int phrases_word(struct phrases *p, const char *word, size_t n)
+uint32_t phrases_needs(uint32_t kind)
 {
-    size_t at = p->n++ % PHRASE_WORDS;
-    uint32_t kind = p->word[at].kind = word_kind(word, n);
-    p->word[at].text = word_pack(word, n);
-    if (!(kind & RULE_ENDS))
-        return -1;
-    for (int r = 0; r < PHRASE_RULES; r++) {
-        unsigned weight = kind & rules[r].ends ? rules[r].fits(p) : 0;
-        int found = weight ? add(p, r, weight) : -1;
+    uint32_t needs = 0;
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+        needs |= kind & rules[i].ends ? rules[i].needs : 0;
+    return needs;
+}
+
+int phrases_judge(struct phrases *p, uint32_t kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        unsigned weight = kind & rules[i].ends ? rules[i].fits(p) : 0;
+        int found = weight ? add(p, rules[i].rule, weight) : -1;
         if (found >= 0)
             return found;
     }
@@ -286,8 +293,6 @@ int phrases_word(struct phrases *p, const char *word, size_t n)
 
 int phrases_markup(struct phrases *p, unsigned weight)
 {
-    p->n++;
-    p->word[(p->n - 1) % PHRASE_WORDS].kind = 0;
-    p->word[(p->n - 1) % PHRASE_WORDS].text = 0;
+    (void)phrases_word(p, 0, 0);
     return add(p, PHRASE_MARKUP, weight);
 }

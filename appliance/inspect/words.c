@@ -1,18 +1,18 @@
 #include "appliance/inspect/words.h"
 
-#include <stdbool.h>
-#include <string.h>
-
+#include "appliance/inspect/phrases.h"
 #include "lib/base.h"
 
 /* Sorted. */
-static const struct word {
-    const char *text;
+static const struct {
+    char text[16]; /* ends with an octet 0 */
     uint32_t kind;
 } words[] = {
     {"a", W_FILLER},
     {"about", W_FILLER},
     {"above", W_BEFORE},
+    {"act", W_NAMED},
+    {"adhere", W_NAMED},
     {"admin", W_SYSTEM},
     {"administrator", W_SYSTEM | W_USER},
     {"agent", W_MACHINE},
@@ -46,6 +46,7 @@ static const struct word {
     {"claude", W_MACHINE},
     {"command", W_RULES},
     {"commands", W_RULES},
+    {"comply", W_NAMED},
     {"constraints", W_RULES},
     {"content", W_WHOLE | W_FILLER},
     {"contents", W_WHOLE | W_FILLER},
@@ -90,6 +91,7 @@ static const struct word {
     {"expose", W_SHOW},
     {"file", W_FILLER},
     {"files", W_FILLER},
+    {"follow", W_NAMED},
     {"following", W_FILLER},
     {"foregoing", W_BEFORE},
     {"forget", W_OVERRIDE | W_FORGET},
@@ -156,7 +158,8 @@ static const struct word {
     {"not", W_NOT},
     {"notify", W_HINT},
     {"notifying", W_HINT},
-    {"now", W_FILLER},
+    {"now", W_FILLER | W_NOW},
+    {"obey", W_NAMED},
     {"objective", W_TASK},
     {"of", W_FILLER},
     {"old", W_BEFORE},
@@ -182,6 +185,7 @@ static const struct word {
     {"preceding", W_BEFORE},
     {"predefined", W_BEFORE},
     {"preprompt", W_ORDERS},
+    {"pretend", W_NAMED},
     {"previous", W_BEFORE},
     {"previously", W_BEFORE | W_FILLER},
     {"print", W_SHOW},
@@ -269,49 +273,21 @@ static const struct word {
     {"youve", W_YOU | W_FILLER},
 };
 
-/* The same words, to be found at once, nearly without a branch: which word comes next nobody can predict.
- * Open addressing. */
-#define SLOTS 2048u
-static struct slot {
-    uint64_t text; /* its first eight letters */
-    uint32_t kind; /* 0: empty */
-    uint16_t word;
-    uint8_t len;
-    bool more; /* a word that belongs here or before is further on */
-} slots[SLOTS];
-static_assert(ARRAY_LEN(words) * 3 < SLOTS, "there are empty slots");
+static_assert(ARRAY_LEN(words) < WORDS_MAX, "and one for all others");
 
-static unsigned slot_of(uint64_t text)
-{
-    return (unsigned)(text * 0x9e3779b97f4a7c15ull >> 53);
-}
+struct word word_table[WORDS_MAX];
+uint16_t word_index[1u << WORD_HASH_BITS];
 
-__attribute__((constructor)) static void fill_slots(void)
+__attribute__((constructor)) static void fill_table(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        char word[WORD_MAX + 1] = {0};
-        size_t n = strlen(words[i].text);
-        memcpy(word, words[i].text, n);
-        uint64_t text = word_pack(word, n);
-        unsigned at = slot_of(text);
-        for (; slots[at].kind; at = (at + 1) % SLOTS)
-            slots[at].more = true;
-        slots[at] =
-            (struct slot){.text = text, .kind = words[i].kind, .word = (uint16_t)i, .len = (uint8_t)n};
-    }
-}
-
-uint32_t word_kind(const char *word, size_t n)
-{
-    if (n == 0 || n > WORD_MAX)
-        return 0;
-    uint64_t text = word_pack(word, n);
-    for (unsigned at = slot_of(text);; at = (at + 1) % SLOTS) {
-        const struct slot *s = &slots[at];
-        uint32_t same = (s->text == text) & (s->len == n);
-        if (n > 8 && same)
-            same = memcmp(word, words[s->word].text, n) == 0;
-        if (!s->more || same)
-            return s->kind & (0 - same);
+        struct word *w = &word_table[i + 1];
+        memcpy(&w->text, words[i].text, sizeof w->text);
+        memcpy(&w->more, words[i].text + sizeof w->text, sizeof w->more);
+        w->kind = words[i].kind;
+        w->needs = phrases_needs(w->kind);
+        uint16_t *head = &word_index[word_hash(w->text, w->more)];
+        w->next = *head;
+        *head = (uint16_t)(i + 1);
     }
 }

@@ -42,11 +42,10 @@
 
 #define W_IS 0x20000000u
 #define W_LAST 0x10000000u /* a rule may end with it */
+#define W_NAMED 0x40000000u /* follow, pretend: no rule asks for the kind, some for the word */
+#define W_NOW 0x80000000u
 
-/** Of a word, 8 octets can be read, however short it is. */
-uint32_t word_kind(const char *word, size_t n);
-
-/** Its first eight letters. */
+/** Its first eight letters; 8 octets can be read. */
 static inline uint64_t word_pack(const char *word, size_t n)
 {
     uint64_t v;
@@ -56,6 +55,37 @@ static inline uint64_t word_pack(const char *word, size_t n)
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v & ((1ull << 8 * n) - 1)
            : n                                       ? v >> (64 - 8 * n) << (64 - 8 * n)
                                                      : 0;
+}
+
+/** A word that means something; its letters twice eight. */
+struct word {
+    uint64_t text, more;
+    uint32_t kind;
+    uint32_t needs; /* a rule ends with it only if one of these kinds was said lately */
+    uint32_t next; /* with the same hash; 0: none */
+};
+#define WORDS_MAX 400u
+#define WORD_HASH_BITS 12u
+extern struct word word_table[WORDS_MAX]; /* 0: any other word */
+extern uint16_t word_index[1u << WORD_HASH_BITS];
+
+static inline unsigned word_hash(uint64_t text, uint64_t more)
+{
+    return (unsigned)((text * 0x9e3779b97f4a7c15ull + more * 0xc2b2ae3d27d4eb4full) >> (64 - WORD_HASH_BITS));
+}
+
+/** Of a word of any length by its first sixteen letters: those that are known are shorter. Nearly without a
+ * branch: which word comes next nobody can predict. */
+static inline void word_find(uint64_t text, uint64_t more, uint32_t *kind, uint32_t *needs)
+{
+    const struct word *w = &word_table[word_index[word_hash(text, more)]];
+    uint32_t same = (w->text == text) & (w->more == more);
+    while (__builtin_expect((w->next != 0) & !same, 0)) {
+        w = &word_table[w->next];
+        same = (w->text == text) & (w->more == more);
+    }
+    *kind = w->kind & (0 - same);
+    *needs = w->needs & (0 - same);
 }
 
 #endif
