@@ -382,6 +382,9 @@ uint64_t unescape_feed(
             i = b;
         }
         i += follow(u, at + i, p + i, n - i, fin);
+        /* First of all: follow() ends anywhere then, not only before the end of the octets. */
+        if (u->env->too_much || (u->env->found && u->env->stop))
+            return at;
         if (i < n && u->partial) {
             u->n_carry = n - i;
             memcpy(u->carry, p + i, u->n_carry);

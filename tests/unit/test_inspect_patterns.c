@@ -188,3 +188,20 @@ Test(inspect_patterns, seed_phrases_wherever_they_begin)
         cr_assert_str_eq(found.detector, "token_patterns:seed_phrase");
     }
 }
+
+/* A finding below escapes while one more has begun that is not whole, in the midst of a piece. */
+Test(inspect_patterns, found_within_an_escape)
+{
+    static char text[16000];
+    for (unsigned round = 0; round < 4000; round++) {
+        size_t n = (size_t)sprintf(text, "\\u004b%s ", &SECRET[1]);
+        unsigned gap = 1 + draw(60);
+        while (n < sizeof text - 100) {
+            n += (size_t)sprintf(text + n, "\\u0041");
+            for (unsigned k = draw(gap); k; k--)
+                text[n++] = 'b';
+        }
+        struct finding found;
+        cr_assert(inspect_text(inspector, OUT, INSPECT_OUTBOUND, "header", text, n, &found));
+    }
+}
