@@ -262,8 +262,10 @@ def large():
     """A GiB each way, over TLS."""
     p = subprocess.run("curl -sS --max-time 100 --http1.1 https://origin.test/huge | wc -c", shell=True, capture_output=True, text=True)
     report("1 GiB down", p.stdout.strip() == str(1 << 30), p.stdout + p.stderr)
-    p = subprocess.run(["curl", "-sS", "--max-time", "100", "-T", f"{DIRECTORY}/huge", "https://strange.test/head"], capture_output=True, text=True)
-    report("1 GiB up", f"body: {1 << 30}" in p.stdout, p.stdout[-300:] + p.stderr)
+    # text, which every part of inspection reads
+    line = '{"model":"m","text":"The server reads a file that the client has asked for,\\nand answers: a%20b &amp; c."}'
+    p = subprocess.run(["sh", "-c", "yes \"$1\" | head -c 1073741824 | curl -sS --max-time 150 -T - https://strange.test/head", "up", line], capture_output=True, text=True)
+    report("1 GiB of text up", f"body: {1 << 30}" in p.stdout, p.stdout[-300:] + p.stderr)
     p = subprocess.run("curl -sS --max-time 100 --http2 https://h2.test/huge | wc -c", shell=True, capture_output=True, text=True)
     report("1 GiB down by HTTP/2", p.stdout.strip() == str(1 << 30), p.stdout + p.stderr)
 

@@ -15,8 +15,8 @@ printf '#!/bin/sh\nexport ASAN_OPTIONS=quarantine_size_mb=8:abort_on_error=1:det
 chmod 755 "$T/bin" "$T/bin/egressd"
 BUILD=$T/bin
 mkdir -m 777 "$T/out"
-truncate -s 1G "$T/www/huge" "$T/out/huge"
-chmod 644 "$T/www/huge" "$T/out/huge"
+truncate -s 1G "$T/www/huge"
+chmod 644 "$T/www/huge"
 chmod 755 "$T/pki"
 in_net python3 "$HERE/ws_raw.py" serve "$ORIGIN" 9444 "$T/pki/origin.pem" "$T/pki/leaf.key" 2>"$T/ws.err" &
 in_net node "$HERE/ws_origin.mjs" "$ORIGIN" "$T/pki/origin.pem" "$T/pki/leaf.key" >"$T/node.out" 2>&1 &
