@@ -335,17 +335,21 @@ static void settle_stops(struct block *b, const uint8_t *p, bool html)
     }
 }
 
-/* Where a word ends that goes on behind a block; 0: look closer. 16 octets can be read. */
-static size_t end_behind(const struct injection *j, const uint8_t *p)
+/* Where a word ends that goes on behind a block; 0: look closer. */
+static size_t end_behind(const struct injection *j, const uint8_t *p, size_t n)
 {
-    size_t more = skip_word(p);
-    char c = more < 16 ? plain_class[p[more]] : 0;
+    size_t more = 0, k = 16;
+    for (; k == 16 && n - more >= 16; more += k)
+        k = skip_word(p + more);
+    char c = k < 16 ? plain_class[p[more]] : 0;
     return c == ' ' || (c == 1 && !j->tag) ? BLOCK + more : 0;
 }
 
 /* Of the words of a block those that end in it or soon, when none is under way. Returns the octets used;
- * `*stop`: the first of the block that need a closer look. 16 octets behind the block can be read. */
-static size_t plain_block(struct injection *j, struct reader *r, uint64_t at, const uint8_t *p, size_t *stop)
+ * `*stop`: the first of the block that need a closer look. 16 octets behind the block can be read: n >= BLOCK
+ * + 16. */
+static size_t plain_block(
+    struct injection *j, struct reader *r, uint64_t at, const uint8_t *p, size_t n, size_t *stop)
 {
     struct block b = block_look(p, j->tag);
     if (b.stops && !j->tag)
@@ -355,7 +359,7 @@ static size_t plain_block(struct injection *j, struct reader *r, uint64_t at, co
     *stop = end;
     if (letters >> (BLOCK - 1) || (end < BLOCK && b.joins >> end & 1)) { /* the last word may go on */
         uint64_t others = ~letters & before;
-        behind = end == BLOCK ? end_behind(j, p + BLOCK) : 0;
+        behind = end == BLOCK ? end_behind(j, p + BLOCK, n - BLOCK) : 0;
         end = others ? BLOCK - (size_t)__builtin_clzll(others) : 0;
         letters &= end < BLOCK ? (1ull << end) - 1 : ~0ull;
     }
@@ -442,7 +446,7 @@ static size_t plain_text(struct injection *j, uint64_t at, const uint8_t *p, siz
         if (c == 0 || (c == 1 && j->tag))
             break;
         if (r->n == 0 && i >= no_block && n - i >= BLOCK + 16) {
-            size_t stop, k = plain_block(j, r, at + i, p + i, &stop);
+            size_t stop, k = plain_block(j, r, at + i, p + i, n - i, &stop);
             no_block = stop < BLOCK || k == 0 ? i + stop + 1 : 0;
             i += k;
             continue;

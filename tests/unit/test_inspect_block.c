@@ -1,5 +1,6 @@
 /* Text taken a block at a time says what it says an octet at a time. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "appliance/inspect/block.h"
@@ -38,14 +39,16 @@ static const char *const pieces[] = {"ignore ", "all ", "previous ", "instructio
     "<a title='", "'>", "</system>", "<|im_start|>system", "[", "[INST]", "#", "# ", "###system:", "]", "<",
     ">", "\"", "\xe2\x80\x8b", "\xd0\xbe", "\xff", "0123456789"};
 
+static const char *const joins[] = {"'", "&shy;", "&zwj;", "\xe2\x80\x8b", "\\u200b"};
+
 static size_t make(char *to, size_t room)
 {
     size_t n = 0, longer = draw(30) ? 0 : draw(100);
     uint32_t odd = 2 + draw(40);
     while (n + 100 + longer < room) {
         const char *s = pieces[draw(odd) ? draw(36) : draw(sizeof pieces / sizeof pieces[0])];
-        memcpy(to + n, s, strlen(s));
-        n += strlen(s);
+        size_t half = draw(20) ? 0 : draw((uint32_t)strlen(s)); /* what joins, within a word */
+        n += (size_t)sprintf(to + n, "%.*s%s%s", (int)half, s, half ? joins[draw(5)] : "", s + half);
         memset(to + n, 'x', longer);
         n += longer;
     }
