@@ -379,7 +379,7 @@ everything() { # every process of two sandboxes at one blow, one of them kept, o
     # shellcheck disable=SC2086
     kill -KILL $family
     wait $p 2>/dev/null
-    ctl ps | grep -c "^ctl[xy]$$ .* dead" | grep -qx 2 || { ctl ps; return 1; }
+    eventually 5 eval "ctl ps | grep -c '^ctl[xy]$$ .* dead' | grep -qx 2" || { ctl ps; return 1; }
     eventually 3 eval "ctl gc >/dev/null && ! ctl ps | grep -q ctl" || { ctl ps; return 1; }
     [ -s "/var/lib/egressd/ctly$$/audit.jsonl" ] || { echo "the log is gone"; return 1; }
     unchanged

@@ -198,9 +198,17 @@ check "gc after SIGKILL" crash
 # -- the proof: an open door stops the start, and ends what runs. The door: a sidecar that answers pings for the world.
 pid_of() { pod inspect --format '{{.State.Pid}}' "egressd-door-$1" 2>/dev/null | grep '^[1-9]'; }
 open_door() { eventually 20 pid_of sidecar && nsenter --net="/proc/$(pid_of sidecar)/ns/net" ip addr add 1.1.1.1/32 dev eth1; }
-stops_the_start() {
-    open_door &
-    run --name door -- /bin/busybox echo RAN >"$T/out"
+stops_the_start() { # the door is open before there is an agent: this podman sees to it
+    mkdir -p "$T/bin"
+    cat >"$T/bin/podman" <<SH
+#!/usr/bin/env bash
+case " \$* " in *" --name egressd-door-agent "*)
+    nsenter --net="/proc/\$(/usr/bin/podman inspect --format '{{.State.Pid}}' egressd-door-sidecar)/ns/net" ip addr add 1.1.1.1/32 dev eth1 ;;
+esac
+exec /usr/bin/podman "\$@"
+SH
+    chmod 755 "$T/bin/podman"
+    PATH=$T/bin:$PATH run --name door -- /bin/busybox echo RAN >"$T/out"
     [ $? = 125 ] && grep -q 'open door: ping (1.1.1.1' <<<"$(tr -d '\n' <"$T/err")" && ! grep RAN "$T/out" && left || { cat "$T/err" "$T/out"; return 1; }
 }
 check "an open door stops the start, and is named" stops_the_start
