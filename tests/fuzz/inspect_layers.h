@@ -1,5 +1,4 @@
-/* One decoder of inspection by itself: octets are fed whole and cut, and what it says does not depend on
- * that. */
+/* One decoder of inspection by itself, whose octets are fed whole and cut. */
 #ifndef TESTS_FUZZ_INSPECT_LAYERS_H
 #define TESTS_FUZZ_INSPECT_LAYERS_H
 
@@ -29,9 +28,9 @@ static void set_up(void)
 {
     char path[] = "/tmp/fuzz_layers_XXXXXX", err[300];
     struct policy_error perr;
-    int fd = mkstemp(path);
     if (fuzz_inspector)
         return;
+    int fd = mkstemp(path);
     check(fd >= 0 && write(fd, "KEY=" SECRET "\n", sizeof SECRET + 4) > 0 && close(fd) == 0);
     fuzz_secrets = secrets_load(path, err, sizeof err);
     (void)unlink(path);
@@ -73,13 +72,14 @@ static int decode(const struct decoder *d, const uint8_t *p, size_t n, size_t st
     return env.too_much ? -1 : env.found;
 }
 
-/* The first octet says how it is cut. */
+/* The first octet says how it is cut. That a finding does not depend on it is fuzz_inspect_splits' to show,
+ * of all layers. */
 static void decode_both(const struct decoder *d, const uint8_t *p, size_t n)
 {
     if (n < 2 || n > PIECE_MAX)
         return;
-    int whole = decode(d, p + 1, n - 1, n), cut = decode(d, p + 1, n - 1, p[0] ? p[0] : 1);
-    check(whole < 0 || cut < 0 || whole == cut);
+    (void)decode(d, p + 1, n - 1, n);
+    (void)decode(d, p + 1, n - 1, p[0] ? p[0] : 1);
 }
 
 #endif
