@@ -138,10 +138,18 @@ suite_platform() {
 
 suite_demo() { one "make demo" bash examples/demo.sh; }
 
+# By themselves: those that look at the whole machine before and after, or start more processes than two may at a time.
 suite_e2e() {
-    local t scripts=()
-    for t in tests/e2e/*.sh; do [ "$t" = tests/e2e/lib.sh ] || scripts+=("$t"); done
+    local t scripts=() alone=()
+    for t in tests/e2e/*.sh; do
+        case $(basename "$t" .sh) in
+        lib) ;;
+        ctl | podman | podman_many | apple | docker) alone+=("$t") ;;
+        *) scripts+=("$t") ;;
+        esac
+    done
     side_by_side "${scripts[@]}"
+    for t in "${alone[@]}"; do lines "$(basename "$t" .sh)" bash "$t"; done
 }
 
 suite_clients() { lines clients bash tests/clients/matrix.sh; }
