@@ -197,13 +197,21 @@ crash() {
 check "gc after SIGKILL" crash
 # -- the proof: an open door stops the start, and ends what runs. The door: a sidecar that answers pings for the world.
 pid_of() { pod inspect --format '{{.State.Pid}}' "egressd-door-$1" 2>/dev/null | grep '^[1-9]'; }
-open_door() { eventually 20 pid_of sidecar && nsenter --net="/proc/$(pid_of sidecar)/ns/net" ip addr add 1.1.1.1/32 dev eth1; }
+# open_at PID   on the agent's side, whose name is not always eth1: podman names the links of two networks in either order
+cat >"$T/open_at" <<'SH'
+#!/usr/bin/env bash
+uplink=$(nsenter --net="/proc/$1/ns/net" ip -o -4 route show default | grep -o 'dev [^ ]*')
+[ "$uplink" = "dev eth0" ] && side=eth1 || side=eth0
+exec nsenter --net="/proc/$1/ns/net" ip addr add 1.1.1.1/32 dev $side
+SH
+chmod 755 "$T/open_at"
+open_door() { eventually 20 pid_of sidecar && "$T/open_at" "$(pid_of sidecar)"; }
 stops_the_start() { # the door is open before there is an agent: this podman sees to it
     mkdir -p "$T/bin"
     cat >"$T/bin/podman" <<SH
 #!/usr/bin/env bash
 case " \$* " in *" --name egressd-door-agent "*)
-    nsenter --net="/proc/\$(/usr/bin/podman inspect --format '{{.State.Pid}}' egressd-door-sidecar)/ns/net" ip addr add 1.1.1.1/32 dev eth1 ;;
+    "$T/open_at" "\$(/usr/bin/podman inspect --format '{{.State.Pid}}' egressd-door-sidecar)" ;;
 esac
 exec /usr/bin/podman "\$@"
 SH
