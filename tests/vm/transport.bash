@@ -25,8 +25,8 @@ vm_skip() {
 vm_net() {
     local tap
     ip -n "$W-host" addr flush dev up0
-    ip -n "$W-host" link add wan0 type bridge
-    ip -n "$W-host" link add lan0 type bridge
+    ip -n "$W-host" link add wan0 type bridge mcast_snooping 0 # else it joins groups of its own (RFC 4286)
+    ip -n "$W-host" link add lan0 type bridge mcast_snooping 0
     for tap in wan-sidecar lan-sidecar lan-agent; do
         in_host ip tuntap add dev $tap mode tap
         ip -n "$W-host" link set $tap addrgenmode none master ${tap%-*}0 up
