@@ -145,10 +145,8 @@ static void on_late_drain(struct engine_timer *t)
 
 static int serve(struct flow *f, struct conn *c)
 {
-#if HTTP_HAVE_H2
     if (f->front.alpn_h2)
         return h2_front_start(&f->front, c, on_front_closed, f);
-#endif
     return h1_front_start(&f->front, c, on_front_closed, f);
 }
 
@@ -225,7 +223,7 @@ static const struct conn_ops handshake_ops = {
  * exchange translates); a refusal is told in the simplest there is. */
 static enum tls_alpn choose_alpn(const struct flow *f)
 {
-    bool h2 = HTTP_HAVE_H2 && (f->offer & OFFER_H2);
+    bool h2 = f->offer & OFFER_H2;
     if (h2 && (f->upstream_h2 || !(f->offer & OFFER_HTTP11)))
         return TLS_ALPN_H2;
     return f->offer & OFFER_HTTP11 ? TLS_ALPN_HTTP11 : TLS_ALPN_NONE;
@@ -308,7 +306,7 @@ void flow_bump(struct flow *f)
     start_leaf(f);
     f->leaf_wanted = true; /* so that an answer at once waits for it */
     struct upstream_key key = key_of(f);
-    if (HTTP_HAVE_H2 && (f->offer & OFFER_H2)) {
+    if (f->offer & OFFER_H2) {
         f->alpn_wanted = true;
         upstream_alpn(f->e->pool, &key, true, on_alpn, f);
     } else {

@@ -18,9 +18,6 @@ void http_front_drain(struct http_front *f);
 /** Ends the connection and what runs on it at once; `closed` is called before or after this returns. */
 void http_front_close(struct http_front *f);
 
-/** 1 once h2_back_new() and h2_front_start() are built: only then is h2 offered to upstreams. */
-#define HTTP_HAVE_H2 1
-
 /** A back session on an upstream conn; owned by the pool through these. */
 struct http_back;
 struct http_back_ops {

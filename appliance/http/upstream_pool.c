@@ -178,11 +178,7 @@ static struct pooled *pooled_new(struct upstream_host *h, struct conn *conn, boo
     struct pooled *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-#if HTTP_HAVE_H2
     c->back = h2 ? h2_back_new(e, conn, &back_events) : h1_back_new(e, conn, &back_events);
-#else
-    c->back = h1_back_new(e, conn, &back_events);
-#endif
     if (!c->back) {
         free(c);
         return NULL;
@@ -636,7 +632,7 @@ void upstream_warm(struct upstream_pool *p, const struct upstream_key *k)
     struct upstream_host *h = host_get(p, k);
     if (!h || h->idle || h->sessions || h->h2_dials || h->warming)
         return;
-    warm(p, k, HTTP_HAVE_H2 && k->tls && engine_now_s(p->e) >= h->h1_until, false);
+    warm(p, k, k->tls && engine_now_s(p->e) >= h->h1_until, false);
 }
 
 /* A client of HTTP/1 that goes on asking a session's upstream: the next of its requests gets a connection. */
@@ -671,7 +667,7 @@ struct upstream_request *upstream_open(
     }
     r->x = x;
     r->flags = flags;
-    r->offer_h2 = HTTP_HAVE_H2 && k->tls && (flags & UPSTREAM_H2_OK);
+    r->offer_h2 = k->tls && (flags & UPSTREAM_H2_OK);
     r->rides = h->warming && !h->waiting && !(flags & (UPSTREAM_FRESH | UPSTREAM_WEBSOCKET));
     if (r->rides || (r->offer_h2 && h->h2_dials && remembered(h) == SPEAKS_H2)) {
         request_link(&h->waiting, r);
@@ -701,7 +697,6 @@ void upstream_cancel(struct upstream_request *r)
 void upstream_alpn(
     struct upstream_pool *p, const struct upstream_key *k, bool offer_h2, upstream_alpn_fn *done, void *arg)
 {
-    offer_h2 = offer_h2 && HTTP_HAVE_H2;
     struct upstream_host *h = host_get(p, k);
     enum speaks known = h ? remembered(h) : SPEAKS_UNKNOWN;
     if (known != SPEAKS_UNKNOWN) {
