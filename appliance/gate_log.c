@@ -30,15 +30,15 @@ struct seen {
 };
 
 /* Flows that got no line: by what the summary tells apart. */
-enum class { CLASS_TCP, CLASS_UDP, CLASS_ICMP, CLASS_OTHER, CLASS_COUNT };
-static const char *const class_names[] = {"tcp", "udp", "icmp", "other"};
-static_assert(ARRAY_LEN(class_names) == CLASS_COUNT, "a name each");
+enum kind { KIND_TCP, KIND_UDP, KIND_ICMP, KIND_OTHER, KIND_COUNT };
+static const char *const kind_names[] = {"tcp", "udp", "icmp", "other"};
+static_assert(ARRAY_LEN(kind_names) == KIND_COUNT, "a name each");
 
 struct gate_log {
     struct audit *audit;
     uint64_t tokens, filled; /* in thousandths of a line; when they were last filled up */
     uint64_t summed; /* when the last summary was written */
-    uint64_t uncounted[CLASS_COUNT][REASON_COUNT];
+    uint64_t uncounted[KIND_COUNT][REASON_COUNT];
     uint64_t n_uncounted, lost;
     size_t n_seen;
     struct seen seen[BUCKETS][WAYS];
@@ -55,11 +55,14 @@ struct gate_log *gate_log_new(struct audit *audit)
     return l;
 }
 
-static enum class class_of(uint8_t protocol) {
-    switch (protocol){
-        case PROTO_TCP : return CLASS_TCP; case PROTO_UDP : return CLASS_UDP;
-        case PROTO_ICMP : case PROTO_ICMPV6 : return CLASS_ICMP;
-        default : return CLASS_OTHER;
+static enum kind kind_of(uint8_t protocol)
+{
+    switch (protocol) {
+    case PROTO_TCP: return KIND_TCP;
+    case PROTO_UDP: return KIND_UDP;
+    case PROTO_ICMP:
+    case PROTO_ICMPV6: return KIND_ICMP;
+    default: return KIND_OTHER;
     }
 }
 
@@ -78,7 +81,7 @@ static bool take_token(struct gate_log *l, uint64_t now)
 
 static void count_only(struct gate_log *l, uint8_t protocol, enum reason reason, uint64_t n)
 {
-    l->uncounted[class_of(protocol)][reason] += n;
+    l->uncounted[kind_of(protocol)][reason] += n;
     l->n_uncounted += n;
 }
 
@@ -119,7 +122,11 @@ static void put_line(struct gate_log *l, const struct seen *s, const struct gate
     audit_begin(l->audit, &common);
     put_tuple(l->audit, s, "closed");
     audit_str(l->audit, "sni", sni);
+    audit_str(l->audit, "alpn", NULL);
     audit_str(l->audit, "mode", "refused");
+    audit_u64(l->audit, "bytes_out", 0);
+    audit_u64(l->audit, "bytes_in", 0);
+    audit_ms(l->audit, "ms", 0);
     if (v->detail)
         audit_str(l->audit, "detail", v->detail);
     if (v->named && v->lease.dns_id[0])
@@ -153,10 +160,10 @@ static void put_sum(struct gate_log *l, const char *proto, enum reason reason, c
 
 static void put_sums(struct gate_log *l)
 {
-    for (int c = 0; c < CLASS_COUNT && l->n_uncounted; c++)
+    for (int c = 0; c < KIND_COUNT && l->n_uncounted; c++)
         for (int r = 0; r < REASON_COUNT; r++)
             if (l->uncounted[c][r])
-                put_sum(l, class_names[c], (enum reason)r, "more than the log's rate", l->uncounted[c][r]);
+                put_sum(l, kind_names[c], (enum reason)r, "more than the log's rate", l->uncounted[c][r]);
     if (l->n_uncounted)
         memset(l->uncounted, 0, sizeof l->uncounted);
     l->n_uncounted = 0;

@@ -231,7 +231,7 @@ static bool build(struct builder *b)
         if (!ok)
             return false;
         if (end)
-            return b->root || fail(b, NULL, "the policy is empty; the least is 'version: 1'");
+            return b->root || fail(b, &(yaml_mark_t){0}, "the policy is empty; the least is 'version: 1'");
     }
 }
 

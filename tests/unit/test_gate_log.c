@@ -67,7 +67,8 @@ Test(gate_log, one_line_a_flow, .init = set_up)
     cr_assert_eq(count("\"event\":\"flow\""), 2);
     cr_assert_eq(count("\"verdict\":\"deny\",\"reason\":\"no_route\""), 2);
     cr_assert_eq(
-        count("\"proto\":\"udp\",\"dst\":\"93.184.216.10\",\"dport\":9,\"sni\":null,\"mode\":\"refused\""),
+        count("\"proto\":\"udp\",\"dst\":\"93.184.216.10\",\"dport\":9,\"sni\":null,\"alpn\":null,\"mode\":"
+              "\"refused\",\"bytes_out\":0,\"bytes_in\":0,\"ms\":0.000"),
         2);
     cr_assert(gate_log_tick(l, 200));
     cr_assert_eq(count(""), 2);

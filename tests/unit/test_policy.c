@@ -199,8 +199,8 @@ static void expect_errors(const struct bad *t, size_t n)
 Test(policy, text_errors)
 {
     static const struct bad t[] = {
-        {"", 0, 0, "empty"},
-        {"# nothing\n", 0, 0, "empty"},
+        {"", 1, 1, "empty"},
+        {"# nothing\n", 1, 1, "empty"},
         {"---\n", 2, 1, "must be a mapping"},
         {"[]", 1, 1, "must be a mapping"},
         {"hello", 1, 1, "must be a mapping"},
@@ -364,7 +364,13 @@ Test(policy, route_errors)
         {ROUTE(KEY "dns: [TYPE252]\n"), 5, 13, "no ANY"},
         {ROUTE(KEY "dns: [TYPE41]\n"), 5, 13, "no ANY"},
         {ROUTE(KEY "dns: [txt]\n"), 5, 13, "not a query type"},
-        /* what cannot be enforced */
+    };
+    expect_errors(t, ARRAY_LEN(t));
+}
+
+Test(policy, what_cannot_be_enforced)
+{
+    static const struct bad t[] = {
         {ROUTE(KEY "tls: splice\n" KEY "matches: [{methods: [GET]}]\n"), 6, 7, "matches cannot be enforced"},
         {ROUTE(KEY "tls: splice\n" KEY "auth: {scheme: Bearer, token_ref: A}\n"), 6, 7,
             "auth cannot be enforced"},
@@ -376,7 +382,13 @@ Test(policy, route_errors)
             "tls is for protocol: http"},
         {ROUTE(KEY "protocol: udp\n" KEY "ports: [123]\n" KEY "matches: [{methods: [GET]}]\n"), 7, 7,
             "judged by name and port only"},
-        /* matches */
+    };
+    expect_errors(t, ARRAY_LEN(t));
+}
+
+Test(policy, match_errors)
+{
+    static const struct bad t[] = {
         {ROUTE(KEY "matches: []\n"), 5, 16, "an empty list can be read as all or as none"},
         {ROUTE(KEY "matches: [{}]\n"), 5, 17, "an empty match allows every request"},
         {ROUTE(KEY "matches: {paths: []}\n"), 5, 16, "must be a list of matches"},
