@@ -349,21 +349,21 @@ static bool is_young(const struct lease_table *t, uint32_t i)
     return t->used < t->n_cells / 2 || (i + t->n_cells - t->tail) % t->n_cells >= t->used / 2;
 }
 
-static void put_locked(struct lease_table *t, struct record *new, uint64_t now)
+static void put_locked(struct lease_table *t, struct record *fresh, uint64_t now)
 {
-    uint32_t b = bucket_of(t, new->addr), oldest = NIL, last = NIL;
+    uint32_t b = bucket_of(t, fresh->addr), oldest = NIL, last = NIL;
     unsigned names = 0, n = 0;
     struct record r;
 
     for (uint32_t i = head_of(&t->buckets[b]); i != NIL && n < CHAIN_MAX; i = r.next, n++) {
         if (!record_load(t, i, &r))
             break;
-        bool mine = memcmp(r.addr, new->addr, 16) == 0;
-        bool same = mine && r.name_len == new->name_len &&memcmp(r.name, new->name, r.name_len) == 0;
+        bool mine = memcmp(r.addr, fresh->addr, 16) == 0;
+        bool same = mine && r.name_len == fresh->name_len && memcmp(r.name, fresh->name, r.name_len) == 0;
         if (same && is_young(t, i) && r.expires >= now) {
             change_begin(&t->buckets[b]);
-            r.expires = MAX(r.expires, new->expires);
-            memcpy(r.dns_id, new->dns_id, sizeof r.dns_id);
+            r.expires = MAX(r.expires, fresh->expires);
+            memcpy(r.dns_id, fresh->dns_id, sizeof r.dns_id);
             record_store_head(t, i, &r);
             change_end(&t->buckets[b]);
             return;
@@ -382,7 +382,7 @@ static void put_locked(struct lease_table *t, struct record *new, uint64_t now)
         last = oldest;
     if ((names >= LEASE_NAMES_MAX || n >= CHAIN_KEEP) && record_load(t, last, &r))
         unlink_record(t, last, &r);
-    put_new(t, b, new);
+    put_new(t, b, fresh);
 }
 
 void lease_put(struct lease_table *t, const struct addr *addr, const char *name, const char *dns_id,
