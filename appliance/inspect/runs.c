@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "appliance/inspect/layer.h"
+#include "appliance/inspect/run_look.h"
 #include "appliance/inspect/skip.h"
 
 #define RUN_MIN 16u /* also the stride at which a text is looked at: no run of that length lies between */
@@ -179,18 +180,10 @@ static void whole(struct runs *r, const uint8_t *p, size_t n, uint64_t above)
 {
     if (n < RUN_MIN)
         return;
-    bool upper = false, lower = false;
-    size_t hex = 0, longest_hex = 0;
-    for (size_t i = 0; i < n; i++) {
-        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): callers fill all n */
-        upper |= p[i] >= 'A' && p[i] <= 'Z';
-        lower |= p[i] >= 'a' && p[i] <= 'z';
-        hex = hex_value(p[i]) >= 0 ? hex + 1 : 0;
-        longest_hex = MAX(longest_hex, hex);
-    }
-    if (upper && lower) /* in words and numbers there is no base64: what it says has both kinds of letters */
+    struct run_look l = run_look(p, n);
+    if (l.mixed && l.text) /* in words and numbers there is no base64: what it says has both kinds of letters */
         whole_base64(r, p, n, above);
-    if (longest_hex >= RUN_MIN)
+    if (l.hex)
         whole_hex(r, p, n, above);
 }
 
