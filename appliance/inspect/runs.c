@@ -181,7 +181,8 @@ static void whole(struct runs *r, const uint8_t *p, size_t n, uint64_t above)
     if (n < RUN_MIN)
         return;
     struct run_look l = run_look(p, n);
-    if (l.mixed && l.text) /* in words and numbers there is no base64: what it says has both kinds of letters */
+    /* In words and numbers there is no base64: what it says has both kinds of letters. */
+    if (l.mixed && l.text)
         whole_base64(r, p, n, above);
     if (l.hex)
         whole_hex(r, p, n, above);
@@ -232,7 +233,7 @@ static void add(struct runs *r, uint64_t at, const uint8_t *p, size_t n)
 {
     if (!r->open && r->n == 0)
         r->at = at;
-    if (!r->kept && !(r->kept = malloc(RUN_KEPT))) {
+    if (!r->kept && !(r->kept = calloc(1, RUN_KEPT))) {
         r->env->too_much = true;
         return;
     }
