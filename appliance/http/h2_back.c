@@ -333,8 +333,11 @@ static void back_close(struct http_back *base)
     struct h2_back *b = of_base(base);
     h2_enter(&b->s);
     b->left = true;
-    if (!b->s.gone) {
-        engine_timer_clear(&b->timer);
+    engine_timer_clear(&b->timer);
+    if (b->s.in_ng) { /* it is the last stream's end that came to here: nghttp2 goes on with the session */
+        b->s.ending = true;
+        h2_schedule(&b->s);
+    } else {
         h2_session_end(&b->s, false);
     }
     h2_leave_quietly(&b->s);

@@ -195,6 +195,7 @@ void h2_session_end(struct h2_session *s, bool reset)
 {
     if (s->gone)
         return;
+    assert(!s->in_ng); /* it would go on with what is freed here */
     s->gone = s->goaway = true;
     for (struct h2_stream *st = s->streams; st; st = st->next)
         h2_stream_closed(st, NGHTTP2_INTERNAL_ERROR);

@@ -8,12 +8,16 @@ enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
 static struct {
     struct http_back *session; /* in the pool */
     unsigned idle, dead, settings;
+    bool full; /* it keeps no idle one */
 } pool;
 
 static void on_idle(struct http_back *b)
 {
-    (void)b;
     pool.idle++;
+    if (!pool.full)
+        return;
+    pool.session = NULL;
+    b->ops->close(b);
 }
 
 static void on_dead(struct http_back *b)
@@ -164,6 +168,20 @@ Test(h2_back, requests_share_a_session)
     cr_assert_str_eq(seen(), "H3 D3:abc. ");
     HEAD(END_STREAM, 3, ":status", "204");
     EXPECT_HAS(take(w.agent), "HTTP/1.1 204 ");
+    cr_assert_eq(pool.idle, 2);
+    cr_assert_eq(pool.dead, 0);
+}
+
+Test(h2_back, a_session_that_is_closed_by_its_last_answer)
+{
+    pool.full = true;
+    for (int i = 0; i < 2; i++) {
+        put(w.agent, GET);
+        cr_assert_str_eq(seen(), "H1. ");
+        HEAD(END_STREAM, 1, ":status", "204");
+        EXPECT_HAS(take(w.agent), "HTTP/1.1 204 ");
+        EXPECT_HAS(seen(), "EOF");
+    }
     cr_assert_eq(pool.idle, 2);
     cr_assert_eq(pool.dead, 0);
 }
