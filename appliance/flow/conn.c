@@ -102,7 +102,7 @@ size_t conn_queued(const struct conn *c)
 /* Something is to go out that the socket has not taken. */
 static bool is_waiting(const struct conn *c)
 {
-    return c->queue.len || c->control.len;
+    return c->queue.len || c->messages.len || c->alert.len;
 }
 
 uint64_t conn_bytes_in(const struct conn *c)
@@ -169,7 +169,8 @@ static void destroy(struct conn *c, bool reset)
     conn_tls_free(c);
     octets_free(&c->corked);
     octets_free(&c->queue);
-    octets_free(&c->control);
+    octets_free(&c->messages);
+    octets_free(&c->alert);
     *c->prev = c->next;
     if (c->next)
         c->next->prev = c->prev;
@@ -191,7 +192,8 @@ static void fail_output(struct conn *c, int err)
     c->write_err = err;
     c->want_write = false;
     octets_free(&c->queue);
-    octets_free(&c->control);
+    octets_free(&c->messages);
+    octets_free(&c->alert);
     if (c->lingering) {
         destroy(c, false);
         return;
@@ -232,7 +234,7 @@ static ssize_t socket_send(struct conn *c, const void *p, size_t n)
 int conn_put(struct conn *c, const void *p, size_t n)
 {
     size_t done = 0;
-    if (c->queue.len == 0) {
+    if (c->queue.len == 0 && c->messages.len == 0) {
         ssize_t r = socket_send(c, p, n);
         if (r < 0)
             return (int)r;
@@ -321,24 +323,30 @@ void conn_shutdown(struct conn *c)
         finish_output(c);
 }
 
-static void on_writable(struct conn *c)
+/* 0, 1 = the socket is full, or -errno. */
+static int flush_queue(struct conn *c)
 {
-    c->want_write = false;
     if (c->queue.len) {
         ssize_t r = socket_send(c, c->queue.p + c->queue.off, c->queue.len);
-        if (r < 0) {
-            fail_output(c, (int)r);
-            return;
-        }
+        if (r < 0)
+            return (int)r;
         c->progress = c->progress || r > 0;
         octets_consume(&c->queue, (size_t)r);
     }
-    if (c->control.len && !c->queue.len) {
-        int r = conn_ktls_flush(c);
-        if (r < 0) {
-            fail_output(c, r);
-            return;
-        }
+    return c->queue.len != 0;
+}
+
+static void on_writable(struct conn *c)
+{
+    c->want_write = false;
+    int r = conn_ktls_flush_messages(c);
+    if (r == 0)
+        r = flush_queue(c);
+    if (r == 0)
+        r = conn_ktls_flush_alert(c);
+    if (r < 0) {
+        fail_output(c, r);
+        return;
     }
     conn_arm(c);
     if (is_waiting(c))

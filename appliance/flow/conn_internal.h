@@ -32,7 +32,8 @@ struct conn {
     struct octets queue; /* ready for the socket */
     struct octets stash; /* from the socket, not yet asked for by OpenSSL */
     struct octets held; /* records that go with the next ones: the end of a handshake */
-    struct octets control; /* kTLS: a record that is no data, to follow the queue */
+    struct octets messages; /* kTLS: what is left of a ticket; goes before the queue */
+    struct octets alert; /* kTLS: goes behind it */
     uint64_t in, out;
     struct engine_timer linger_timer;
     uint32_t linger_left;
@@ -52,7 +53,6 @@ struct conn {
     bool linger, lingering, progress;
     bool scheduled, closed, handle_closed;
     bool ktls; /* the kernel encrypts what is sent */
-    uint8_t control_type; /* of `control` */
     uint8_t record_type; /* of what OpenSSL writes next; 0: data */
 };
 
@@ -80,10 +80,11 @@ void conn_schedule(struct conn *c);
 /* conn_ktls.c */
 /** OpenSSL's key to the kernel; false: it does not take it, and OpenSSL goes on itself. */
 bool conn_ktls_start(struct conn *c, const void *info);
-/** A record of another type than data, after what is queued. 0 or -errno. */
+/** A record of another type than data: in its place among what is sent. 0 or -errno. */
 int conn_ktls_record(struct conn *c, uint8_t type, const void *p, size_t n);
-/** Goes on with it once the queue is out: 0, 1 = the socket is full, or -errno. */
-int conn_ktls_flush(struct conn *c);
+/** Goes on with a ticket before the queue, with an alert behind it: 0, 1 = the socket is full, or -errno. */
+int conn_ktls_flush_messages(struct conn *c);
+int conn_ktls_flush_alert(struct conn *c);
 
 /* conn_tls.c */
 ssize_t conn_tls_read(struct conn *c, void *buf, size_t n);

@@ -2,8 +2,9 @@
  * BIO as it would to a socket's; from then on what is sent goes to the socket as it is, in as large pieces as
  * for a plain one. Receiving stays with OpenSSL, which of TLS 1.3 can hand over the sending side only.
  *
- * A peer's KeyUpdate is followed when receiving. Its wish for a new key of ours is not met: the kernel has
- * only the first one, and a peer cannot tell. */
+ * A peer's KeyUpdate is followed when receiving. Its wish for a new key of ours is not met, though RFC 8446
+ * 4.6.3 asks for it: the kernel has only the first one. OpenSSL would answer with what it writes next, and it
+ * writes nothing any more but alerts; to the peer it is as if its wish were still under way. */
 #include "appliance/flow/conn_internal.h"
 
 #include <linux/tls.h>
@@ -56,11 +57,10 @@ static ssize_t send_record(const struct conn *c, uint8_t type, const void *p, si
     return r < 0 ? -errno : r;
 }
 
-int conn_ktls_flush(struct conn *c)
+static int flush(const struct conn *c, uint8_t type, struct octets *o)
 {
-    struct octets *o = &c->control;
     while (o->len) {
-        ssize_t r = send_record(c, c->control_type, o->p + o->off, o->len);
+        ssize_t r = send_record(c, type, o->p + o->off, o->len);
         if (r == -EAGAIN)
             return 1;
         if (r < 0)
@@ -70,15 +70,28 @@ int conn_ktls_flush(struct conn *c)
     return 0;
 }
 
+int conn_ktls_flush_messages(struct conn *c)
+{
+    return flush(c, SSL3_RT_HANDSHAKE, &c->messages);
+}
+
+int conn_ktls_flush_alert(struct conn *c)
+{
+    return flush(c, SSL3_RT_ALERT, &c->alert);
+}
+
+/* The parts of a message may have no other record between them (RFC 8446 5.1), but a full socket takes a part
+ * only. Messages are tickets, which end the handshake: no data can be queued before them. */
 int conn_ktls_record(struct conn *c, uint8_t type, const void *p, size_t n)
 {
-    if (c->control.len) /* tickets go out at once, and after an alert comes nothing */
-        return -ENOBUFS;
-    int err = octets_append(&c->control, p, n);
-    if (err)
-        return err;
-    c->control_type = type;
-    int r = c->queue.len ? 1 : conn_ktls_flush(c);
+    bool alert = type == SSL3_RT_ALERT;
+    if (alert ? c->alert.len : type != SSL3_RT_HANDSHAKE || c->queue.len)
+        return -ENOBUFS; /* after an alert comes nothing */
+    int r = octets_append(alert ? &c->alert : &c->messages, p, n);
+    if (r == 0)
+        r = conn_ktls_flush_messages(c);
+    if (r == 0)
+        r = c->queue.len ? 1 : conn_ktls_flush_alert(c);
     if (r > 0)
         conn_arm(c);
     return MIN(r, 0);

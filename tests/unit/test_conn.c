@@ -8,9 +8,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "appliance/engine.h"
-#include "appliance/flow/conn.h"
+#include "appliance/flow/conn_internal.h"
 #include "appliance/flow/tls.h"
 #include "lib/base.h"
 
@@ -560,6 +561,57 @@ Test(conn, tls_ticket_of_another_name_is_none)
         SSL_SESSION_free(session);
         names_down(&n);
     }
+}
+
+/* ---- TLS in the kernel: the order of what is sent, with a sendmsg() of ours in place of the kernel's ----
+ */
+
+static size_t socket_takes;
+
+ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+    const struct cmsghdr *h = CMSG_FIRSTHDR(m);
+    if (!h || h->cmsg_level != SOL_TLS)
+        return syscall(SYS_sendmsg, fd, m, flags); /* the test's own machinery has some to send, too */
+    size_t n = MIN(socket_takes, m->msg_iov->iov_len);
+    socket_takes -= n;
+    if (n == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return write(fd, m->msg_iov->iov_base, n);
+}
+
+static const char *came(struct engine *e, int fd)
+{
+    static char text[100];
+    for (int i = 0; i < 3; i++)
+        (void)uv_run(&e->loop, UV_RUN_NOWAIT);
+    ssize_t n = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+    text[MAX(n, 0)] = '\0';
+    return text;
+}
+
+Test(conn, ktls_data_does_not_overtake_a_ticket)
+{
+    struct engine *e = engine_up();
+    struct end a = {.e = e};
+    int sv[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
+    a.c = conn_new(e, sv[0], &ops, &a);
+    socket_takes = 3;
+    cr_assert_eq(conn_ktls_record(a.c, SSL3_RT_HANDSHAKE, "ticket1 ", 8), 0);
+    cr_assert_eq(conn_ktls_record(a.c, SSL3_RT_HANDSHAKE, "ticket2 ", 8), 0);
+    cr_assert_eq(conn_send(a.c, "data ", 5), 1, "it waits");
+    cr_assert_eq(conn_ktls_record(a.c, SSL3_RT_ALERT, "alert", 5), 0);
+    cr_assert_str_eq(came(e, sv[1]), "tic");
+    socket_takes = 4;
+    cr_assert_str_eq(came(e, sv[1]), "ket1");
+    socket_takes = 100;
+    cr_assert_str_eq(came(e, sv[1]), " ticket2 data alert");
+    close_end(&a);
+    close(sv[1]);
+    engine_down(e);
 }
 
 /* ---- timers and deferred calls ---- */
