@@ -57,6 +57,13 @@ void flow_set_lowat(struct flow *f, size_t octets)
     f->lowat = octets > 1;
 }
 
+/* `detail` NULL: there is nothing to add. */
+static void set_detail(struct flow *f, const char *detail)
+{
+    free(f->detail_own);
+    f->detail = f->detail_own = detail ? strdup(detail) : NULL;
+}
+
 static struct flow *flow_of_timer(struct engine_timer *t)
 {
     return (struct flow *)((char *)t - offsetof(struct flow, timer));
@@ -89,8 +96,8 @@ static void over(struct flow *f, bool reset)
     f->stage = STAGE_OVER;
     engine_timer_clear(&f->timer);
     engine_cancel(f->e, f->leaf_token);
-    if (f->alpn_wanted)
-        upstream_alpn_cancel(f->e->pool, f);
+    if (f->probe)
+        upstream_cancel(f->probe);
     if (was == STAGE_DIAL)
         upstream_dial_cancel(f->e, f);
     if (f->c)
@@ -197,7 +204,7 @@ static void on_handshake(struct conn *c, void *arg, int err)
     engine_timer_clear(&f->timer);
     if (err) {
         tls_failure(conn_ssl(c), err, why, sizeof why);
-        f->detail = f->detail_own = strdup(why);
+        set_detail(f, why);
         conn_set_linger(c); /* the alert should arrive */
         over(f, err != -EPROTO);
         return;
@@ -270,12 +277,13 @@ static void on_alpn(void *arg, enum reason why, bool h2, const char *detail)
 {
     struct flow *f = arg;
     f->alpn_wanted = false;
+    f->probe = NULL;
     if (f->stage != STAGE_LEAF)
         return;
     f->upstream_h2 = h2;
     if (why != REASON_NONE) {
         f->reason = (uint8_t)why;
-        f->detail = f->detail_own = detail ? strdup(detail) : NULL;
+        set_detail(f, detail);
     }
     if (!f->leaf_wanted)
         want_leaf(f); /* it is in the cache */
@@ -308,7 +316,7 @@ void flow_bump(struct flow *f)
     struct upstream_key key = key_of(f);
     if (f->offer & OFFER_H2) {
         f->alpn_wanted = true;
-        upstream_alpn(f->e->pool, &key, true, on_alpn, f);
+        f->probe = upstream_alpn(f->e->pool, &key, true, on_alpn, f);
     } else {
         upstream_warm(f->e->pool, &key); /* who sends a ClientHello has a request */
     }

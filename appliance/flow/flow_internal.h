@@ -21,6 +21,7 @@ struct flow {
     struct conn *c; /* the agent's; NULL once handed on */
     struct conn *up; /* the upstream's, between DIAL and RELAY */
     struct relay *relay;
+    struct upstream_request *probe; /* of upstream_alpn(), while it has not answered */
     struct http_front front;
     struct engine_timer timer;
     struct endpoint agent, dst;

@@ -44,11 +44,10 @@ void upstream_warm(struct upstream_pool *p, const struct upstream_key *k);
 
 /** ALPN mirroring: what does this upstream speak? `done(arg, REASON_NONE, h2)` from memory or after a
  * verified handshake (the connection goes to the pool); else a reason. May run before this returns. `k->host`
- * is copied. */
+ * is copied. Returns as upstream_open() does. */
 typedef void upstream_alpn_fn(void *arg, enum reason why, bool h2, const char *detail);
-void upstream_alpn(
+struct upstream_request *upstream_alpn(
     struct upstream_pool *p, const struct upstream_key *k, bool offer_h2, upstream_alpn_fn *done, void *arg);
-void upstream_alpn_cancel(struct upstream_pool *p, void *arg);
 
 /** A raw verified-by-policy TCP connection (splice, tcp routes): connected descriptor (now the callee's), or
  * -errno and the reason. Non-blocking, TCP_NODELAY and keep-alive set. May run before this returns. */

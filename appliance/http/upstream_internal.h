@@ -48,6 +48,7 @@ struct upstream_host {
     size_t n_idle, users; /* users: pooled connections and requests under way */
     size_t h2_dials, n_h1; /* n_h1: connections, idle or not */
     bool warming; /* a connection is dialled ahead */
+    bool waking; /* those in `waiting` are being served */
     uint32_t h1_asked; /* times that a session carried what an HTTP/1 connection could have */
     enum speaks speaks;
     uint64_t speaks_until; /* seconds */

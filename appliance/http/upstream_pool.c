@@ -134,7 +134,8 @@ static void park(struct pooled *c)
 {
     struct upstream_host *h = c->host;
     struct upstream_pool *p = h->pool;
-    if (p->closing || p->n_idle >= IDLE_MAX || h->n_idle >= IDLE_PER_HOST_MAX) {
+    bool full = !c->h2 && (p->n_idle >= IDLE_MAX || h->n_idle >= IDLE_PER_HOST_MAX);
+    if (p->closing || full) {
         pooled_close(c);
         return;
     }
@@ -361,6 +362,9 @@ static void request_go(struct upstream_request *r)
 /* Those that waited for a session that did not come to be look after themselves. */
 static void wake_waiting(struct upstream_host *h)
 {
+    if (h->waking) /* one of those that are woken has failed at once: the loop that woke it goes on */
+        return;
+    h->waking = true;
     for (struct upstream_request *r; (r = request_pop(&h->waiting)) != NULL;) {
         struct exchange *x = r->x;
         struct http_stream *s = take(h, x, r->flags);
@@ -371,6 +375,7 @@ static void wake_waiting(struct upstream_host *h)
         request_free(r);
         exchange_upstream_ready(x, s);
     }
+    h->waking = false;
 }
 
 /* What a connection met that was dialled ahead, its rider's own would have met too: the same address at the
@@ -430,15 +435,16 @@ static void request_done(struct upstream_request *r, struct conn *c, bool h2)
         h->speaks = h2 ? SPEAKS_H2 : SPEAKS_H1;
         h->speaks_until = engine_now_s(h->pool->e) + ALPN_SECONDS;
     }
+    h->users++; /* connection and request may be gone below, and a host without users is let go of */
     if (x && h2 && (r->flags & UPSTREAM_WEBSOCKET)) {
         h->h2_dials -= r->counted;
         r->counted = false;
         park(p);
         request_ask(r);
         wake_waiting(h);
+        h->users--;
         return;
     }
-    h->users++; /* the connection may be gone below, and a host without users is let go of */
     request_free(r);
     if (x) {
         struct http_stream *s = p->back->ops->open(p->back, x);
@@ -694,40 +700,31 @@ void upstream_cancel(struct upstream_request *r)
 
 /* ---- what does it speak? ---- */
 
-void upstream_alpn(
+struct upstream_request *upstream_alpn(
     struct upstream_pool *p, const struct upstream_key *k, bool offer_h2, upstream_alpn_fn *done, void *arg)
 {
     struct upstream_host *h = host_get(p, k);
     enum speaks known = h ? remembered(h) : SPEAKS_UNKNOWN;
     if (known != SPEAKS_UNKNOWN) {
         done(arg, REASON_NONE, offer_h2 && known == SPEAKS_H2, NULL);
-        return;
+        return NULL;
     }
     struct upstream_request *r = h ? request_new(p, k) : NULL;
     if (!r) {
         done(arg, REASON_UPSTREAM_UNREACHABLE, false, "out of memory");
-        return;
+        return NULL;
     }
     r->probed = done;
     r->arg = arg;
     r->offer_h2 = offer_h2;
     request_link(&p->probes, r);
+    bool freed = false;
+    r->freed = &freed;
     request_dial(r);
-}
-
-void upstream_alpn_cancel(struct upstream_pool *p, void *arg)
-{
-    for (struct upstream_request *r = p->probes, *next; r; r = next) {
-        next = r->next;
-        if (r->arg == arg)
-            upstream_cancel(r);
-    }
-    for (struct upstream_host *h = p->queued; h; h = h->next_queued)
-        for (struct upstream_request *r = h->queue, *next; r; r = next) {
-            next = r->next;
-            if (r->probed && r->arg == arg)
-                upstream_cancel(r);
-        }
+    if (freed)
+        return NULL;
+    r->freed = NULL;
+    return r;
 }
 
 /* ---- life ---- */
