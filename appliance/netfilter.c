@@ -128,19 +128,3 @@ int netfilter_apply(const struct netfilter_config *c)
         netfilter_forget_forwarded();
     return err;
 }
-
-void netfilter_remove(void)
-{
-    struct nft_batch b;
-    if (nft_batch_open(&b) == 0) {
-        if (nft_exists(&b, NFPROTO_INET, NETFILTER_TABLE, NULL)) {
-            nft_batch_begin(&b);
-            struct nlmsghdr *h = nft_batch_msg(&b, NFT_MSG_DELTABLE, 0, NFPROTO_INET);
-            mnl_attr_put_strz(h, NFTA_TABLE_NAME, NETFILTER_TABLE);
-            (void)nft_batch_commit(&b);
-        }
-        nft_batch_close(&b);
-    }
-    netfilter_xt_remove();
-    netfilter_route_remove();
-}

@@ -66,11 +66,10 @@ const char *gate_mode_name(enum gate_mode g);
  * ms. Leaves `ipv6` as it is. -EPERM without CAP_NET_ADMIN, -EOPNOTSUPP without nf_tables. */
 int netfilter_probe(struct netfilter_caps *caps);
 
-/** One by one, for `egressd doctor`; 0, or -ENOENT where the kernel lacks it. Names as the kernel's:
- * "tproxy", "fib". */
-int netfilter_probe_expr(const char *name);
-/** The same for several at the cost of one: `results` gets 0 or -ENOENT each. 0 or -errno. */
+/** One by one, for `egressd doctor`: `results` gets 0, or -ENOENT where the kernel lacks it. Names as the
+ * kernel's: "tproxy", "fib". 0 or -errno. */
 int netfilter_probe_exprs(const char *const *names, int *results, size_t n);
+/** An xtables target, such as "NFQUEUE", in a family (NFPROTO_IPV4...). 0, or -errno where there is none. */
 int netfilter_probe_target(int family, const char *name, unsigned revision);
 
 /** Prints the ruleset. Loads nothing, needs nothing. */
@@ -85,8 +84,6 @@ int netfilter_apply(const struct netfilter_config *c);
 bool netfilter_serves(const struct netfilter_config *loaded, const struct netfilter_config *wanted);
 /** Ends forwarded flows that began under an earlier policy: they meet the gate again. */
 void netfilter_forget_forwarded(void);
-/** Takes rules and routes away: for a deliberate end only, with the agent gone. */
-void netfilter_remove(void);
 
 /** A listener on PORT_ENGINE, SO_REUSEPORT: one an engine. Non-blocking, close-on-exec, as all below. */
 int netfilter_open_listener(int family, bool transparent);

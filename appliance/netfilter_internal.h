@@ -37,7 +37,6 @@ bool nft_exists(struct nft_batch *b, uint8_t family, const char *table, const ch
 /** The rules that the nft language cannot say: xtables targets inside nf_tables chains. Adds what `c` needs
  * and takes away what it does not; nothing at all where nft says everything. */
 int netfilter_xt_apply(const struct netfilter_config *c);
-void netfilter_xt_remove(void);
 /** The same as comments for `egressd ruleset`. */
 void netfilter_xt_write(FILE *out, const struct netfilter_config *c);
 
@@ -46,7 +45,6 @@ int netfilter_write_fresh(FILE *out, const struct netfilter_config *c);
 
 /** Policy routing for TPROXY; forwarding on both interfaces where `forward`. */
 int netfilter_route_apply(const struct netfilter_config *c, bool forward);
-void netfilter_route_remove(void);
 
 /** Calls `try` again for half a second while what it wants is in use. */
 int netfilter_retry_busy(int (*try)(const void *arg), const void *arg);

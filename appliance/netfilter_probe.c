@@ -74,13 +74,6 @@ static int ask_config(const char *key)
     return result;
 }
 
-int netfilter_probe_expr(const char *name)
-{
-    int result;
-    int err = netfilter_probe_exprs(&name, &result, 1);
-    return err ? err : result;
-}
-
 int netfilter_probe_target(int family, const char *name, unsigned revision)
 {
     struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);

@@ -41,12 +41,12 @@ static int request(struct nlmsghdr *h)
     return err;
 }
 
-static int change_rule(uint16_t type, uint16_t flags, uint8_t family)
+static int add_rule(uint8_t family)
 {
     char buf[REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
     struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-    h->nlmsg_type = type;
-    h->nlmsg_flags = flags;
+    h->nlmsg_type = RTM_NEWRULE;
+    h->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
     struct fib_rule_hdr *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
     r->family = family;
     r->action = FR_ACT_TO_TBL;
@@ -58,12 +58,12 @@ static int change_rule(uint16_t type, uint16_t flags, uint8_t family)
     return request(h);
 }
 
-static int change_route(uint16_t type, uint16_t flags, uint8_t family)
+static int add_route(uint8_t family)
 {
     char buf[REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
     struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-    h->nlmsg_type = type;
-    h->nlmsg_flags = flags;
+    h->nlmsg_type = RTM_NEWROUTE;
+    h->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
     struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
     r->rtm_family = family;
     r->rtm_table = RT_TABLE_UNSPEC;
@@ -154,10 +154,10 @@ static void answer_every_refusal(void)
 
 static int add(uint8_t family)
 {
-    int err = change_rule(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, family);
+    int err = add_rule(family);
     if (err && err != -EEXIST)
         return err;
-    err = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, family);
+    err = add_route(family);
     return err == -EEXIST ? 0 : err;
 }
 
@@ -174,13 +174,4 @@ int netfilter_route_apply(const struct netfilter_config *c, bool forward)
     }
     answer_every_refusal();
     return err ? err : set_forwarding(c, forward);
-}
-
-void netfilter_route_remove(void)
-{
-    static const uint8_t families[] = {AF_INET, AF_INET6};
-    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-        (void)change_rule(RTM_DELRULE, 0, families[i]);
-        (void)change_route(RTM_DELROUTE, 0, families[i]);
-    }
 }

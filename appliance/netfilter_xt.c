@@ -198,30 +198,20 @@ static int apply_tproxy(struct nft_batch *b, uint8_t family, bool wanted)
     return nft_batch_commit(b);
 }
 
-static int apply(bool queue, unsigned n_queues, bool tproxy4, bool tproxy6)
+int netfilter_xt_apply(const struct netfilter_config *c)
 {
+    const bool tproxy = c->caps.intercept == INTERCEPT_XT_TPROXY;
     struct nft_batch b;
     int err = nft_batch_open(&b);
     if (err)
         return err;
-    err = apply_queue(&b, queue, n_queues);
+    err = apply_queue(&b, c->caps.gate == GATE_XT_NFQUEUE, c->n_queues);
     if (!err)
-        err = apply_tproxy(&b, NFPROTO_IPV4, tproxy4);
+        err = apply_tproxy(&b, NFPROTO_IPV4, tproxy);
     if (!err)
-        err = apply_tproxy(&b, NFPROTO_IPV6, tproxy6);
+        err = apply_tproxy(&b, NFPROTO_IPV6, tproxy && c->caps.ipv6);
     nft_batch_close(&b);
     return err;
-}
-
-int netfilter_xt_apply(const struct netfilter_config *c)
-{
-    const bool tproxy = c->caps.intercept == INTERCEPT_XT_TPROXY;
-    return apply(c->caps.gate == GATE_XT_NFQUEUE, c->n_queues, tproxy, tproxy && c->caps.ipv6);
-}
-
-void netfilter_xt_remove(void)
-{
-    (void)apply(false, 0, false, false);
 }
 
 void netfilter_xt_write(FILE *out, const struct netfilter_config *c)

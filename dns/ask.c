@@ -98,18 +98,6 @@ static void ask_free(struct ask *k)
     free(k);
 }
 
-void asks_free(struct asks *a)
-{
-    for (size_t i = 0; a != NULL && i < BUCKETS; i++) {
-        while (a->buckets[i] != NULL) {
-            struct ask *k = a->buckets[i];
-            a->buckets[i] = k->chain;
-            ask_free(k);
-        }
-    }
-    free(a);
-}
-
 static struct ask **find(struct asks *a, const struct dns_query *q)
 {
     uint64_t h = dns_name_hash(q->name, q->name_len, q->qtype, a->seed);

@@ -6,7 +6,7 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
-void random_take(struct random_pool *p, void *out, size_t n)
+static void random_take(struct random_pool *p, void *out, size_t n)
 {
     if (p->left < n) {
         if (getrandom(p->bytes, sizeof p->bytes, 0) != (ssize_t)sizeof p->bytes)

@@ -12,7 +12,6 @@ struct random_pool {
     uint8_t bytes[256];
 };
 
-void random_take(struct random_pool *p, void *out, size_t n);
 uint16_t random_u16(struct random_pool *p);
 uint64_t random_u64(struct random_pool *p);
 

@@ -29,11 +29,6 @@ struct flood *flood_new(void)
     return f;
 }
 
-void flood_free(struct flood *f)
-{
-    free(f);
-}
-
 /* True: this one is only counted. */
 static bool is_flood(struct flood *f, enum reason reason, const struct client *from)
 {

@@ -129,7 +129,6 @@ void outbox_commit(struct resolver *r, const struct client *to, size_t len, size
 
 /* report.c */
 struct flood *flood_new(void);
-void flood_free(struct flood *f);
 /** Once a second: counts of what was not written line by line. */
 void report_summaries(struct resolver *r);
 /** The line for `q`; `id` gets the question's audit id. */
@@ -168,7 +167,6 @@ void resolver_ask(
 
 /* ask.c */
 struct asks *asks_new(struct resolver *r);
-void asks_free(struct asks *a);
 size_t asks_pending(const struct asks *a);
 /** Joins or begins the upstream question for `q`. `stale`: an old answer is at hand, so do not wait for long.
  */

@@ -114,11 +114,6 @@ bool upstream_reachable(const struct upstreams *u)
     return false;
 }
 
-size_t upstream_waiting(const struct upstreams *u)
-{
-    return u->n_waiting;
-}
-
 size_t upstreams_count(const struct upstreams *u)
 {
     return u->n_servers;

@@ -86,6 +86,5 @@ void upstream_ask(struct upstreams *u, struct upstream_query *q);
 /** False where a question would fail at once: every server is known to be down and none is to be tried again
  * yet. */
 bool upstream_reachable(const struct upstreams *u);
-size_t upstream_waiting(const struct upstreams *u);
 
 #endif

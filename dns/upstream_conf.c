@@ -8,7 +8,7 @@
 #define PORT_PLAIN 53
 #define PORT_TLS 853
 
-bool server_parse(const char *text, struct upstream_server *out)
+static bool server_parse(const char *text, struct upstream_server *out)
 {
     static const char scheme[] = "tls://";
     char buf[sizeof out->text - sizeof scheme];

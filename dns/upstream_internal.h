@@ -54,9 +54,7 @@ static inline bool server_is_tls(const struct upstream_server *s)
     return s->tls_name[0] != '\0';
 }
 
-/* upstream_conf.c */
-bool server_parse(const char *text, struct upstream_server *out);
-/* Fills u->servers from the configuration. */
+/* upstream_conf.c: fills u->servers from the configuration. */
 void servers_configure(struct upstreams *u, const struct upstream_config *c);
 
 /* upstream.c */

@@ -59,14 +59,10 @@ load_fn load_seconds; /* uint32_t: seconds, or a number with s, m, h, d */
 load_fn load_size; /* uint64_t or size_t: octets, or a number with KiB, MiB, GiB */
 load_fn load_word; /* unsigned or enum: index in spec->words */
 
-/** The entry of a NULL-terminated list that `word` was likely meant to be, or NULL. */
-const char *nearest_word(const char *word, const char *const *list);
 /** "a, b or c" of a NULL-terminated list. Returns `out`. */
 char *join_words(const char *const *list, char *out, size_t outlen);
 
 bool is_token(const char *s); /* RFC 9110 5.6.2 */
-/** Fields that the codecs make themselves: a rule or a credential cannot use them. */
-bool is_framing_field(const char *lower_case_name);
 /** Reads a field name in any case into lower case; NULL after an error. */
 const char *load_field_name(struct load *l, const struct ynode *n);
 

@@ -53,7 +53,7 @@ static unsigned distance(const char *a, const char *b)
     return row[m];
 }
 
-const char *nearest_word(const char *word, const char *const *list)
+static const char *nearest_word(const char *word, const char *const *list)
 {
     const char *best = NULL;
     unsigned best_distance = 4;
@@ -264,7 +264,8 @@ bool is_token(const char *s)
     return *s != '\0';
 }
 
-bool is_framing_field(const char *name)
+/* Fields that the codecs make themselves: a rule or a credential cannot use them. */
+static bool is_framing_field(const char *name)
 {
     static const char *const framing[] = {"host", "connection", "keep-alive", "proxy-connection", "te",
         "trailer", "transfer-encoding", "upgrade", "content-length", "expect", "proxy-authorization"};

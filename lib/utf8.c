@@ -23,11 +23,3 @@ size_t utf8_sequence(const char *s, size_t len)
         return 0;
     return n;
 }
-
-bool utf8_valid(const char *s, size_t len)
-{
-    for (size_t i = 0, n; i < len; i += n)
-        if (!(n = utf8_sequence(s + i, len - i)))
-            return false;
-    return true;
-}

@@ -9,6 +9,5 @@
 
 /** Octets of the well-formed sequence at `s` (1 to 4), or 0 where there is none. Pure. */
 size_t utf8_sequence(const char *s, size_t len);
-bool utf8_valid(const char *s, size_t len);
 
 #endif
