@@ -249,6 +249,7 @@ static void handshake(struct flow *f, const uint8_t *der, size_t len)
     f->front.host = f->name;
     f->front.alpn_h2 = alpn == TLS_ALPN_H2;
     f->front.route = f->reason == REASON_NONE ? f->route : NULL;
+    f->front.refused = f->route;
     f->front.deny = (enum reason)f->reason;
     flow_audit_open(f, "bump");
     engine_timer_set(f->e, &f->timer, f->e->policy->timeouts.tls_handshake, on_handshake_timeout);

@@ -54,7 +54,7 @@ void flow_audit_finding(struct flow *f, const char *detector, bool block)
         .agent = &f->agent.addr,
         .verdict = block ? VERDICT_DENY : VERDICT_AUDIT,
         .reason = REASON_DLP_OUTBOUND,
-        .route = f->route->host,
+        .route = f->route->implied ? NULL : f->route->host,
         .host = f->name,
         .flow = f->id,
     };
@@ -85,6 +85,7 @@ void flow_audit_connect(struct flow *f, const char *target, int status)
         .agent = &f->agent.addr,
         .verdict = VERDICT_DENY,
         .reason = f->reason,
+        .route = f->route && !f->route->implied ? f->route->host : NULL,
         .host = f->name,
         .flow = f->id};
     audit_begin(a, &common);

@@ -116,6 +116,7 @@ struct http_front {
     bool proxy; /* of the explicit proxy: each request says its host and port */
     bool tls;
     const struct route *route; /* of `host`; NULL: with TLS every request gets the answer `deny` */
+    const struct route *refused; /* then, for the log: the route that the name has all the same, or NULL */
     enum reason deny;
     uint8_t alpn_h2; /* the agent speaks h2 */
     /* the codec's */

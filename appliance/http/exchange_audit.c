@@ -20,13 +20,18 @@ static void path(struct engine *e, const char *value, size_t len)
     audit_strn(e->audit, "path", safe, safe == value ? MIN(len, (size_t)PATH_LOG_MAX) : strlen(safe));
 }
 
+static const char *route_host(const struct route *r)
+{
+    return r && !r->implied ? r->host : NULL;
+}
+
 static struct audit_common common(const struct http_front *f, enum reason why)
 {
     return (struct audit_common){.event = "http",
         .agent = f->flow ? flow_agent(f->flow) : NULL,
         .verdict = why == REASON_NONE ? VERDICT_ALLOW : VERDICT_DENY,
         .reason = why,
-        .route = f->route && !f->route->implied ? f->route->host : NULL,
+        .route = route_host(f->route ? f->route : f->refused),
         .host = f->host,
         .flow = f->flow ? flow_id(f->flow) : NULL};
 }
@@ -58,31 +63,33 @@ static void headers(struct audit *a, const struct exchange *x)
     audit_array_end(a);
 }
 
-static const char *dns_id(const struct exchange *x, struct lease *l)
+/* Plain HTTP names its host in each request; so it is not the flow that knows the look-up. */
+static void put_dns_id(const struct http_front *f, const char *host)
 {
-    const struct endpoint *dst = x->f->flow ? flow_dst(x->f->flow) : NULL;
-    const char *id = x->f->flow ? flow_dns_id(x->f->flow) : NULL;
-    if (id || !dst || !x->host || !x->e->leases)
-        return id;
-    return lease_find(x->e->leases, &dst->addr, x->host, engine_now_s(x->e), l) ? l->dns_id : NULL;
+    const struct engine *e = f->engine;
+    const struct endpoint *dst = f->flow ? flow_dst(f->flow) : NULL;
+    const char *id = f->flow ? flow_dns_id(f->flow) : NULL;
+    struct lease l;
+    if (!id && dst && host && e->leases && lease_find(e->leases, &dst->addr, host, engine_now_s(e), &l))
+        id = l.dns_id;
+    if (id)
+        audit_str(e->audit, "dns_id", id);
 }
 
 void exchange_audit(const struct exchange *x)
 {
     struct audit *a = x->e->audit;
     struct audit_common c = common(x->f, x->reason);
-    struct lease l;
-    const char *dns = dns_id(x, &l);
     uint64_t now = exchange_clock();
     c.host = x->host ? x->host : x->f->host;
-    c.route = x->route && !x->route->implied ? x->route->host : NULL;
+    if (x->route || x->f->route) /* else what the connection was refused by */
+        c.route = route_host(x->route);
     if (x->reason == REASON_NONE && x->noted != REASON_NONE) {
         c.verdict = VERDICT_AUDIT;
         c.reason = x->noted;
     }
     audit_begin(a, &c);
-    if (dns)
-        audit_str(a, "dns_id", dns);
+    put_dns_id(x->f, c.host);
     text(a, "method", x->req->method);
     if (x->path)
         path(x->e, x->path, strlen(x->path));
@@ -112,7 +119,7 @@ void exchange_audit_finding(
     c.event = "dlp";
     c.verdict = v;
     c.host = x->host ? x->host : x->f->host;
-    c.route = x->route ? x->route->host : NULL;
+    c.route = route_host(x->route);
     audit_begin(a, &c);
     audit_str(a, "detector", f ? f->detector : "encoding");
     audit_str(a, "direction", dir == INSPECT_OUTBOUND ? "outbound" : "inbound");
@@ -129,6 +136,7 @@ void exchange_audit_reject(
     struct audit *a = f->engine->audit;
     struct audit_common c = common(f, why);
     audit_begin(a, &c);
+    put_dns_id(f, f->host);
     text(a, "method", method);
     size_t n = target ? strcspn(target, "?#") : 0;
     if (target)
@@ -147,6 +155,7 @@ void exchange_reject_connection(struct http_front *f, enum reason why, const cha
     struct audit *a = f->engine->audit;
     struct audit_common c = common(f, why);
     audit_begin(a, &c);
+    put_dns_id(f, f->host);
     audit_str(a, "method", NULL);
     audit_str(a, "path", NULL);
     audit_u64(a, "status", 0);

@@ -128,6 +128,18 @@ Test(exchange, refusals)
     expect_denied(NULL, "\x16\x03\x01\x02", "400", "malformed");
 }
 
+Test(exchange, a_refused_name_keeps_its_route_in_the_log)
+{
+    w.front.refused = w.front.route;
+    w.front.route = NULL;
+    w.front.deny = REASON_PRIVATE_ADDRESS;
+    put(w.agent, GET "\r\n");
+    EXPECT_HAS(take(w.agent), "\"reason\":\"private_address\"");
+    cr_assert_eq(w.opened, 0);
+    EXPECT_HAS(
+        audit_lines(), "\"reason\":\"private_address\",\"route\":\"a.example\",\"host\":\"a.example\"");
+}
+
 Test(exchange, refusals_keep_the_connection_where_nothing_is_left)
 {
     world_front("m.example");
