@@ -13,8 +13,8 @@ void memory_trim(void)
 #endif
 }
 
-/* Code is never written to, so what is dropped is read from the file again: the very same octets. Not so the
- * segments that hold relocated addresses, which are left alone. */
+/* Code and constants are never written to, so what is dropped is read from the file again: the very same
+ * octets. Not so the segments that hold relocated addresses, which are left alone. */
 static int forget(struct dl_phdr_info *info, size_t size, void *data)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -23,7 +23,7 @@ static int forget(struct dl_phdr_info *info, size_t size, void *data)
     (void)data;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        if (p->p_type != PT_LOAD || (p->p_flags & (PF_X | PF_W)) != PF_X)
+        if (p->p_type != PT_LOAD || (p->p_flags & PF_W) != 0)
             continue;
         uintptr_t from = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
         uintptr_t to = (info->dlpi_addr + p->p_vaddr + p->p_memsz + page - 1) & ~(page - 1);

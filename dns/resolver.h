@@ -106,6 +106,8 @@ struct resolver {
     unsigned n_fetches;
     struct flood *flood;
     struct random_pool random;
+    int udp_batch; /* how many questions were read at once the last time, and when */
+    uint64_t udp_batch_at;
     struct outbox outbox;
     struct tcp_conn *conns;
     size_t n_conns, n_conns_held;

@@ -1,5 +1,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "dns/resolver.h"
 #include "lib/base.h"
@@ -9,6 +10,11 @@
 #define BATCHES_A_TURN 4
 /* Questions have a few hundred octets at most; what is cut here does not parse. */
 #define QUESTION_MAX 1280
+/* Answers that leave together share most of what they cost, so under a flood the next questions get time to
+ * become many: for as long as reading brings this many at once, and the one before was just now. */
+#define GROWS_FROM 16
+#define GROW_NS 50000
+#define GROW_WITHIN_NS 1000000
 
 union control {
     struct cmsghdr align;
@@ -48,6 +54,15 @@ static void take(struct resolver *r, int fd, struct mmsghdr *m, const uint8_t *m
     resolver_message(r, &c, msg, m->msg_len, began);
 }
 
+/* A full batch needs no time to grow. */
+static void let_grow(const struct resolver *r)
+{
+    const struct timespec t = {.tv_nsec = GROW_NS};
+
+    if (r->udp_batch >= GROWS_FROM && r->udp_batch < BATCH && uv_hrtime() - r->udp_batch_at < GROW_WITHIN_NS)
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct resolver *r = poll->data;
@@ -61,6 +76,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0 || uv_fileno((uv_handle_t *)poll, &fd) < 0)
         return;
+    let_grow(r);
     for (int turn = 0, n = BATCH; turn < BATCHES_A_TURN && n == BATCH; turn++) {
         for (size_t i = 0; i < BATCH; i++) {
             iov[i] = (struct iovec){.iov_base = bytes[i], .iov_len = QUESTION_MAX};
@@ -73,6 +89,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         }
         n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
         uint64_t began = uv_hrtime();
+        r->udp_batch = n;
+        r->udp_batch_at = began;
         for (int i = 0; i < n; i++)
             take(r, fd, &msgs[i], bytes[i], began);
         resolver_flush(r);
