@@ -129,9 +129,7 @@ const char *flow_dns_id(const struct flow *f)
 #endif
 
 static const char world_policy[] =
-    "version: 1\n"
-    "timeouts: {request_head: 300ms, request_body_idle: 300ms, response_head: 400ms, upstream_queue: "
-    "400ms}\n" WORLD_SETTINGS "egress:\n"
+    "version: 1\n" WORLD_SETTINGS "egress:\n"
     "  routes:\n"
     "    - host: a.example\n"
     "    - host: b.example\n"

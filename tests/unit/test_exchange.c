@@ -552,6 +552,8 @@ Test(exchange, a_half_close_still_gets_its_answer)
 
 Test(exchange, slow_heads_and_bodies_end)
 {
+    w.policy->timeouts.request_head = w.policy->timeouts.request_body_idle = 300;
+    world_front("a.example");
     put(w.agent, "GET / HTTP/1.1\r\nHo");
     wait_ms(700);
     EXPECT_HAS(take(w.agent), "\"reason\":\"limit\"");
@@ -564,6 +566,7 @@ Test(exchange, slow_heads_and_bodies_end)
 
 Test(exchange, a_silent_upstream)
 {
+    w.policy->timeouts.response_head = 400;
     put(w.agent, GET "\r\n");
     wait_ms(800);
     const char *got = take(w.agent);
@@ -618,7 +621,6 @@ Test(exchange, a_body_that_nobody_wants_is_not_sent)
 
 Test(exchange, a_body_is_sent_when_the_upstream_says_nothing)
 {
-    w.policy->timeouts.response_head = 5000;
     put(w.agent, EXPECT_POST "hello");
     EXPECT_HAS(take(w.origin), "\r\n\r\n");
     wait_ms(200);

@@ -407,6 +407,7 @@ Test(upstream, who_waits_too_long_is_refused)
 {
     struct http_front f[3];
     int agent[3];
+    w.policy->timeouts.upstream_queue = 400;
     listener = listen_at(PUBLIC);
     resolves_to(PUBLIC, NULL);
     for (int i = 0; i < 3; i++)
