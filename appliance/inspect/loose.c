@@ -68,6 +68,19 @@ static size_t between(const uint8_t *p, size_t n, size_t i)
     return MIN(i, n);
 }
 
+/* What they are parted by, but for numbers and white space ("\n12. "). */
+static uint8_t sign_of(const uint8_t *p, size_t n)
+{
+    unsigned h = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\\' && i + 1 < n)
+            i++;
+        else if (p[i] > ' ' && (p[i] < '0' || p[i] > '9'))
+            h = 31 * h + p[i];
+    }
+    return (uint8_t)(h ^ h >> 8);
+}
+
 /* The length of the word that begins at p[at]; past SEED_WORD_MAX if it is longer. */
 static size_t word_length(const uint8_t *p, size_t n, size_t at)
 {
@@ -139,6 +152,7 @@ static size_t without_phrase(const struct view *v, size_t i)
 static void seeds(struct view *v)
 {
     uint16_t words[256];
+    uint8_t apart[ARRAY_LEN(words)];
     size_t n = 0, begin = 0, i = 0;
     while (i < v->n) {
         if (n == 0)
@@ -146,6 +160,7 @@ static void seeds(struct view *v)
         size_t at = between(v->p, v->n, i), e = at;
         if (at - i > BETWEEN_MAX)
             n = 0;
+        uint8_t sign = sign_of(v->p + i, MIN(at - i, (size_t)BETWEEN_MAX));
         if (at == v->n)
             break;
         e += word_length(v->p, v->n, at);
@@ -162,12 +177,14 @@ static void seeds(struct view *v)
         if (n == ARRAY_LEN(words)) { /* nobody's phrase */
             n = SEED_MAX;
             memmove(words, words + ARRAY_LEN(words) - n, n * sizeof *words);
+            memmove(apart, apart + ARRAY_LEN(apart) - n, n);
         }
         if (n == 0)
             begin = at;
+        apart[n] = sign;
         words[n++] = (uint16_t)k;
         /* What ends in octets that came before has been asked about. */
-        bool fresh = n >= 12 && e >= v->l->n && !seeds_are_sorted(words + n - 12, 12);
+        bool fresh = n >= 12 && e >= v->l->n && seeds_look_drawn(words + n - 12, apart + n - 12);
         v->l->asked = n < 12 ? 0 : v->l->asked + fresh;
         if (v->l->asked > ASKED_MAX) {
             v->l->env->too_much = true;

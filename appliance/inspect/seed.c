@@ -74,12 +74,34 @@ static bool checksum_ok(const uint16_t *words, size_t n)
     return bits[entropy] >> (8 - check) == digest[0] >> (8 - check);
 }
 
-bool seeds_are_sorted(const uint16_t *words, size_t n)
+#define DRAWN 12u
+#define DISTINCT_MIN 8u /* of those of the standard's own examples that are not one word eleven times */
+#define DISTINCT_FREE 10u /* of 2048: one phrase in a million has fewer */
+
+static unsigned distinct(const uint16_t *words)
 {
-    size_t up = 0;
-    for (size_t i = 1; i < n; i++)
+    unsigned k = 0;
+    for (size_t i = 0; i < DRAWN; i++) {
+        size_t before = 0;
+        while (words[before] != words[i])
+            before++;
+        k += before == i;
+    }
+    return k;
+}
+
+/* Which phrases are written with the same between all words; of `true, false, true` so is a table. */
+bool seeds_look_drawn(const uint16_t *words, const uint8_t *apart)
+{
+    unsigned up = 0, same = 0, alike = 0, k = distinct(words);
+    for (size_t i = 1; i < DRAWN; i++) {
         up += words[i] > words[i - 1];
-    return up + 1 == n || up == 0;
+        same += words[i] == words[0];
+        alike += apart[i] == apart[1];
+    }
+    if (up + 1 == DRAWN || k == 1)
+        return false;
+    return k >= DISTINCT_FREE || (alike + 1 == DRAWN && (k >= DISTINCT_MIN || same + 2 == DRAWN));
 }
 
 bool seed_phrase(const uint16_t *words, size_t n)

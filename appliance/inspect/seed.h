@@ -18,10 +18,10 @@ extern const char seed_words[];
 
 /** A word of letters in any case, by its place in the list; -1: it is none. */
 int seed_word(const uint8_t *word, size_t n);
-/** Do the last 12, 15, 18, 21 or 24 of these words make a phrase? Their checksum must be right, and they must
- * not be sorted, as in the list itself. */
+/** Do the last 12, 15, 18, 21 or 24 of these words make a phrase? Their checksum must be right. */
 bool seed_phrase(const uint16_t *words, size_t n);
-/** As in the list itself, or all the same. */
-bool seeds_are_sorted(const uint16_t *words, size_t n);
+/** Could somebody have drawn these twelve? Not, if they are sorted as in the list itself, or few words time
+ * and again, as code and tables have them. `apart[i]` stands for what is between words i - 1 and i. */
+bool seeds_look_drawn(const uint16_t *words, const uint8_t *apart);
 
 #endif

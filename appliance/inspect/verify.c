@@ -17,8 +17,21 @@ static size_t run_length(const struct candidate *c, const struct pattern *t, boo
     return n;
 }
 
+#define BASE64_BEFORE 20u
+
+/* In the midst of base64, which '+' and '/' cut into words? */
+static bool within_base64(const struct candidate *c)
+{
+    size_t k = 0;
+    while (k < BASE64_BEFORE && k < c->before && in_class("Aa9+/", c->p[-1 - (ptrdiff_t)k]))
+        k++;
+    return k == BASE64_BEFORE;
+}
+
 static bool left_ok(const struct candidate *c, const struct pattern *t)
 {
+    if (t->flags & PATTERN_NO_BASE64 && within_base64(c))
+        return false;
     return !(t->flags & PATTERN_LEFT) || c->before == 0 || !is_word(c->p[-1]);
 }
 

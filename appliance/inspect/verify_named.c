@@ -125,7 +125,8 @@ enum scan_verdict verify_login(const struct candidate *c, const struct pattern *
 
 /* ---- a mark within ---- */
 
-/* `min` octets of the class before the anchor and `max` behind it; with those it must look drawn by lot. */
+/* `min` octets of the class before the anchor and `max` behind it; with those it must look drawn by lot.
+ * EXACT: and no more of a run of base64 or base32 after them. */
 enum scan_verdict verify_both_sides(const struct candidate *c, const struct pattern *t)
 {
     uint32_t class = class_of(t->chars);
@@ -136,8 +137,11 @@ enum scan_verdict verify_both_sides(const struct candidate *c, const struct patt
         return SCAN_NO;
     while (at + n < c->n && n < t->max && octet_class[c->p[at + n]] & class)
         n++;
-    if (at + n == c->n && !c->fin && n < t->max)
+    bool exact = t->flags & PATTERN_EXACT;
+    if (at + n == c->n && !c->fin && (n < t->max || exact))
         return SCAN_MORE;
+    if (exact && at + n < c->n && in_class("Aa9+/=_-", c->p[at + n]))
+        return SCAN_NO;
     return n == t->max && looks_random(c->p - t->min, t->min + at + t->max) ? SCAN_MATCH : SCAN_NO;
 }
 
@@ -156,15 +160,27 @@ bool named_says_nothing(const struct candidate *c, const struct pattern *t)
     return t->verify == verify_card;
 }
 
+#define ARCHIVE_HEAD 12u /* octets behind the mark: checksums, sizes and offsets */
+
+/* Code that tells archives by their marks goes on as text. */
+static bool goes_on_as_text(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((p[i] < 0x20 && p[i] != '\t' && p[i] != '\n' && p[i] != '\r') || p[i] >= 0x7f)
+            return false;
+    return true;
+}
+
 /* bzip2: "BZh", the block size, pi; xz: a NUL and two octets of flags; 7z and RAR: a version of 0 or 1. */
 enum scan_verdict verify_archive(const struct candidate *c, const struct pattern *t)
 {
     size_t at = strlen(t->anchor);
-    if (t->anchor[0] == '1')
-        return c->before >= 4 && memcmp(c->p - 4, "BZh", 3) == 0 && is_digit(c->p[-1]) ? SCAN_MATCH : SCAN_NO;
-    bool xz = (uint8_t)t->anchor[0] == 0xfd;
-    if (c->n < at + (xz ? 3 : 1))
+    bool xz = (uint8_t)t->anchor[0] == 0xfd, bzip2 = t->anchor[0] == '1';
+    if (bzip2 && (c->before < 4 || memcmp(c->p - 4, "BZh", 3) != 0 || !is_digit(c->p[-1])))
+        return SCAN_NO;
+    if (c->n < at + ARCHIVE_HEAD)
         return c->fin ? SCAN_NO : SCAN_MORE;
-    bool fits = xz ? c->p[at] == 0 && c->p[at + 1] == 0 && c->p[at + 2] <= 10 : c->p[at] <= 1;
-    return fits ? SCAN_MATCH : SCAN_NO;
+    bool fits = xz ? c->p[at] == 0 && c->p[at + 1] == 0 && c->p[at + 2] <= 10 : bzip2 || c->p[at] <= 1;
+    size_t marks = xz ? 3 : bzip2 ? 0 : 2; /* RAR: its version and a NUL */
+    return fits && !goes_on_as_text(c->p + at + marks, ARCHIVE_HEAD - marks) ? SCAN_MATCH : SCAN_NO;
 }

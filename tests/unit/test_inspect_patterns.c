@@ -129,7 +129,15 @@ Test(inspect_patterns, look_alikes)
         "v1.234567.89 and a.b.c", "MTE5ODYyMjQ4.Cl2FMQ.short", "Server=localhost;Password=changeme;",
         "jdbc:postgresql://h/db?user=u&password=secret", "machine learning needs no password protected files",
         "the queue is at 8Q~ of all", "a5f3a9c0d7be14286aa10cc5520f7e930-usable",
-        "PrivateKey = <your key here>", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBg",
+        "[true, false, true, true, false, true, true, false, false, true, true, true, false, true, false, "
+        "true, "
+        "true, false]",
+        ".list-group .list-group-item:first-child{border-top-width:0}.list-group+.panel",
+        "true == false = false`,\n\t`true == true = true`,\n\n\t`false != false = false`,\n\t`false",
+        "a/EAAAr4mCi/8AAAAwcVDb9EAAAQx8/EAAAkT0bJ2nVq8Wd3LzYx5Hc7KpRm1SgUf4Bt6NjAe9QoXi2MlZhCvDrGw4TbP",
+        "AIXWCJNMRG4ZRHPXQDFRMSN3DVOKQNDVDUCUIQHJ6D2BXKWXAZDOQJ3FGXVB7EUNKM3",
+        "{\"Rar!\\x1A\\x07\\x00\", \"application/x-rar-compressed\"},", "PrivateKey = <your key here>",
+        "-----BEGIN PUBLIC KEY-----\nMIIBIjANBg",
         "-----BEGIN PRIVATE KEY-----\\n...\\n-----END PRIVATE KEY-----", "_authToken=${TOKEN}"};
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)
         expect_look_alike(passed[i]);
@@ -161,6 +169,7 @@ Test(inspect_patterns, seed_phrases_wherever_they_begin)
     static const char filler[] =
         "no word here of nine letters or of tenfolders is on the list: \\nnowhere, legal ";
     uint16_t three[SEED_WORDS], places[12];
+    static const uint8_t alike[12];
     const char *at[SEED_WORDS];
     size_t n = 0, n_words = 0;
     for (const char *p = seed_words; *p; p += strcspn(p, " ") + 1, n_words++)
@@ -174,7 +183,7 @@ Test(inspect_patterns, seed_phrases_wherever_they_begin)
         do {
             for (unsigned k = 0; k < 12; k++)
                 places[k] = three[chosen[k] = draw((uint32_t)n)];
-        } while (!seed_phrase(places, 12) || seeds_are_sorted(places, 12));
+        } while (!seed_phrase(places, 12) || !seeds_look_drawn(places, alike));
         for (; len < round % 130; len++)
             text[len] = filler[(len + round) % (sizeof filler - 1)];
         text[len++] = '\n';
