@@ -67,7 +67,10 @@ static int open_socket(const struct door *d)
         return socket(family, SOCK_STREAM | flags, 0);
     if (d->kind != DOOR_ECHO)
         return socket(family, SOCK_DGRAM | flags, 0);
-    return socket(family, SOCK_RAW | flags, family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+    /* A raw socket takes CAP_NET_RAW; one for ping alone is for the groups of net.ipv4.ping_group_range. */
+    int protocol = family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+    int fd = socket(family, SOCK_RAW | flags, protocol);
+    return fd < 0 && errno == EPERM ? socket(family, SOCK_DGRAM | flags, protocol) : fd;
 }
 
 /* Writes the datagram that a service of this kind answers. Returns its length. */
@@ -120,8 +123,8 @@ void door_knock(struct door *d)
     uint8_t packet[1200];
     d->state = DOOR_PENDING;
     d->fd = open_socket(d);
-    if (d->fd < 0) { /* no such family, or no right to it even now */
-        decide(d, DOOR_CLOSED);
+    if (d->fd < 0) {
+        decide(d, errno == EAFNOSUPPORT ? DOOR_CLOSED : DOOR_UNTRIED);
         return;
     }
     bool failed =
@@ -167,7 +170,8 @@ static bool is_echo_reply(const struct door *d, const uint8_t *p, size_t n)
 {
     if (d->to.ss_family == AF_INET6)
         return n > 0 && p[0] == ICMP6_ECHO_REPLY;
-    return n > 20 && p[(size_t)(p[0] & 15) * 4] == ICMP_ECHO_REPLY;
+    size_t head = n > 0 && p[0] >> 4 == 4 ? (size_t)(p[0] & 15) * 4 : 0; /* raw sockets show the IP header */
+    return n > head && p[head] == ICMP_ECHO_REPLY;
 }
 
 static void listen_connecting(struct door *d)

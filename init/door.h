@@ -22,7 +22,7 @@ enum door_kind {
 /** A name that no policy allows and for which nobody has a certificate (RFC 6761 6.4). */
 #define UNLISTED_NAME "probe.egressd.invalid"
 
-enum door_state { DOOR_PENDING, DOOR_CLOSED, DOOR_OPEN };
+enum door_state { DOOR_PENDING, DOOR_CLOSED, DOOR_OPEN, DOOR_UNTRIED /* no socket for it could be had */ };
 
 struct door {
     const char *what; /* for the message */

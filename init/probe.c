@@ -16,7 +16,7 @@
 /* A public resolver answers within 50 ms from most places on earth; the sidecar's refusals come in one. Where
  * an answer has begun, its rest is worth waiting for. */
 enum { DOORS_MS = 80, ANSWERS_MS = 1000, SIDECAR_MS = 2000, RETRY_MS = 20 };
-enum { MAX_DOORS = 64, DNS_PORT = 53, DISCARD_PORT = 9 };
+enum { MAX_DOORS = 96, DNS_PORT = 53, DISCARD_PORT = 9 };
 
 #define IPV4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d)) /* host order */
 
@@ -76,7 +76,13 @@ static const struct row6 {
     struct ipv6 addr;
     uint16_t port;
 } table6[] = {
-    {"DNS over TLS", DOOR_TCP, CLOUDFLARE6, 853}, /* also where there is no IPv6: then nothing may answer */
+    {"a neighbour or the host", DOOR_TCP, {{0}}, 22},
+    {"a neighbour or the host", DOOR_TCP, {{0}}, 80},
+    {"a neighbour or the host", DOOR_TCP, {{0}}, 445},
+    {"a neighbour or the host", DOOR_TCP, {{0}}, 5900},
+    {"foreign DNS over UDP", DOOR_DNS_UDP, {{0}}, DNS_PORT},
+    {"DNS over TLS", DOOR_TCP, CLOUDFLARE6, 853},
+#define ROWS_WITHOUT_IPV6 6 /* those above: where we gave none, too, nothing may answer */
     {"TCP to a raw address", DOOR_TCP, GOOGLE6, 443},
     {"plain HTTP to an unlisted host", DOOR_HTTP, CLOUDFLARE6, 80},
     {"TLS to an unlisted host", DOOR_TLS, GOOGLE6, 443},
@@ -93,6 +99,8 @@ struct probe {
     const struct settings *s;
     uint32_t neighbours[1 + PROBE_HOSTS_MAX];
     unsigned n_neighbours;
+    struct sockaddr_storage neighbours6[2];
+    unsigned n_neighbours6;
     struct door doors[MAX_DOORS];
     unsigned n;
 };
@@ -116,6 +124,23 @@ static uint32_t pick_neighbour(const struct link *link, uint32_t gateway)
     return 0;
 }
 
+/* A router's usual link-local address; and in the sidecar's network the first that is neither its own nor
+ * ours. */
+static void pick_neighbours6(struct probe *p)
+{
+    const struct ipv6 *gateway = &p->s->gateway6;
+    static const uint8_t router[16] = {0xfe, 0x80, [15] = 1};
+    p->neighbours6[p->n_neighbours6++] = door_ipv6(router, 0, p->link->index);
+    struct ipv6 a = {{0}};
+    memcpy(a.b, gateway->b, 8);
+    for (a.b[15] = 1; ipv6_is_set(gateway) && a.b[15] <= 3; a.b[15]++) {
+        if (memcmp(&a, gateway, sizeof a) == 0 || memcmp(&a, &p->link->addr6, sizeof a) == 0)
+            continue;
+        p->neighbours6[p->n_neighbours6++] = door_ipv6(a.b, 0, 0);
+        return;
+    }
+}
+
 static void add(struct probe *p, const char *what, enum door_kind kind, struct sockaddr_storage to)
 {
     if (p->n == MAX_DOORS)
@@ -129,6 +154,12 @@ static uint16_t port_of(const struct sockaddr_storage *to)
 {
     return be16toh(
         ((const struct sockaddr_in *)(const void *)to)->sin_port); /* the same place in both families */
+}
+
+static struct sockaddr_storage at_port(struct sockaddr_storage to, uint16_t port)
+{
+    ((struct sockaddr_in6 *)(void *)&to)->sin6_port = htobe16(port);
+    return to;
 }
 
 static struct sockaddr_storage control_for(const struct sockaddr_storage *to)
@@ -186,9 +217,14 @@ static void knock_everywhere(struct probe *p)
         for (unsigned k = 0; r->addr == 0 && k < p->n_neighbours; k++)
             knock(p, r->what, r->kind, door_ipv4(p->neighbours[k], r->port));
     }
-    const unsigned n6 = ipv6_is_set(&p->s->gateway6) ? ARRAY_LEN(table6) : 1;
-    for (unsigned i = 0; i < n6; i++)
-        knock(p, table6[i].what, table6[i].kind, door_ipv6(table6[i].addr.b, table6[i].port, 0));
+    const unsigned n6 = ipv6_is_set(&p->s->gateway6) ? ARRAY_LEN(table6) : ROWS_WITHOUT_IPV6;
+    for (unsigned i = 0; i < n6; i++) {
+        const struct row6 *r = &table6[i];
+        if (ipv6_is_set(&r->addr))
+            knock(p, r->what, r->kind, door_ipv6(r->addr.b, r->port, 0));
+        for (unsigned k = 0; !ipv6_is_set(&r->addr) && k < p->n_neighbours6; k++)
+            knock(p, r->what, r->kind, at_port(p->neighbours6[k], r->port));
+    }
 }
 
 /* Polls what is pending for at most `ms`. Returns how many were. */
@@ -239,9 +275,25 @@ static bool is_answering(const struct probe *p)
     return false;
 }
 
+/* A door that was not tried is not a closed one. Ping alone may be left out, where we have no right to it. */
+static void report_untried(const struct probe *p)
+{
+    bool ping = false;
+    for (unsigned i = 0; i < p->n; i++) {
+        const struct door *d = &p->doors[i];
+        if (d->state == DOOR_UNTRIED && d->kind != DOOR_ECHO)
+            fatal("%s cannot be tried: no socket",
+                d->what != NULL ? d->what : "an address that exists nowhere");
+        ping |= d->state == DOOR_UNTRIED;
+    }
+    if (ping)
+        say("ping was not tried: neither CAP_NET_RAW nor net.ipv4.ping_group_range allows it");
+}
+
 static void try_doors(struct probe *p)
 {
     knock_everywhere(p);
+    report_untried(p);
     const long start = now_ms();
     for (long left = DOORS_MS; left > 0;) { /* what has come is looked at, however late it is */
         left = start + (is_answering(p) ? ANSWERS_MS : DOORS_MS) - now_ms();
@@ -310,6 +362,7 @@ void probe_all(const struct link *link, const struct settings *s, bool firewall)
         p.neighbours[p.n_neighbours++] = neighbour;
     for (unsigned i = 0; i < s->n_probe_hosts; i++)
         p.neighbours[p.n_neighbours++] = s->probe_hosts[i];
+    pick_neighbours6(&p);
     await_sidecar(&p, s->dns);
     if (firewall)
         try_past_routes(&p);
