@@ -18,19 +18,23 @@
 #define STATUS_NEW ".status.json.new"
 #define LOCK_TRIES 100 /* of a millisecond; a writer holds the lock for some microseconds */
 
+/* Nothing is in it, or only what we put there; egressctl begins a log of its own before we start. */
 static bool is_ours(int dir)
 {
+    static const char *const names[] = {
+        ".", "..", LOG_NAME, LOG_NEW, STATUS_NAME, STATUS_NEW, "egressd.log", "ca"};
     struct stat st;
     if (fstatat(dir, LOG_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return true;
     int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = copy < 0 ? NULL : fdopendir(copy);
-    size_t n = 0;
-    while (d && readdir(d))
-        n++;
+    size_t n = 0, known = 0;
+    for (const struct dirent *e; d && (e = readdir(d)); n++)
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+            known += strcmp(e->d_name, names[i]) == 0;
     if (d)
         (void)closedir(d);
-    return n == 2; /* "." and "..": empty */
+    return n > 0 && n == known;
 }
 
 /** 0700, as the log tells who talks to whom. A folder that holds other people's things is left as it is:

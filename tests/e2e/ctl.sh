@@ -245,6 +245,12 @@ for i in range(700):
     [ "$(cat "$T/total")" = 1400 ] || { echo "$(cat "$T/total") of 1400 questions"; return 1; }
 }
 check "two sandboxes may share a state directory" shared
+made_private() {
+    mkdir -m 755 "$T/given" "$T/others" && touch "$T/others/thing"
+    run --state-dir "$T/given" -- true && run --state-dir "$T/others" -- true || return 1
+    [ "$(stat -c %a "$T/given" "$T/others" | tr '\n' ' ')" = "700 755 " ] || { ls -la "$T/given" "$T/others"; return 1; }
+}
+check "a state directory that was there becomes private, unless it holds other things" made_private
 
 # -- the proof, again
 inside() { # NAME COMMAND...   as root in the sandbox's network, which no agent is
