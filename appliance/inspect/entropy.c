@@ -153,11 +153,12 @@ bool looks_random(const uint8_t *p, size_t n)
     size_t upper = 0, lower = 0, digit = 0;
     if (n < 16)
         return false;
-    n = MIN(n, (size_t)128);
+    n = MIN(n, (size_t)RANDOM_LOOK);
     for (size_t i = 0; i < n; i++) {
-        upper += is_upper(p[i]);
-        lower += is_lower(p[i]);
-        digit += is_digit(p[i]);
+        uint32_t class = octet_class[p[i]];
+        upper += class & CAPITAL;
+        lower += (class & SMALL) != 0;
+        digit += (class & DIGIT) != 0;
     }
     bool mixed = (digit >= 2 && upper + lower >= 2) || (upper >= 3 && lower >= 3);
     return mixed && changes(p, n) >= n / 8 && entropy(p, n) >= (n >= 24 ? 3.0 : 2.8) &&

@@ -97,7 +97,8 @@ bool in_class(const char *chars, uint8_t c);
 /** The same for many octets: is octet_class[c] & class_of(chars)? */
 extern const uint32_t octet_class[256];
 uint32_t class_of(const char *chars);
-/** Drawn by lot, as a key is: not words, not a placeholder, not a counting-up. */
+/** Drawn by lot, as a key is: not words, not a placeholder, not a counting-up. Looks at so many octets. */
+#define RANDOM_LOOK 128u
 bool looks_random(const uint8_t *p, size_t n);
 /** Says of itself that it is none: "example", "xxxx", "your-token". */
 bool looks_placeholder(const uint8_t *p, size_t n);

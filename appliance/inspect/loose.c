@@ -90,12 +90,12 @@ static size_t word_length(const uint8_t *p, size_t n, size_t at)
     return k;
 }
 
-#define PHRASE_MIN 47u /* twelve words of three letters */
-#define PHRASE_BITS ((1ull << PHRASE_MIN) - 1)
+#define PHRASE_BITS ((1ull << SEED_PHRASE_MIN) - 1)
 
-/* Of 64 octets, bits of those that are letters. The last octet of the last thing among the first PHRASE_MIN
- * that is in no phrase: a word of one or two letters, ten letters in a row, nine others; 0: there is none.
- * The letter of an escape is not told from the word behind it, so both together are let pass. */
+/* Of 64 octets, bits of those that are letters. The last octet of the last thing among the first
+ * SEED_PHRASE_MIN that is in no phrase: a word of one or two letters, ten letters in a row, nine others; 0:
+ * there is none. The letter of an escape is not told from the word behind it, so both together are let pass.
+ */
 static unsigned last_break(const uint8_t *p, uint64_t letters)
 {
     uint64_t other = ~letters, first = letters & other << 1;
@@ -116,8 +116,8 @@ static unsigned last_break(const uint8_t *p, uint64_t letters)
     return 0;
 }
 
-/* The end of the last word that is not in the list, of those that begin among the first PHRASE_MIN octets; 0:
- * all are in it. */
+/* The end of the last word that is not in the list, of those that begin among the first SEED_PHRASE_MIN
+ * octets; 0: all are in it. */
 static unsigned last_strange_word(const uint8_t *p, uint64_t letters)
 {
     for (uint64_t begins = letters & ~letters << 1 & PHRASE_BITS; begins;) {
@@ -130,11 +130,14 @@ static unsigned last_strange_word(const uint8_t *p, uint64_t letters)
     return 0;
 }
 
-/* A phrase has PHRASE_MIN octets or more: from `i` on, up to where can none begin? */
+/* A phrase has SEED_PHRASE_MIN octets or more: from `i` on, up to where can none begin? */
 static size_t without_phrase(const struct view *v, size_t i)
 {
     size_t from = i;
     while (i + 64 <= v->n) {
+        i += seed_skip(v->p + i, v->n - i);
+        if (i + 64 > v->n)
+            break;
         const uint8_t *p = v->p + i;
         uint64_t letters = skip_letters(p);
         unsigned none = last_break(p, letters);
@@ -259,6 +262,9 @@ static const bool grouped[256] = {
 static void cards(struct view *v)
 {
     for (size_t q = 1; q + 1 < v->n; q += 15) { /* 17 octets are the shortest */
+        q += skip_without_numbers(v->p + q, v->n - q); /* they begin and end with a digit */
+        if (q + 1 >= v->n)
+            break;
         while (q + 60 < v->n && !grouped[v->p[q]] && !grouped[v->p[q + 15]] && !grouped[v->p[q + 30]])
             q += 45;
         if (!grouped[v->p[q]] || !grouped[v->p[q - 1]] || !grouped[v->p[q + 1]] ||
@@ -299,7 +305,10 @@ static size_t url64_run(const uint8_t *p, size_t n)
 static void bots(struct view *v)
 {
     const uint8_t *end = v->p + v->n, *dot = v->p;
-    while ((dot = memchr(dot, '.', (size_t)(end - dot))) != NULL) {
+    for (;;) {
+        dot += skip_to_dots(dot, (size_t)(end - dot));
+        if ((dot = memchr(dot, '.', (size_t)(end - dot))) == NULL)
+            break;
         const uint8_t *p = dot++;
         size_t left = 0, have = (size_t)(end - dot);
         if (have > 6 ? dot[6] != '.' : have && dot[have - 1] == ' ') /* nearly always */

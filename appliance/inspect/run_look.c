@@ -16,15 +16,41 @@ static bool may_be_text(const struct run_bits *b)
     return group & group >> 4;
 }
 
-/* From each of the first four digits on: gzip, zstd, zlib (RFC 1950 2.2), ZIP; as far as two octets tell. */
+/* gzip, zstd, zlib (RFC 1950 2.2), ZIP; as far as two octets tell. */
+static bool is_magic(unsigned two)
+{
+    return ((two & 0x8f00) == 0x0800 && two % 31 == 0) || two == 0x1f8b || two == 0x28b5 || two == 0x504b;
+}
+
+bool run_hex_says(const uint8_t *p, size_t n)
+{
+    if (memchr(p, '\n', n) || memchr(p, '\r', n)) /* which the decoder leaves out */
+        return true;
+    for (size_t i = 0; i < 2 && i + 4 <= n; i++)
+        if (is_magic((unsigned)hex_value(p[i]) << 12 | (unsigned)hex_value(p[i + 1]) << 8 |
+                     (unsigned)hex_value(p[i + 2]) << 4 | (unsigned)hex_value(p[i + 3])))
+            return true;
+    for (size_t i = 0; i < n; i += RUN_LOOK_STEP - 14) {
+        uint8_t last[RUN_LOOK_STEP] = {0};
+        const uint8_t *at = p + i;
+        if (n - i < RUN_LOOK_STEP)
+            at = memcpy(last, at, n - i);
+        uint64_t m = run_hex_firsts(at); /* eight of them, each with a digit between */
+        m &= m >> 2;
+        m &= m >> 4;
+        if (m & m >> 8)
+            return true;
+    }
+    return false;
+}
+
+/* From each of the first four digits on. */
 static bool may_be_packed(const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < 4 && i + 3 <= n; i++) {
         unsigned v = (unsigned)b64_value(p[i]) << 12 | (unsigned)b64_value(p[i + 1]) << 6 |
                      (unsigned)b64_value(p[i + 2]);
-        unsigned two = v >> 2 & 0xffff;
-        bool zlib = (two & 0x8f00) == 0x0800 && two % 31 == 0;
-        if (zlib || two == 0x1f8b || two == 0x28b5 || two == 0x504b)
+        if (is_magic(v >> 2 & 0xffff))
             return true;
     }
     return false;

@@ -57,7 +57,26 @@ static inline struct run_bits run_bits(const uint8_t *p)
     return b;
 }
 
+/** Of 64 octets, those that may be the first digit of a character's hex code, or of 00. */
+static inline uint64_t run_hex_firsts(const uint8_t *p)
+{
+    uint64_t m = 0;
+    for (unsigned k = 0; k < RUN_LOOK_STEP; k += SKIP_STEP) {
+        __m128i c = skip_load(p + k);
+        m |= (uint64_t)skip_mask(_mm_or_si128(skip_within(c, '2', 6), skip_is(c, '0'))) << k;
+    }
+    return m;
+}
+
 #else
+
+static inline uint64_t run_hex_firsts(const uint8_t *p)
+{
+    uint64_t m = 0;
+    for (unsigned k = 0; k < RUN_LOOK_STEP; k++)
+        m |= (uint64_t)(p[k] == '0' || (p[k] >= '2' && p[k] <= '7')) << k;
+    return m;
+}
 
 static inline struct run_bits run_bits(const uint8_t *p)
 {
@@ -79,6 +98,9 @@ static inline struct run_bits run_bits(const uint8_t *p)
 
 #endif
 
+/** Hex digits and line breaks, n of them: from some octet on, may they be eight characters of ASCII, or begin
+ * a compressed stream? */
+bool run_hex_says(const uint8_t *p, size_t n);
 /** Looks at a run: nothing but base64 digits and line breaks. */
 struct run_look run_look(const uint8_t *p, size_t n);
 

@@ -12,6 +12,7 @@
 #define SEED_WORD_MIN 3u
 #define SEED_WORD_MAX 8u
 #define SEED_MAX 24u /* words of a phrase */
+#define SEED_PHRASE_MIN 47u /* octets: twelve words of three letters */
 
 /** All of them, each followed by a space, sorted. */
 extern const char seed_words[];
@@ -20,6 +21,8 @@ extern const char seed_words[];
 int seed_word(const uint8_t *word, size_t n);
 /** Do the last 12, 15, 18, 21 or 24 of these words make a phrase? Their checksum must be right. */
 bool seed_phrase(const uint16_t *words, size_t n);
+/** No phrase begins before p[the result]; p[0] is where a word begins or what is in none. */
+size_t seed_skip(const uint8_t *p, size_t n);
 /** Could somebody have drawn these twelve? Not, if they are sorted as in the list itself, or few words time
  * and again, as code and tables have them. `apart[i]` stands for what is between words i - 1 and i. */
 bool seeds_look_drawn(const uint16_t *words, const uint8_t *apart);

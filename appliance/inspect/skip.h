@@ -77,6 +77,61 @@ static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
     return n - n % SKIP_STEP;
 }
 
+/** Octets without a digit, in steps of 64. */
+static inline size_t skip_without_numbers(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        const uint8_t *at = p + i;
+        __m128i a =
+            _mm_or_si128(skip_within(skip_load(at), '0', 10), skip_within(skip_load(at + 16), '0', 10));
+        __m128i b =
+            _mm_or_si128(skip_within(skip_load(at + 32), '0', 10), skip_within(skip_load(at + 48), '0', 10));
+        if (skip_mask(_mm_or_si128(a, b)))
+            break;
+    }
+    return i;
+}
+
+/* Of 16 octets, the dots that have another seven behind them. */
+static inline __m128i skip_dots(const uint8_t *p)
+{
+    return _mm_and_si128(skip_is(skip_load(p), '.'), skip_is(skip_load(p + 7), '.'));
+}
+
+/** Octets among which no dot has another seven behind it. */
+static inline size_t skip_to_dots(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i + 64 + 7 <= n; i += 64) {
+        const uint8_t *at = p + i;
+        __m128i a = _mm_or_si128(skip_dots(at), skip_dots(at + 16));
+        __m128i b = _mm_or_si128(skip_dots(at + 32), skip_dots(at + 48));
+        if (skip_mask(_mm_or_si128(a, b)))
+            break;
+    }
+    return i;
+}
+
+/** No eight octets in a row that are characters of ASCII or NUL begin before p[the result]. */
+static inline size_t skip_to_text(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64 - 7) {
+        uint64_t m = 0;
+        for (unsigned k = 0; k < 64; k += SKIP_STEP) {
+            __m128i v = skip_load(p + i + k);
+            m |= (uint64_t)skip_mask(_mm_or_si128(skip_within(v, ' ', 95), skip_is(v, 0))) << k;
+        }
+        m &= m >> 1;
+        m &= m >> 2;
+        m &= m >> 4;
+        if (m)
+            return i + (unsigned)__builtin_ctzll(m);
+    }
+    return i;
+}
+
 /* The same and some more, soon: text is parted by what is none. */
 static inline unsigned skip_nearly_digits(const uint8_t *p)
 {
@@ -142,6 +197,24 @@ static inline unsigned skip_word(const uint8_t *p)
 static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
 {
     (void)p, (void)n, (void)a, (void)b, (void)c;
+    return 0;
+}
+
+static inline size_t skip_without_numbers(const uint8_t *p, size_t n)
+{
+    (void)p, (void)n;
+    return 0;
+}
+
+static inline size_t skip_to_dots(const uint8_t *p, size_t n)
+{
+    (void)p, (void)n;
+    return 0;
+}
+
+static inline size_t skip_to_text(const uint8_t *p, size_t n)
+{
+    (void)p, (void)n;
     return 0;
 }
 

@@ -54,7 +54,10 @@ static enum scan_verdict verify_shape(const struct candidate *c, const struct pa
 enum scan_verdict verify_run(const struct candidate *c, const struct pattern *t)
 {
     size_t n = 0;
-    enum scan_verdict v = verify_shape(c, t, &n);
+    struct pattern shape = *t;
+    if (t->flags & PATTERN_RANDOM && !(t->flags & PATTERN_EXACT)) /* more of it would not change the answer */
+        shape.max = MIN(t->max, MAX(t->min, RANDOM_LOOK));
+    enum scan_verdict v = verify_shape(c, &shape, &n);
     if (v != SCAN_MATCH || !(t->flags & PATTERN_RANDOM))
         return v;
     return looks_random(c->p + strlen(t->anchor), n) ? SCAN_MATCH : SCAN_NO;

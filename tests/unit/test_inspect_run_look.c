@@ -94,6 +94,33 @@ Test(run_look, knows_hex_wherever_it_lies)
         }
 }
 
+Test(run_look, misses_no_text_in_hex)
+{
+    uint8_t hex[200], out[100];
+    size_t texts = 0, looks = 0;
+    for (unsigned round = 0; round < 60000; round++) {
+        uint32_t n = 16 + draw(150), some = draw(n);
+        bool text = false;
+        for (uint32_t i = 0; i < n; i++)
+            hex[i] = (uint8_t) "0123456789abcdefABCDEF"[draw(22)];
+        for (uint32_t i = some; i + 2 <= n && i < some + 24 * (round % 2); i += 2) {
+            unsigned c = draw(4) ? 0x20 + draw(95) : 0;
+            hex[i] = (uint8_t) "0123456789abcdef"[c >> 4];
+            hex[i + 1] = (uint8_t) "0123456789abcdef"[c & 15];
+        }
+        for (uint32_t skip = 0; skip < 2; skip++) {
+            for (uint32_t i = 0; i < (n - skip) / 2; i++)
+                out[i] = (uint8_t)(hex_value(hex[skip + 2 * i]) << 4 | hex_value(hex[skip + 2 * i + 1]));
+            text |= says_something(out, (n - skip) / 2);
+        }
+        bool look = run_hex_says(hex, n);
+        cr_assert(look || !text, "%.*s", (int)n, (const char *)hex);
+        texts += text;
+        looks += look;
+    }
+    cr_assert(texts > 1000 && looks < 60000 * 3 / 4, "%zu texts, %zu looks", texts, looks);
+}
+
 Test(run_look, knows_how_streams_begin)
 {
     static const char *const begins[] = {"H4sIAAAA", "KLUv/SQA", "eJwrSS0u", "UEsDBBQA"};

@@ -11,7 +11,7 @@ TestSuite(inspect_slow, .init = inspect_world, .fini = inspect_world_end, .timeo
 #ifdef __SANITIZE_ADDRESS__ /* which slows our own loops down, but not the matcher that prose is left to */
 #define RATIO_MAX 120.0
 #else
-#define RATIO_MAX 40.0
+#define RATIO_MAX 60.0
 #endif
 
 static double cpu(void)
