@@ -32,10 +32,10 @@
 #define PIECE_MAX KIB(16)
 /** Of one text, what may wait for more: twice the longest secret, in hex. */
 #define HOLD_MAX KIB(40)
-/** Settled octets that are kept for a look to the left. */
-#define CONTEXT_MAX 40u
 /** The matcher gets this much of a literal; the rest is compared. */
 #define ANCHOR_MAX 24u
+/** Settled octets that are kept for a look to the left: 40, and an anchor that has come in part. */
+#define CONTEXT_MAX (40u + ANCHOR_MAX)
 /** Shorter secrets are found everywhere, so they are not watched. */
 #define SECRET_MIN 8u
 #define DEPTH_MAX 8u /* of the policy's inspect.max_depth */
@@ -241,8 +241,6 @@ struct scan {
 uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin);
 /** A finding. */
 void scan_tell(struct scan_env *env, const char *detector, uint64_t offset);
-/** The text's end: context, and what is not settled; its length. */
-size_t scan_kept(const struct scan *s, const uint8_t **p);
 /** Is anything of it not settled? */
 bool scan_waits(const struct scan *s);
 void scan_free(struct scan *s);

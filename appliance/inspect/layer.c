@@ -10,6 +10,7 @@
  * nested wider, is made to tire us out (the matcher's time is what an agent could take from others). */
 #define WORK_FREE MIB(8)
 #define WORK_RATIO 400u
+#define SQUEEZE_BEFORE KIB(4) /* octets before an escape within an escape */
 #define UNPACKS_MAX 4u
 #define CODINGS_MAX 3u
 
@@ -20,6 +21,8 @@ struct layer {
     struct scan scan;
     struct runs *runs;
     struct unescape *unescape;
+    uint8_t *past; /* the latest octets, for what escapes matter to */
+    size_t n_past, past_room;
     struct join *join;
     struct join_judge judge;
     uint8_t last[ZLIB_SEEN], n_last; /* the latest octets: a stream's first may be among them */
@@ -123,6 +126,7 @@ void layer_free(struct layer *l)
     scan_free(&l->scan);
     runs_free(l->runs);
     unescape_free(l->unescape);
+    free(l->past);
     join_free(l->join);
     squeeze_free(l->squeeze);
     loose_free(l->loose);
@@ -309,23 +313,47 @@ static uint64_t feed_unpacks(struct layer *l, const uint8_t *p, size_t n, bool f
     return settled;
 }
 
-/* What came before an escape and is not settled belongs to the text below as well. */
+static struct held_text past(const struct layer *l)
+{
+    return (struct held_text){l->past, l->n_past};
+}
+
+/* Grows to twice what is kept, so that it is not moved at every octet. */
+static void remember(struct layer *l, const uint8_t *p, size_t n)
+{
+    size_t old = MIN(l->n_past, (size_t)UNESCAPE_BEFORE), k = MIN(n, (size_t)UNESCAPE_BEFORE);
+    if (l->n_past + k > l->past_room && l->past_room < 2 * UNESCAPE_BEFORE) {
+        size_t room = MIN(2 * (l->n_past + k), (size_t)2 * UNESCAPE_BEFORE);
+        uint8_t *grown = realloc(l->past, room);
+        if (!grown) {
+            l->env->too_much = true;
+            return;
+        }
+        l->past = grown;
+        l->past_room = room;
+    }
+    if (l->n_past + k > l->past_room) {
+        memmove(l->past, l->past + l->n_past - old, old);
+        l->n_past = old;
+    }
+    if (k)
+        memcpy(l->past + l->n_past, p + n - k, k);
+    l->n_past += k;
+}
+
 static uint64_t feed_unescape(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
-    struct held_text run = {0}, text;
+    const struct held_text before = past(l);
     if (!l->unescape) {
-        if (!unescape_wants(l->env, p, n, fin))
+        if (!unescape_wants(l->env, l->end, &before, p, n, fin))
             return l->end + n;
-        l->unescape = unescape_new(l->env, l->depth);
+        l->unescape = unescape_new(l->env, l->depth, l->end);
         if (!l->unescape) {
             l->env->too_much = true;
             return l->end;
         }
     }
-    if (l->runs)
-        run.n = runs_pending(l->runs, &run.p);
-    text.n = scan_kept(&l->scan, &text.p);
-    return unescape_feed(l->unescape, l->end, run.n > text.n ? &run : &text, p, n, fin);
+    return unescape_feed(l->unescape, l->end, &before, p, n, fin);
 }
 
 static uint64_t feed_join(struct layer *l, const uint8_t *p, size_t n, bool fin)
@@ -350,16 +378,27 @@ static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)
     return runs_feed(l->runs, l->end, p, n, fin);
 }
 
+/* What was unescaped has been squeezed above, but for escapes within escapes: from some way before the first
+ * of these on. */
 static uint64_t feed_squeeze(struct layer *l, const uint8_t *p, size_t n, bool fin)
 {
-    bool again = !(l->kind & LAYER_UNESCAPED) || l->unescape;
-    if (!again || !l->env->i->squeezed.db || !(l->env->detectors & DETECT_KNOWN_SECRETS))
+    uint64_t from = l->end, first = 0;
+    if (!l->env->i->squeezed.db || !(l->env->detectors & DETECT_KNOWN_SECRETS))
         return l->end + n;
+    if (!l->squeeze && l->kind & LAYER_UNESCAPED) {
+        if (!l->unescape || !unescape_seen(l->unescape, &first))
+            return l->end + n;
+        from = first - MIN(first, (uint64_t)SQUEEZE_BEFORE);
+    }
     if (!l->squeeze && !(l->squeeze = squeeze_new(l->env))) {
         l->env->too_much = true;
         return l->end;
     }
-    return squeeze_feed(l->squeeze, l->end, p, n, fin);
+    size_t skip = from > l->end ? (size_t)(from - l->end) : 0,
+           old = from < l->end ? (size_t)(l->end - from) : 0;
+    if (old)
+        (void)squeeze_feed(l->squeeze, from, l->past + l->n_past - old, old, false);
+    return squeeze_feed(l->squeeze, l->end + skip, skip ? p + skip : p, n - skip, fin);
 }
 
 static uint64_t feed_loose(struct layer *l, const uint8_t *p, size_t n, bool fin)
@@ -409,6 +448,8 @@ uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
     if (l->kind & LAYER_PHRASES)
         settled = least(settled, feed_injection(l, p, n, fin));
     settled = least(settled, feed_unpacks(l, p, n, fin));
+    if (l->kind & LAYER_ESCAPES && !fin)
+        remember(l, p, n);
     l->end = end;
     return settled;
 }

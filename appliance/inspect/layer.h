@@ -66,8 +66,6 @@ bool below_waits(const struct scan_env *env, unsigned depth, unsigned kind, cons
 struct runs;
 struct runs *runs_new(struct scan_env *env, unsigned depth);
 uint64_t runs_feed(struct runs *r, uint64_t at, const uint8_t *p, size_t n, bool fin);
-/** The octets of the run at the end of what has come; their number. */
-size_t runs_pending(const struct runs *r, const uint8_t **p);
 /** Does the text end in a run? */
 bool runs_busy(const struct runs *r);
 void runs_free(struct runs *r);
@@ -84,17 +82,22 @@ struct loose *loose_new(struct scan_env *env);
 uint64_t loose_feed(struct loose *l, uint64_t at, const uint8_t *p, size_t n, bool fin);
 void loose_free(struct loose *l);
 
-struct unescape;
-struct unescape *unescape_new(struct scan_env *env, unsigned depth);
-/** Is there an escape in it that could be part of something looked for? */
-bool unescape_wants(struct scan_env *env, const uint8_t *p, size_t n, bool fin);
-/** Does it follow a text at the moment? */
-bool unescape_busy(const struct unescape *u);
-/** `before`: the end of the text before `at`, as far as it may matter. */
+/** The text before `at`: all of it, or UNESCAPE_BEFORE octets at least. */
+#define UNESCAPE_BEFORE (KIB(4) + 64)
 struct held_text {
     const uint8_t *p;
     size_t n;
 };
+struct unescape;
+/** A text in which there was no escape before `at` that matters, nor half of one at its end. */
+struct unescape *unescape_new(struct scan_env *env, unsigned depth, uint64_t at);
+/** Is there an escape in it that could be part of something looked for, or half of one at its end? */
+bool unescape_wants(
+    struct scan_env *env, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin);
+/** Has there been one that could be? The first one's offset. */
+bool unescape_seen(const struct unescape *u, uint64_t *first);
+/** Does it follow a text at the moment? */
+bool unescape_busy(const struct unescape *u);
 uint64_t unescape_feed(
     struct unescape *u, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin);
 void unescape_free(struct unescape *u);

@@ -60,12 +60,6 @@ void runs_free(struct runs *r)
     free(r);
 }
 
-size_t runs_pending(const struct runs *r, const uint8_t **p)
-{
-    *p = r->kept;
-    return r->n;
-}
-
 /* ---- decoding ---- */
 
 static size_t decode64(const uint8_t *p, size_t n, unsigned *acc, unsigned *bits, uint8_t *out)
@@ -131,7 +125,7 @@ static bool worth_a_look(const uint8_t *p, size_t n)
         return true;
     if (n >= 4 && p[0] == 'P' && p[1] == 'K' && p[2] == 3 && p[3] == 4)
         return true;
-    for (size_t i = skip_to_text(p, n); i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         bool wide = p[i] == 0 && run; /* UTF-16 */
         run = p[i] >= 0x20 && p[i] < 0x7f ? run + 1 : wide ? run : 0;
         if (run >= PRINTABLE_MIN)
@@ -167,8 +161,7 @@ static void whole_hex(struct runs *r, const uint8_t *p, size_t n, uint64_t above
         while (i + used < n && (hex_value(p[i + used]) >= 0 || p[i + used] == '\n' || p[i + used] == '\r'))
             used++;
         i += used + 1;
-        bool says = used >= RUN_MIN && run_hex_says(p + start, used);
-        for (size_t skip = 0; says && skip < 2; skip++) {
+        for (size_t skip = 0; used >= RUN_MIN && skip < 2; skip++) {
             unsigned acc = 0, bits = 0;
             size_t ignored, len = decode16(p + start + skip, used - skip, &acc, &bits, out, &ignored);
             look_below(r, out, len, above);
@@ -194,12 +187,15 @@ static void whole(struct runs *r, const uint8_t *p, size_t n, uint64_t above)
 static void feed_open(struct runs *r, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
     uint8_t out[1024];
-    size_t ignored;
     for (size_t i = 0, k; i < n && !(r->env->found && r->env->stop); i += k) {
         k = MIN(n - i, sizeof out);
-        size_t len = r->hex ? decode16(p + i, k, &r->acc, &r->bits, out, &ignored)
+        size_t len = r->hex ? decode16(p + i, k, &r->acc, &r->bits, out, &k)
                             : decode64(p + i, k, &r->acc, &r->bits, out);
         below_feed(&r->below, out, len, at + i, false);
+        if (k < n - i && k < sizeof out) { /* the digits begin anew behind what is none */
+            r->bits = 0;
+            k++;
+        }
     }
     if (fin) {
         below_feed(&r->below, out, 0, at + n, true);
@@ -294,15 +290,12 @@ static size_t run_begin(const uint8_t *p, size_t low, size_t end)
 {
     const uint8_t *digit = digit_table();
     size_t b = end;
-    bool line = false;
+    bool gap = false; /* CRs and one LF behind them */
     for (; b > low; b--) {
         uint8_t c = p[b - 1];
-        if (digit[c] < 64)
-            line = false;
-        else if (c == '\n' && !line)
-            line = true;
-        else if (c != '\r' || !line)
+        if (digit[c] == 64 || (c == '\n' && gap))
             break;
+        gap = digit[c] == 65;
     }
     while (b < end && digit[p[b]] == 65)
         b++;
@@ -336,9 +329,9 @@ static void find(struct runs *r, uint64_t at, const uint8_t *p, size_t n, size_t
         size_t e = run_end(p, n, b, &line);
         if (e == n && !fin)
             break;
-        if (e - b >= RUN_MIN && e - b <= RUN_KEPT) {
+        if (e - b >= RUN_MIN && e - b < RUN_KEPT) {
             whole(r, p + b, e - b, at + b);
-        } else if (e - b > RUN_KEPT) {
+        } else if (e - b >= RUN_KEPT) {
             add(r, at + b, p + b, e - b);
             finish(r, at + e);
         }

@@ -238,12 +238,6 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
     return base + k.open;
 }
 
-size_t scan_kept(const struct scan *s, const uint8_t **p)
-{
-    *p = held(s);
-    return s->n;
-}
-
 bool scan_waits(const struct scan *s)
 {
     return s->n > s->ctx;

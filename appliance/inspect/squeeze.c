@@ -356,7 +356,7 @@ uint64_t squeeze_feed(struct squeeze *s, uint64_t at, const uint8_t *p, size_t n
     } else if (s->n_carry && fin) {
         (void)squeeze_some(s, at + n - s->n_carry, s->carry, s->n_carry, true);
     }
-    part(s, at + n);
+    part(s, at + n - s->n_carry); /* which may be a letter */
     s->end += s->n;
     uint64_t settled = scan_feed(&s->scan, s->env, s->out, s->n, fin), waiting = s->end - settled;
     if (!waiting) {

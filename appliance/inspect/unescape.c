@@ -10,27 +10,42 @@
 
 /* Text around an escape that goes below with it. No token is longer; of a longer secret more follows. */
 #define AROUND 512u
+#define BEFORE_MAX KIB(4) /* a run of base64, or what looks like half an escape, before one */
+#define LINE_MIN 16u /* octets of base64 before an escaped line break */
+static_assert(BEFORE_MAX + ESCAPE_MAX + LINE_MIN <= UNESCAPE_BEFORE, "what is looked back at is kept");
 
 struct unescape {
     struct scan_env *env;
     unsigned depth;
-    bool active, partial; /* partial: the last run() ended before an escape that is not whole */
+    bool active; /* a text is followed below */
+    bool seen; /* an escape that matters has come, the first at `first` */
+    uint64_t first;
+    uint64_t
+        pos; /* what comes before has been looked at: behind it is an escape that is not whole, at most */
     uint64_t until; /* active: up to there at least */
     uint64_t end; /* of what has come */
     struct below below;
-    uint8_t carry[ESCAPE_MAX]; /* an escape that is not whole */
-    size_t n_carry;
     uint8_t out[4096];
     size_t n_out;
     uint64_t out_at; /* where out[0] comes from */
 };
 
-struct unescape *unescape_new(struct scan_env *env, unsigned depth)
+/* What has come, and as much of what came before it as may matter. All that is decided is decided by it and
+ * by offsets, so that it does not depend on how the text is cut. */
+struct view {
+    const struct held_text *before;
+    const uint8_t *p;
+    uint64_t at, end; /* of p; its end */
+    bool fin;
+};
+
+struct unescape *unescape_new(struct scan_env *env, unsigned depth, uint64_t at)
 {
     struct unescape *u = calloc(1, sizeof *u);
     if (u) {
         u->env = env;
         u->depth = depth;
+        u->pos = at;
     }
     return u;
 }
@@ -226,184 +241,211 @@ static size_t next_escape(const uint8_t *p, size_t n)
     return n;
 }
 
-/* Could the character be within what is looked for? `before` octets can be read before p. */
-static bool matters(const struct unescape *u, const struct escape *e, const uint8_t *p, size_t before)
+/* ---- what there is ---- */
+
+/* The octets from `x` on that stand in one place. */
+static size_t stretch(const struct view *v, uint64_t x, const uint8_t **p)
 {
-    uint32_t v = e->value;
-    if (!e->used)
-        return true; /* not whole yet */
-    if (e->none)
-        return false;
-    if (v == '\n' || v == '\r' || e->nothing) { /* a line break in base64 */
-        size_t k = 0;
-        while (k < before && k < 16 && b64_value(p[-1 - (ptrdiff_t)k]) >= 0)
-            k++;
-        return k == 16;
+    if (x >= v->at) {
+        *p = v->p + (x - v->at);
+        return (size_t)(v->end - x);
     }
-    return v >= 0x80 || u->env->lits->in_secrets[v] || is_word((uint8_t)v) || is_escape((uint8_t)v) ||
-           (v && strchr("/+=.~:@$", (int)v));
+    size_t k = (size_t)(v->at - x);
+    *p = v->before->p + v->before->n - k;
+    return k;
 }
 
-/* Returns the octets used: all, or up to an escape that is not whole. */
-static size_t run(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
+/* The octet before `x`; -1: none is known. */
+static int octet_before(const struct view *v, uint64_t x)
 {
-    size_t i = 0;
-    u->partial = false;
-    while (i < n) {
-        size_t k = next_escape(p + i, n - i);
-        put(u, at + i, p + i, k);
-        i += k;
-        if (i == n)
-            break;
-        struct escape e = parse(p + i, n - i, fin || n - i >= ESCAPE_MAX);
-        if (!e.used) {
-            u->until = MAX(u->until, at + i + ESCAPE_MAX);
-            u->partial = true;
-            break;
-        }
-        if (matters(u, &e, p + i, i))
-            u->until = at + i + AROUND;
-        if (e.none)
-            put(u, at + i, p + i, 1);
-        else
-            put_value(u, at + i, &e, p[i]);
-        i += e.used;
+    if (x > v->at)
+        return v->p[x - v->at - 1];
+    size_t k = (size_t)(v->at - x) + 1;
+    return k <= v->before->n ? v->before->p[v->before->n - k] : -1;
+}
+
+static bool is_digit64(int c)
+{
+    return c >= 0 && b64_value((uint8_t)c) >= 0;
+}
+
+static struct escape parse_at(const struct view *v, uint64_t x)
+{
+    uint8_t text[ESCAPE_MAX];
+    const uint8_t *p;
+    size_t n = stretch(v, x, &p), all = (size_t)(v->end - x);
+    if (n < ESCAPE_MAX && n < all) { /* on the seam */
+        size_t more = MIN(all, (size_t)ESCAPE_MAX) - n;
+        memcpy(text, p, n);
+        memcpy(text + n, v->p, more);
+        p = text;
+        n += more;
     }
-    return i;
+    return parse(p, n, v->fin || n >= ESCAPE_MAX);
+}
+
+/* Could the character of the escape at `x` be within what is looked for? */
+static bool matters(const struct scan_env *env, const struct escape *e, const struct view *v, uint64_t x)
+{
+    uint32_t value = e->value;
+    if (e->none)
+        return false;
+    if (value == '\n' || value == '\r' || e->nothing) { /* a line break in base64 */
+        unsigned k = 0;
+        while (k < LINE_MIN && is_digit64(octet_before(v, x - k)))
+            k++;
+        return k == LINE_MIN;
+    }
+    return value >= 0x80 || env->lits->in_secrets[value] || is_word((uint8_t)value) ||
+           is_escape((uint8_t)value) || (value && strchr("/+=.~:@$", (int)value));
 }
 
 /* The escapes that most JSON has, where they stand for nothing that is looked for: as parse() and matters()
  * would say, but soon. */
-static bool is_common(const struct unescape *u, const uint8_t *p, size_t n, size_t before)
+static bool is_common(
+    const struct scan_env *env, const struct view *v, uint64_t x, const uint8_t *p, size_t n)
 {
     if (n < ESCAPE_MAX || p[0] != '\\')
         return false;
     if (p[1] == '"')
-        return !u->env->lits->in_secrets['"'];
-    return p[1] == 'n' && before && b64_value(p[-1]) < 0;
+        return !env->lits->in_secrets['"'];
+    return p[1] == 'n' && !is_digit64(octet_before(v, x));
 }
 
-/* The next escape that matters; n: none. */
-static size_t find(const struct unescape *u, const uint8_t *p, size_t n, size_t from, bool fin)
+/* From *x on: true at an escape that matters, false at the end or at one that is not whole. */
+static bool find(const struct scan_env *env, const struct view *v, uint64_t *x)
 {
-    for (size_t i = from; (i += next_escape(p + i, n - i)) < n;) {
-        if (is_common(u, p + i, n - i, i)) {
-            i += 2;
+    while (*x < v->end) {
+        const uint8_t *p;
+        size_t n = stretch(v, *x, &p), k = next_escape(p, n);
+        *x += k;
+        if (k == n)
+            continue;
+        if (is_common(env, v, *x, p + k, n - k)) {
+            *x += 2;
             continue;
         }
-        struct escape e = parse(p + i, n - i, fin || n - i >= ESCAPE_MAX);
-        if (matters(u, &e, p + i, i))
-            return i;
-        i += e.used;
+        struct escape e = parse_at(v, *x);
+        if (!e.used)
+            return false;
+        if (matters(env, &e, v, *x))
+            return true;
+        *x += e.used;
     }
-    return n;
+    return false;
 }
 
-static void begin(struct unescape *u, uint64_t at)
+/* ---- the text below ---- */
+
+/* Where it begins: some way before the escape, and not within another, nor within a run of base64, whose
+ * groups would be lost. */
+static uint64_t around(const struct view *v, uint64_t x)
 {
-    u->active = below_open(&u->below, u->env, u->depth, LAYER_TEXT | LAYER_UNESCAPED);
-    u->until = at + ESCAPE_MAX; /* more, where it matters as a whole */
-    u->n_carry = u->n_out = 0;
+    uint64_t b = x;
+    for (int c; x - b < BEFORE_MAX && (c = octet_before(v, b)) >= 0; b--)
+        if (x - b >= AROUND && !is_digit64(c) && !is_escape((uint8_t)c) && c != '#')
+            break;
+    return b;
 }
 
-static void finish(struct unescape *u, uint64_t at)
+static bool begin(struct unescape *u, const struct view *v)
+{
+    if (!u->seen)
+        u->first = u->pos;
+    u->seen = true;
+    u->active = below_open(&u->below, u->env, u->depth, LAYER_TEXT | LAYER_UNESCAPED);
+    u->until = u->pos + 1; /* more, as it matters */
+    u->pos = around(v, u->pos);
+    u->n_out = 0;
+    return u->active;
+}
+
+static void finish(struct unescape *u)
 {
     flush(u);
-    below_feed(&u->below, NULL, 0, at, true);
+    below_feed(&u->below, NULL, 0, u->pos, true);
     below_close(&u->below);
     u->active = false;
 }
 
-/* Octets of a text around escapes. Returns those used; the rest of an escape that is not whole is carried. */
-static size_t follow(struct unescape *u, uint64_t at, const uint8_t *p, size_t n, bool fin)
+/* Does something below wait for the next octets? */
+static bool is_awaited(struct unescape *u)
 {
-    size_t i = 0;
-    while (u->n_carry && i < n) { /* one more octet at a time: it is short */
-        uint8_t text[ESCAPE_MAX];
-        size_t len = u->n_carry;
-        memcpy(text, u->carry, len);
-        text[len++] = p[i++];
-        size_t used = run(u, at + i - len, text, len, fin && i == n);
-        u->n_carry = len - used;
-        memcpy(u->carry, text + used, u->n_carry);
-        if (used && u->n_carry <= i) { /* another, all of these octets */
-            i -= u->n_carry;
-            u->n_carry = 0;
+    flush(u);
+    return u->below.l && (u->below.settled < u->below.end || layer_is_busy(u->below.l));
+}
+
+static bool is_over(const struct unescape *u)
+{
+    return u->env->too_much || (u->env->found && u->env->stop);
+}
+
+/* Octets of a text around escapes, as long as there is a reason to. Ends before an escape that is not whole.
+ */
+static void follow(struct unescape *u, const struct view *v)
+{
+    while (u->pos < v->end && !is_over(u)) {
+        if (u->pos >= u->until) {
+            if (!is_awaited(u)) {
+                finish(u);
+                return;
+            }
+            u->until = u->pos + AROUND;
         }
-    }
-    while (i < n && !(u->env->found && u->env->stop)) {
-        size_t k = u->until > at + i ? MIN((size_t)(u->until - at - i), n - i) : 0;
-        size_t used = run(u, at + i, p + i, k, fin && i + k == n);
-        i += used;
-        if (u->until > at + i && used == k)
+        const uint8_t *p;
+        size_t n = stretch(v, u->pos, &p), k = next_escape(p, MIN(n, (size_t)(u->until - u->pos)));
+        put(u, u->pos, p, k);
+        u->pos += k;
+        if (k == n || u->pos == u->until)
             continue;
-        if (used == k && i < n) { /* the next octets, if something below waits for them */
-            flush(u);
-            if (!u->below.l || (u->below.settled >= u->below.end && !layer_is_busy(u->below.l)))
-                break;
-            u->until = at + i + AROUND;
-        } else if (used < k && i + ESCAPE_MAX > n) {
-            break;
-        }
+        struct escape e = parse_at(v, u->pos);
+        if (!e.used)
+            return;
+        if (matters(u->env, &e, v, u->pos))
+            u->until = u->pos + AROUND;
+        if (e.none)
+            put(u, u->pos, p + k, 1);
+        else
+            put_value(u, u->pos, &e, p[k]);
+        u->pos += e.used;
     }
-    return i;
 }
 
-bool unescape_wants(struct scan_env *env, const uint8_t *p, size_t n, bool fin)
+bool unescape_wants(
+    struct scan_env *env, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin)
 {
-    return n && find(&(const struct unescape){.env = env}, p, n, 0, fin) < n;
-}
-
-/* Where the text below begins: some way before the escape, and not within a run of base64, whose groups would
- * be lost. */
-static size_t around(const uint8_t *p, size_t e)
-{
-    size_t b = e - MIN(e, (size_t)AROUND);
-    while (b > 0 && e - b < (size_t)8 * AROUND && b64_value(p[b - 1]) >= 0)
-        b--;
-    return b;
+    struct view v = {.before = before, .p = p, .at = at, .end = at + n, .fin = fin};
+    return find(env, &v, &at) || at < v.end;
 }
 
 uint64_t unescape_feed(
     struct unescape *u, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin)
 {
-    size_t i = 0;
-    u->end = at + n;
-    while (i < n) {
-        if (!u->active) {
-            size_t e = find(u, p, n, i, fin), b = around(p, e);
-            if (e == n)
-                break;
-            begin(u, at + e);
-            if (!u->active)
-                return at;
-            if (b == 0 && before->n)
-                put(u, at - before->n, before->p, before->n);
-            i = b;
-        }
-        i += follow(u, at + i, p + i, n - i, fin);
-        /* First of all: follow() ends anywhere then, not only before the end of the octets. */
-        if (u->env->too_much || (u->env->found && u->env->stop))
+    struct view v = {.before = before, .p = p, .at = at, .end = at + n, .fin = fin};
+    u->end = v.end;
+    while (u->pos < v.end) {
+        if (!u->active && !find(u->env, &v, &u->pos))
+            break;
+        if (!u->active && !begin(u, &v))
             return at;
-        if (i < n && u->partial) {
-            u->n_carry = n - i;
-            memcpy(u->carry, p + i, u->n_carry);
-            i = n;
-        } else if (i < n) {
-            finish(u, at + i);
-        }
-        if (u->env->too_much || (u->env->found && u->env->stop))
+        follow(u, &v);
+        if (is_over(u))
             return at;
+        if (u->active) /* all of it, but for an escape that is not whole */
+            break;
     }
-    if (u->active && fin) {
-        if (n == 0 && u->n_carry)
-            (void)run(u, at - u->n_carry, u->carry, u->n_carry, true);
-        finish(u, at + n);
-    }
+    if (u->active && fin)
+        finish(u);
     if (!u->active)
-        return at + n;
+        return v.end;
     flush(u);
-    return below_settled(&u->below, at + n); /* half an escape is not waited for */
+    return below_settled(&u->below, v.end); /* half an escape is not waited for */
+}
+
+bool unescape_seen(const struct unescape *u, uint64_t *first)
+{
+    *first = u->first;
+    return u->seen;
 }
 
 /* Half an escape is none that matters yet: where it was put together from escapes, these are followed for

@@ -45,8 +45,10 @@ enum scan_verdict verify_jwt(const struct candidate *c, const struct pattern *t)
     if (c->before && in_class("Aa9_-", c->p[-1]))
         return SCAN_NO;
     size_t head = base64url_run(c->p, c->n, JWT_HEAD_MAX);
+    if (head == JWT_HEAD_MAX)
+        return SCAN_NO;
     if (head == c->n)
-        return c->fin || head >= JWT_HEAD_MAX ? SCAN_NO : SCAN_MORE;
+        return c->fin ? SCAN_NO : SCAN_MORE;
     if (c->p[head] != '.' || head < 16 || !head_has_alg(c->p, head))
         return SCAN_NO;
     size_t at = head + 1, body = base64url_run(c->p + at, c->n - at, JWT_PART_MAX);
@@ -180,7 +182,7 @@ enum scan_verdict verify_assigned(const struct candidate *c, const struct patter
     }
     while (n <= t->max && at + n < c->n && in_class(t->chars, c->p[at + n]))
         n++;
-    if (at + n == c->n && !c->fin && n <= t->max && at < end)
+    if (at + n == c->n && !c->fin && n <= t->max)
         return SCAN_MORE;
     return assigned && n >= t->min && n <= t->max && looks_random(c->p + at, n) ? SCAN_MATCH : SCAN_NO;
 }

@@ -3,12 +3,12 @@
 
 static void *new_one(struct scan_env *env)
 {
-    return unescape_new(env, 0);
+    return unescape_new(env, 0, 0);
 }
 
 static uint64_t feed(void *d, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
-    size_t before = MIN((size_t)at, (size_t)512); /* what a layer keeps of the text */
+    size_t before = MIN((size_t)at, (size_t)UNESCAPE_BEFORE);
     return unescape_feed(d, at, &(const struct held_text){p - before, before}, p, n, fin);
 }
 
