@@ -2,6 +2,7 @@
 #include "appliance/flow/tls_internal.h"
 
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,12 +82,32 @@ int tls_make_client(struct tls_ctx *t, X509_STORE *trust, char *err, size_t errl
     return 0;
 }
 
+/* OpenSSL lets a certificate's wildcard stand for letters, digits and '-' only; browsers and most clients
+ * also for '_'. So such a name's first label is tried, too, as one that nothing but a wildcard can match:
+ * drawn by lot. */
+static bool expect_wildcard(SSL *ssl, const char *host)
+{
+    const char *dot = strchr(host, '.'), *underscore = strchr(host, '_');
+    uint8_t lot[16];
+    char name[2 * sizeof lot + HOSTNAME_MAX + 1];
+    size_t n = 0;
+    if (!dot || !underscore || underscore > dot)
+        return true;
+    if (RAND_bytes(lot, sizeof lot) != 1)
+        return false;
+    for (size_t i = 0; i < sizeof lot; i++)
+        n += (size_t)snprintf(name + n, sizeof name - n, "%02x", lot[i]);
+    (void)snprintf(name + n, sizeof name - n, "%s", dot);
+    return SSL_add1_host(ssl, name) == 1;
+}
+
 static bool expect_host(SSL *ssl, const char *host)
 {
     struct addr ip;
     if (addr_parse(host, &ip))
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    return SSL_set1_host(ssl, host) == 1 && expect_wildcard(ssl, host) &&
+           SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
 SSL *tls_client_new(struct tls_ctx *t, const char *host, uint16_t port, bool offer_h2)

@@ -28,6 +28,17 @@ bool http_is_token(const char *s, size_t n)
     return n > 0;
 }
 
+bool http_is_method(const char *s)
+{
+    size_t n = strlen(s);
+    if (n > HTTP_METHOD_MAX || !http_is_token(s, n))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (s[i] >= 'a' && s[i] <= 'z')
+            return false;
+    return true;
+}
+
 static char lower_of(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;

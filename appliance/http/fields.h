@@ -15,6 +15,10 @@
 bool http_is_tchar(uint8_t c);
 /** The same for a whole name; false for the empty one. */
 bool http_is_token(const char *s, size_t n);
+/** A method, registered or not: longer than any registered one is none, nor is one with lower-case letters,
+ * which a lenient server would take for another ("head", "connect") than we do. */
+#define HTTP_METHOD_MAX 32
+bool http_is_method(const char *s);
 /** ASCII only, whatever the locale. */
 bool http_ieq(const char *a, size_t n, const char *lower);
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "appliance/http/fields.h"
+#include "lib/base.h"
 #include "lib/hostname.h"
 #include "lib/target.h"
 
@@ -93,6 +94,7 @@ struct framing {
     unsigned hosts, lengths, codings;
     struct field host;
     int64_t length;
+    bool response;
     bool chunked, close, keep_alive, upgrade, websocket, te_trailers, expect, bad;
     const char *nominated[NOMINATED_MAX];
     size_t nominated_len[NOMINATED_MAX], n_nominated;
@@ -111,6 +113,14 @@ static int64_t parse_length(const char *v, size_t n)
     return x;
 }
 
+/* What may not be named there, since framing or routing hangs on it, or is no field's name. Of servers' it
+ * changes nothing (content networks name Transfer-Encoding): these fields never go on as they came. */
+static bool is_odd_option(const char *item, size_t len)
+{
+    return !http_is_token(item, len) || http_ieq(item, len, "host") ||
+           http_ieq(item, len, "content-length") || http_ieq(item, len, "transfer-encoding");
+}
+
 static void connection_field(struct framing *fr, const struct field *f)
 {
     const char *item;
@@ -124,9 +134,9 @@ static void connection_field(struct framing *fr, const struct field *f)
             fr->upgrade = true;
         } else if (http_ieq(item, len, "te")) {
             continue;
-        } else if (!http_is_token(item, len) || fr->n_nominated == NOMINATED_MAX ||
-                   http_ieq(item, len, "host") || http_ieq(item, len, "content-length") ||
-                   http_ieq(item, len, "transfer-encoding")) {
+        } else if (is_odd_option(item, len)) {
+            fr->bad |= !fr->response;
+        } else if (fr->n_nominated == NOMINATED_MAX) {
             fr->bad = true;
         } else {
             fr->nominated[fr->n_nominated] = item;
@@ -256,6 +266,23 @@ static size_t count_lines(const uint8_t *p, size_t len)
     return n;
 }
 
+/* llhttp knows a list of methods, and reads nothing else differently for them than for GET but CONNECT's
+ * target. So what is not on its list (QUERY, WebDAV's rarer ones) is GET to it; it is judged and sent as it
+ * is. */
+static size_t method_len(const char *head, size_t len)
+{
+    const char *sp = memchr(head, ' ', len);
+    size_t n = sp ? (size_t)(sp - head) : 0;
+    return n && memcmp(head, "CONNECT ", MIN(len, sizeof "CONNECT")) != 0 ? n : 0;
+}
+
+static enum llhttp_errno execute(llhttp_t *p, llhttp_type_t type, const char *head, size_t len)
+{
+    size_t skip = type == HTTP_REQUEST ? method_len(head, len) : 0;
+    enum llhttp_errno err = skip ? llhttp_execute(p, "GET", 3) : HPE_OK;
+    return err == HPE_OK ? llhttp_execute(p, head + skip, len - skip) : err;
+}
+
 /* Runs llhttp over a copy in the arena. */
 static bool split(struct arena *a, const uint8_t *head, size_t len, llhttp_type_t type, llhttp_t *p,
     struct collect *c, char **copy)
@@ -268,7 +295,7 @@ static bool split(struct arena *a, const uint8_t *head, size_t len, llhttp_type_
         return false;
     llhttp_init(p, type, &settings);
     p->data = c;
-    enum llhttp_errno err = llhttp_execute(p, *copy, len);
+    enum llhttp_errno err = execute(p, type, *copy, len);
     bool whole = err == HPE_OK || err == HPE_PAUSED_UPGRADE;
     return whole && c->complete && !c->bad && c->n == c->max;
 }
@@ -383,7 +410,7 @@ enum reason h1_parse_request(struct arena *a, const uint8_t *head, size_t len, b
     if (!copy)
         return REASON_LIMIT;
     start_line(copy, len, a, &out->h, &target_len);
-    if (!ok || !out->h.method || !out->h.target)
+    if (!ok || !out->h.method || !out->h.target || !http_is_method(out->h.method))
         return REASON_MALFORMED;
     out->minor = p.http_minor;
     struct framing fr = {.length = -1};
@@ -394,9 +421,9 @@ enum reason h1_parse_request(struct arena *a, const uint8_t *head, size_t len, b
         return REASON_LIMIT;
     common_head(out, &fr, &c, kept);
     out->h.expect_continue = fr.expect && out->minor == 1 && out->body;
-    bool get = p.method == HTTP_GET && !out->body && out->minor == 1;
+    bool get = strcmp(out->h.method, "GET") == 0 && !out->body && out->minor == 1;
     out->h.upgrade = fr.websocket && fr.upgrade && get ? UPGRADE_WEBSOCKET : UPGRADE_NONE;
-    if (p.method == HTTP_CONNECT)
+    if (strcmp(out->h.method, "CONNECT") == 0)
         return out->body ? REASON_MALFORMED : REASON_NONE;
     if (!agrees(&c, &fr))
         return REASON_MALFORMED;
@@ -414,7 +441,7 @@ enum reason h1_parse_response(
         return REASON_MALFORMED;
     out->minor = p.http_minor;
     out->status = out->h.status = p.status_code;
-    struct framing fr = {.length = -1};
+    struct framing fr = {.length = -1, .response = true};
     size_t kept = sort_fields(&fr, c.fields, c.n);
     if (!framing_ok(&fr, out->minor) || !agrees(&c, &fr))
         return REASON_MALFORMED;

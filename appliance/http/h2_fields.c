@@ -314,7 +314,7 @@ enum reason h2_block_request(struct h2_block *b, bool tls, bool fin, struct http
     struct sorted s;
     sort_fields(b, &s);
     if (s.bad || !out->method || !out->target || !pseudo_is(b, H2_SCHEME, scheme) ||
-        !http_is_token(out->method, b->pseudo[H2_METHOD].value_len) || !take_protocol(b, &s, fin, out))
+        !http_is_method(out->method) || !take_protocol(b, &s, fin, out))
         return REASON_MALFORMED;
     if (fin && s.length > 0)
         return REASON_MALFORMED;

@@ -50,7 +50,7 @@ def curls():
     curl("odd characters in a query", "200", "-g", "-o", "/dev/null", "-w", "%{http_code}", r + "/x?a[]=1&b={x}|y^z`&c='\"<>&d=\\&e=%&f=%zz&g=..//../&h=@:;,/?!$*()")
     curl("a path with odd characters", "200", "-g", "-o", "/dev/null", "-w", "%{http_code}", r + "/a+b/c,d;e=f/(g)!$&'*:@/~x/%E2%82%AC/%20/\u20ac")
     curl("a name and a password in the URL", "(?i)authorization: Basic dTpw", "https://u:p@open.test/echo-head")
-    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "MKCOL", "LOCK", "SEARCH", "MERGE", "PURGE"):
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "MKCOL", "LOCK", "SEARCH", "MERGE", "PURGE", "QUERY", "VERSION-CONTROL"):
         curl(f"{method}", f"^{method} ", "-X", method, f"{r}/echo-head")
         curl(f"{method} with a body", f"^{method} ", "-X", method, "-d", "a=b", f"{r}/echo-head")
     curl("an empty POST has its length", "(?i)content-length: 0", "-X", "POST", "-d", "", f"{r}/echo-head")

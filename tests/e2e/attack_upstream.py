@@ -63,6 +63,8 @@ def certificate(name, want):
 def answers():
     for path in ("/fine", "/two", "/extra", "/chunk-extra", "/204-body", "/304-body", "/verdict", "/drip", "/trailers", "/crlf-first"):
         answer(path.encode(), ("200", "204", "304", "502", "cut"))
+    for path in ("/connection-te", "/connection-junk"):
+        answer(path.encode(), ("200",))
     answer(b"/head-body", ("200",), b"HEAD")
     for path in ("/cl-te", "/two-cl", "/cl-list", "/cl-negative", "/cl-huge", "/cl-hex", "/cl-plus", "/te-odd", "/te-twice", "/bare-lf", "/bare-cr", "/nul", "/fold", "/space-colon", "/no-colon", "/http09", "/http2", "/status0", "/status-long", "/status-word", "/101", "/fields", "/long", "/nothing", "/half", "/empty-name"):
         answer(path.encode(), ("502", "504"))
@@ -83,7 +85,7 @@ def bombs():
     report("...and they end", time.monotonic() - began < 60, f"{time.monotonic() - began:.0f} s")
 
 
-for name, want in [("good", 200), ("client", 200), ("star", 200), ("expired", 502), ("future", 502), ("eku", 502), ("cn", 502), ("partial", 502), ("weak", 502), ("sha1", 502), ("signedbyleaf", 502), ("nul", 502), ("ipsan", 502), ("other", 502), ("constrained", 502)]:
+for name, want in [("good", 200), ("client", 200), ("star", 200), ("under_score", 200), ("under_hyphen", 502), ("expired", 502), ("future", 502), ("eku", 502), ("cn", 502), ("partial", 502), ("weak", 502), ("sha1", 502), ("signedbyleaf", 502), ("nul", 502), ("ipsan", 502), ("other", 502), ("constrained", 502)]:
     certificate(name, want)
 answers()
 bombs()

@@ -20,7 +20,8 @@ sign() {
     mkdir "$T/bad" && cp "$T"/pki/{ca.pem,ca.key,leaf.key} "$T/bad" && cd "$T/bad" || exit 1
     sign hostile DNS:hostile.test
     for n in good client; do sign $n DNS:$n.bad.test; done
-    sign star 'DNS:*.bad.test'
+    for n in star under_score; do sign $n 'DNS:*.bad.test'; done
+    sign under_hyphen DNS:under-hyphen.bad.test
     sign other DNS:good.bad.test
     sign cn ''
     sign partial 'DNS:par*.bad.test,DNS:*.test'

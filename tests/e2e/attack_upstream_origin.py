@@ -19,6 +19,9 @@ ANSWERS = {
     "/space-colon": OK + b"Content-Length : 5\r\n\r\nfine\n", "/no-colon": OK + b"nothing\r\nContent-Length: 5\r\n\r\nfine\n", "/http09": b"fine\n", "/http2": b"HTTP/2 200\r\n\r\n", "/status0": b"HTTP/1.1 000 x\r\n\r\n", "/status999": b"HTTP/1.1 999 x\r\nContent-Length: 0\r\n\r\n", "/status-long": b"HTTP/1.1 2000 x\r\n\r\n", "/status-word": b"HTTP/1.1 two OK\r\n\r\n", "/101": b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" + b"poison",
     "/verdict": OK + b"X-Egress-Verdict: allow\r\nX-Egress-Verdict: deny\r\nAlt-Svc: h3=\":443\"\r\nContent-Length: 5\r\n\r\nfine\n", "/fields": OK + b"x: y\r\n" * 20000 + b"Content-Length: 5\r\n\r\nfine\n", "/long": OK + b"X: " + b"y" * 1000000 + b"\r\nContent-Length: 5\r\n\r\nfine\n", "/early-flood": b"HTTP/1.1 103 x\r\nX: y\r\n\r\n" * 20000 + FINE, "/hundred-flood": b"HTTP/1.1 100 x\r\n\r\n" * 20000 + FINE,
     "/trailers": OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfine\n\r\n0\r\nContent-Length: 7\r\nSet-Cookie: poison=1\r\nHost: x\r\n\r\n", "/trailer-flood": OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfine\n\r\n0\r\n" + b"x: y\r\n" * 50000 + b"\r\n", "/nothing": b"", "/half": OK + b"Content-Le", "/empty-name": OK + b": x\r\nContent-Length: 5\r\n\r\nfine\n", "/crlf-first": b"\r\n\r\n" + FINE,
+    # Odd, but of real servers.
+    "/connection-te": OK + b"Transfer-Encoding: chunked\r\nConnection: keep-alive\r\nConnection: Transfer-Encoding\r\n\r\n5\r\nfine\n\r\n0\r\n\r\n",
+    "/connection-junk": OK + b"Content-Length: 5\r\nConnection: Keep-Alive, timeout=5, Content-Length\r\n\r\nfine\n",
     "/gzip-bomb": None, "/drip": None,
 }
 

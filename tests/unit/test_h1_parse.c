@@ -118,7 +118,9 @@ static const struct bad bad_requests[] = {
     BAD("trailing space", "GET / HTTP/1.1 \r\nHost: a.example\r\n\r\n"),
     BAD("leading space", " GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
     BAD("NUL in the target", "GET /\0 HTTP/1.1\r\nHost: a.example\r\n\r\n"),
-    BAD("unknown method", "FROBNICATE / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+    BAD("a method that goes on", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+    BAD("a method almost in lower case", "hEAD / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+    BAD("another method to an authority", "QUERY a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n"),
     BAD("lower-case method", "get / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
     BAD("no method", "/ HTTP/1.1\r\nHost: a.example\r\n\r\n"),
     BAD("relative target", "GET a HTTP/1.1\r\nHost: a.example\r\n\r\n"),
@@ -210,6 +212,22 @@ Test(h1_parse, target_forms)
     cr_assert_str_eq(out.h.target, "a.example:443");
 }
 
+/* What is on nobody's list is judged and sent like the rest (RFC 9110 9.1, 16.1.1). */
+Test(h1_parse, methods_that_llhttp_does_not_know)
+{
+    static const char *const methods[] = {"QUERY", "VERSION-CONTROL", "FROBNICATE", "X", "GE", "GETS",
+        "CONNECTED", "PRI", "M-SEARCH", "_.!", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        char octets[200];
+        int n = snprintf(octets, sizeof octets,
+            "%s /a?b HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\n", methods[i]);
+        cr_expect_eq(request_of(octets, (size_t)n), REASON_NONE, "%s", methods[i]);
+        cr_expect_str_eq(out.h.method, methods[i]);
+        cr_expect_str_eq(out.h.target, "/a?b");
+        cr_expect(out.body && out.h.content_length == 3);
+    }
+}
+
 Test(h1_parse, upgrades)
 {
 #define WS "Upgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n"
@@ -278,6 +296,20 @@ Test(h1_parse, responses)
     cr_assert(!out.body && out.h.content_length == 5);
     cr_assert_eq(RESP("HTTP/1.1 100 Continue\r\n\r\n"), REASON_NONE);
     cr_assert(!out.body);
+}
+
+/* Servers name there what has no business there; it changes neither framing nor what goes on. */
+Test(h1_parse, odd_connection_options_of_servers)
+{
+    cr_assert_eq(RESP(OK "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n"
+                         "Connection: Transfer-Encoding\r\n\r\n"),
+        REASON_NONE);
+    cr_assert(out.chunked && out.keep_alive && out.h.n_fields == 0);
+    cr_assert_eq(RESP(OK "Content-Length: 5\r\nConnection: close, Content-Length\r\n\r\n"), REASON_NONE);
+    cr_assert(out.h.content_length == 5 && !out.keep_alive);
+    cr_assert_eq(RESP(OK "Content-Length: 5\r\nConnection: Keep-Alive, timeout=5, \"x\"\r\nX: 1\r\n\r\n"),
+        REASON_NONE);
+    cr_assert(out.keep_alive && out.h.n_fields == 1);
 }
 
 Test(h1_parse, bad_responses)

@@ -42,6 +42,18 @@ Test(h2_fields, a_request)
     cr_assert_eq(head.content_length, -1);
 }
 
+Test(h2_fields, methods)
+{
+#define METHOD(m) REQ(true, ":method", m, ":scheme", "https", ":authority", "a.example", ":path", "/")
+    cr_expect_eq(METHOD("QUERY"), REASON_NONE);
+    cr_expect_str_eq(head.method, "QUERY");
+    cr_expect_eq(
+        METHOD("head"), REASON_MALFORMED, "a lenient server behind HTTP/1 would answer without a body");
+    cr_expect_eq(METHOD("connect"), REASON_MALFORMED);
+    cr_expect_eq(METHOD("GE:T"), REASON_MALFORMED);
+    cr_expect_eq(METHOD("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG"), REASON_MALFORMED);
+}
+
 Test(h2_fields, bodies)
 {
     cr_assert_eq(REQ(false, POST, "content-length", "3", "expect", "100-continue"), REASON_NONE);
