@@ -125,7 +125,7 @@ static bool worth_a_look(const uint8_t *p, size_t n)
         return true;
     if (n >= 4 && p[0] == 'P' && p[1] == 'K' && p[2] == 3 && p[3] == 4)
         return true;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = skip_to_text(p, n); i < n; i++) {
         bool wide = p[i] == 0 && run; /* UTF-16 */
         run = p[i] >= 0x20 && p[i] < 0x7f ? run + 1 : wide ? run : 0;
         if (run >= PRINTABLE_MIN)
@@ -161,7 +161,8 @@ static void whole_hex(struct runs *r, const uint8_t *p, size_t n, uint64_t above
         while (i + used < n && (hex_value(p[i + used]) >= 0 || p[i + used] == '\n' || p[i + used] == '\r'))
             used++;
         i += used + 1;
-        for (size_t skip = 0; used >= RUN_MIN && skip < 2; skip++) {
+        bool says = used >= RUN_MIN && run_hex_says(p + start, used);
+        for (size_t skip = 0; says && skip < 2; skip++) {
             unsigned acc = 0, bits = 0;
             size_t ignored, len = decode16(p + start + skip, used - skip, &acc, &bits, out, &ignored);
             look_below(r, out, len, above);
