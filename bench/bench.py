@@ -16,6 +16,7 @@ import time
 import contenders as c
 import measure as m
 import report
+import scanning
 import world as w
 
 
@@ -23,7 +24,7 @@ def arguments():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--quick", action="store_true", help="one short round, under 3 minutes; prints, and writes only with --out")
     ap.add_argument("--only", help="names, with commas between")
-    ap.add_argument("--kinds", default="bump,splice,dns,extra")
+    ap.add_argument("--kinds", default="bump,splice,dns,extra", help="also: scan, of extra only what scanning costs")
     ap.add_argument("--reps", type=int)
     ap.add_argument("--out", help="folder for benchmarks.md and benchmarks.svg")
     a = ap.parse_args()
@@ -33,8 +34,8 @@ def arguments():
 
 
 def how_much(a):
-    q = dict(full=False, reps=1, wrk=1, new=1, seq=2000, bulk=1, hold=300, dns=1, mib=64) if a.quick else \
-        dict(full=True, reps=3, wrk=3, new=2, seq=4000, bulk=2, hold=1000, dns=2, mib=256)
+    q = dict(full=False, reps=1, wrk=1, new=1, seq=2000, bulk=1, hold=300, dns=1, mib=64, scan_turns=1) if a.quick else \
+        dict(full=True, reps=3, wrk=3, new=2, seq=4000, bulk=2, hold=1000, dns=2, mib=256, scan_turns=2)
     q["reps"] = a.reps or q["reps"]
     return q
 
@@ -112,6 +113,11 @@ def event_streams(run):
     world.end(origin)
 
 
+def texts(run):
+    scanning.prepare(run.world)
+    run.measure("extra", "texts", lambda world, d: c.egressd(world, d, scanned_too=scanning.SCANNED), (scanning.scanning,))
+
+
 def matcher(run):
     """What a core inspects, without any connection."""
     r = subprocess.run(["bash", "bench/inspect_speed.sh", "0.3"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
@@ -136,6 +142,7 @@ def extras(run):
             if shutil.which("nginx"):
                 run.measure("extra", "nginx, h2", c.nginx_static, (m.http2,))
     run.measure("extra", "refusals", c.egressd, (m.first_packets,))
+    texts(run)
     event_streams(run)
     matcher(run)
     if q["full"]:
@@ -176,6 +183,8 @@ def everything(a, q, world):
             if name == "mitmproxy" and not q["full"]:     # a hundred times slower in some
                 asked = (m.idle, m.first_visits, m.keep_alive)
             run.measure(kind, name, how, asked)
+    if "scan" in kinds:
+        texts(run)
     if "extra" in kinds:
         print("egressd alone", flush=True)
         extras(run)

@@ -21,8 +21,10 @@ def write(path, text, mode=0o644):
     return path
 
 
-def egressd(world, d, tls="bump", scan=False, routes=0):
+def egressd(world, d, tls="bump", scan=False, routes=0, scanned_too=""):
+    """scanned_too: a host that is scanned while the others are not."""
     more = "".join(f"    - host: r{i}.example.com\n" for i in range(routes))
+    more += f"    - {{host: {scanned_too}, allow_private: true}}\n" if scanned_too else ""
     keys = "" if scan else "      dlp: {outbound_detectors: false, inbound_detectors: false}\n"
     keys = "      tls: splice\n" if tls == "splice" else keys
     write(d + "/policy.yaml", f"version: 1\negress:\n  routes:\n{more}    - host: \"*.{w.ZONE}\"\n      allow_private: true\n      ports: [80, 443, {w.EVENTS_PORT}]\n"

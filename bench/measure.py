@@ -124,8 +124,8 @@ class Contender:
             raise Failed(f"{args[0]}: {got['failed']} of {got['n'] + got['failed']} failed")
         return got, used
 
-    def wrk(self, path, connections, seconds):
-        text, used, took = self.load("wrk", "-t2", f"-c{connections}", f"-d{seconds}s", f"https://{w.HOST}{path}")
+    def wrk(self, path, connections, seconds, host=w.HOST, script=None):
+        text, used, took = self.load("wrk", "-t2", f"-c{connections}", f"-d{seconds}s", *(("-s", script) if script else ()), f"https://{host}{path}")
         n = re.search(r"(\d+) requests in", text)
         if not n or int(n[1]) == 0 or "Non-2xx" in text:
             raise Failed("wrk: " + " / ".join(text.strip().splitlines()[-3:])[:160])
@@ -153,6 +153,10 @@ class Contender:
         if not n or int(n[1]) == 0 or "Application protocol: h2" not in text:
             raise Failed("h2load: " + " / ".join(text.strip().splitlines()[-3:])[:160])
         return int(n[1]), used
+
+
+def middle(values):
+    return sorted(values)[len(values) // 2]
 
 
 # ---- what each kind is asked; each yields (metric, value)
@@ -200,7 +204,7 @@ def bulk(s, q):
     gib = s.world.bulk / (1 << 30)
     for name, args in (("down_cpu", ("down", w.HOST, w.UP, "/big")), ("up_cpu", ("up", w.HOST, w.UP, "/sink", s.world.bulk))):
         used = [s.ask(*args)[1] / gib for _ in range(q["bulk"])]
-        yield name, sorted(used)[len(used) // 2]
+        yield name, middle(used)
 
 
 def held(s, q):

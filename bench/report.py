@@ -2,6 +2,8 @@
 import os
 import time
 
+import scanning
+
 # metric, label, digits, more is better, goal: ("peer", x) times the best peer, ("bare", x), ("is", x)
 BUMP = [
     ("ka_cpu", "keep-alive 1 KiB, CPU s / 10,000 requests", 3, 0, ("peer", 0.84)),
@@ -110,6 +112,19 @@ def alone(medians):
     return out
 
 
+def scanned(medians):
+    """Throughput a core with scanning, as a part of that without."""
+    got = medians.get(("extra", "texts"), {})
+    if not got:
+        return ["(not measured)"]
+    out = ["| CPU s / 10,000 requests | not scanned | scanned | throughput a core falls by |", "|---|---:|---:|---:|"]
+    for way, kind, size in scanning.CASES:
+        off, on = (got.get(f"{way}_{kind}_{size}_{x}") for x in ("off", "on"))
+        if off and on:
+            out.append(f"| {kind} that {'leaves' if way == 'out' else 'comes'}, {size[:-1]} KiB | {off:.2f} | {on:.2f} | {(1 - off / on) * 100:.0f} % |")
+    return out
+
+
 def spread(samples):
     """The widest of each metric of egressd's, as a part of its median."""
     out = []
@@ -134,7 +149,9 @@ def markdown(medians, samples, events, versions, absent, q, took):
          "*nginx, static* is no peer: a reverse proxy with its certificates made beforehand, no minting and no policy. sslsplit relays bytes and looks at no HTTP.", "",
          "## TLS passed on (splice)", "", *table(medians, ("splice",), SPLICE), "",
          "## DNS", "", *table(medians, ("dns",), DNS), "", "egressd's memory is that of all its processes; the others have no log of the queries.", "",
-         "## egressd alone", "", *alone(medians), ""]
+         "## egressd alone", "", *alone(medians), "",
+         "## What scanning costs", "", "One egressd, two hosts, one of them scanned (every detector on), by turns; goal: at most 15 % of the throughput for bodies of 100 KiB.", "",
+         *scanned(medians), ""]
     with open(here + "/notes.md") as f:
         o += [f.read().rstrip(), ""]
     o += ["## Compared", "", *(f"- {n}: {v}" for n, v in sorted(versions.items())), *(f"- {n}: not installed, so absent" for n in absent), ""]

@@ -152,7 +152,8 @@ class World:
         with open(d + "/nginx.conf", "w") as f:
             f.write(f"""user root; worker_processes 1; daemon off; pid {d}/pid; error_log {d}/error.log error;
 worker_rlimit_nofile 20000; events {{ worker_connections 19000; }}
-http {{ access_log off; sendfile on; tcp_nopush on; default_type text/plain; keepalive_timeout 900s;
+http {{ access_log off; sendfile on; tcp_nopush on; default_type text/plain; types {{ text/html html; application/json json; }}
+  keepalive_timeout 900s;
   keepalive_requests 100000000; client_max_body_size 0; client_body_temp_path {d}/body; proxy_temp_path {d}/p;
   fastcgi_temp_path {d}/f; uwsgi_temp_path {d}/u; scgi_temp_path {d}/s;
   ssl_certificate {self.pki}/origin.crt; ssl_certificate_key {self.pki}/leaf.key;
