@@ -137,7 +137,6 @@ static void prepare(struct role *r, const struct engine_config *c)
         die("out of memory");
     e->pool = upstream_pool_new(e);
     e->pipes = pipe_pool_new();
-    e->mint_at = engine_now_ms(e);
     if (!e->pool || !e->pipes || uv_poll_init(&e->loop, &r->control, c->control) != 0)
         die_errno("cannot set up");
     if (c->nfqueue >= 0 && !(r->gate = gate_new(e)))

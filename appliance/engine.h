@@ -13,6 +13,7 @@
 #include "dns/lease.h"
 #include "lib/audit.h"
 #include "lib/policy.h"
+#include "lib/rate.h"
 
 #define ENGINE_SCRATCH KIB(64)
 
@@ -44,7 +45,7 @@ struct engine {
     struct conn *conns; /* all, those that only linger among them */
     struct flow *flows; /* all open connections of agents */
     uint64_t n_flows;
-    uint64_t mint_tokens, mint_at; /* flow.c: thousandths of a leaf for names without a route; loop ms */
+    struct rate minted; /* flow.c: leaves for names without a route */
     uint64_t n_lingering; /* conns whose owner is gone, but not their last octets */
     size_t kept; /* octets of requests that may have to be sent again: http/exchange_retry.c */
     bool draining;

@@ -6,6 +6,7 @@
 #include "appliance/quic.h"
 #include "lib/audit.h"
 #include "lib/base.h"
+#include "lib/rate.h"
 
 #define BUCKETS 512u
 #define WAYS 4u /* flows a bucket; the oldest goes first */
@@ -36,7 +37,7 @@ static_assert(ARRAY_LEN(kind_names) == KIND_COUNT, "a name each");
 
 struct gate_log {
     struct audit *audit;
-    uint64_t tokens, filled; /* in thousandths of a line; when they were last filled up */
+    struct rate lines;
     uint64_t summed; /* when the last summary was written */
     uint64_t uncounted[KIND_COUNT][REASON_COUNT];
     uint64_t n_uncounted, lost;
@@ -48,10 +49,8 @@ struct gate_log {
 struct gate_log *gate_log_new(struct audit *audit)
 {
     struct gate_log *l = calloc(1, sizeof *l);
-    if (l) {
+    if (l)
         l->audit = audit;
-        l->tokens = GATE_LINES_BURST * 1000ull;
-    }
     return l;
 }
 
@@ -64,19 +63,6 @@ static enum kind kind_of(uint8_t protocol)
     case PROTO_ICMPV6: return KIND_ICMP;
     default: return KIND_OTHER;
     }
-}
-
-static bool take_token(struct gate_log *l, uint64_t now)
-{
-    if (now > l->filled) {
-        const uint64_t more = MIN(now - l->filled, 10000) * GATE_LINES_PER_SECOND;
-        l->tokens = MIN(l->tokens + more, GATE_LINES_BURST * 1000ull);
-        l->filled = now;
-    }
-    if (l->tokens < 1000)
-        return false;
-    l->tokens -= 1000;
-    return true;
 }
 
 static void count_only(struct gate_log *l, uint8_t protocol, enum reason reason, uint64_t n)
@@ -186,7 +172,7 @@ static void forget(struct gate_log *l, struct seen *s, uint64_t now)
     if (s->hello)
         end_hello(l, s, NULL);
     if (s->again) {
-        if (take_token(l, now))
+        if (rate_take(&l->lines, now, GATE_LINES_BURST, GATE_LINES_PER_SECOND))
             put_again(l, s);
         else
             count_only(l, s->protocol, s->reason, s->again);
@@ -288,7 +274,7 @@ void gate_log_denied(struct gate_log *l, const struct packet *p, const struct ga
         came_again(l, s, p);
         return;
     }
-    if (!take_token(l, now)) {
+    if (!rate_take(&l->lines, now, GATE_LINES_BURST, GATE_LINES_PER_SECOND)) {
         count_only(l, p->protocol, v->reason, 1);
         return;
     }

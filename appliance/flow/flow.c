@@ -328,15 +328,8 @@ void flow_bump(struct flow *f)
 static bool may_mint(struct flow *f)
 {
     struct engine *e = f->e;
-    uint64_t now = engine_now_ms(e);
-    if (f->route || engine_leaf_cached(e, f->name))
-        return true;
-    e->mint_tokens = MIN(e->mint_tokens + (now - e->mint_at) * MINT_PER_SECOND, (uint64_t)MINT_BURST * 1000);
-    e->mint_at = now;
-    if (e->mint_tokens < 1000)
-        return false;
-    e->mint_tokens -= 1000;
-    return true;
+    return f->route || engine_leaf_cached(e, f->name) ||
+           rate_take(&e->minted, engine_now_ms(e), MINT_BURST, MINT_PER_SECOND);
 }
 
 void flow_deny(struct flow *f, enum reason why, const char *detail)
