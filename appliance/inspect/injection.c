@@ -23,6 +23,9 @@ struct injection {
     struct scan_env *env;
     bool html;
     struct utf8 utf8;
+    enum { NARROW, LITTLE, BIG } width; /* UTF-16, and UTF-32, which is that with NULs between */
+    uint8_t first, half; /* octet of the text; of a pair */
+    uint32_t high; /* surrogate */
     struct reader text, attribute; /* of an attribute's value: a tag does not end the sentence around it */
     char reference[REFERENCE_MAX + 1];
     uint8_t n_reference;
@@ -285,7 +288,8 @@ static const char plain_class[256] = {ENDS4, ENDS4, ENDS4, ENDS4, ENDS4, ENDS4, 
 /* May the octets that come be taken by themselves? */
 static bool is_plain(const struct injection *j)
 {
-    return !j->utf8.left && !j->reference_kind && !j->n_markup && !(j->html && j->last == '<');
+    return j->width == NARROW && !j->utf8.left && !j->reference_kind && !j->n_markup &&
+           !(j->html && j->last == '<');
 }
 
 /* A word that is at hand as a whole, and 16 octets from where it begins. */
@@ -515,17 +519,61 @@ static size_t plain(struct injection *j, uint64_t at, const uint8_t *p, size_t n
     return i;
 }
 
+/* Of two octets to a character; the first two of a text say whether it is so: a byte order mark, or a NUL
+ * beside a character of ASCII. */
+static void judge_width(struct injection *j, uint8_t o)
+{
+    uint8_t f = j->first;
+    if ((f == 0xff && o == 0xfe) || (f && f < 0x80 && o == 0))
+        j->width = LITTLE;
+    else if ((f == 0xfe && o == 0xff) || (f == 0 && o < 0x80))
+        j->width = BIG;
+}
+
+static void wide(struct injection *j, uint64_t at, uint8_t o)
+{
+    if (at % 2 == 0) {
+        j->half = o;
+        return;
+    }
+    uint32_t c = j->width == LITTLE ? j->half | (uint32_t)o << 8 : (uint32_t)j->half << 8 | o;
+    if (c >= 0xd800 && c < 0xdc00) {
+        j->high = c;
+        return;
+    }
+    if (j->high && c >= 0xdc00 && c < 0xe000)
+        c = 0x10000 + ((j->high & 0x3ff) << 10 | (c & 0x3ff));
+    j->high = 0;
+    if (c)
+        take(j, c);
+}
+
+/* One octet, when nothing quicker will do. */
+static void octet(struct injection *j, uint64_t at, uint8_t o)
+{
+    uint32_t c;
+    if (at == 0)
+        j->first = j->half = o;
+    else if (at == 1)
+        judge_width(j, o);
+    if (at > 1 && j->width != NARROW)
+        wide(j, at, o);
+    else if (at == 1 && j->width == BIG && o)
+        take(j, o);
+    else if ((at != 1 || j->width == NARROW) && utf8_next(&j->utf8, o, &c))
+        take(j, c);
+}
+
 uint64_t injection_feed(struct injection *j, uint64_t at, const uint8_t *p, size_t n, bool fin)
 {
     for (size_t i = 0; i < n;) {
-        uint32_t c;
-        size_t k = is_plain(j) ? plain(j, at + i, p + i, n - i) : 0;
+        size_t k = is_plain(j) && at + i > 1 ? plain(j, at + i, p + i, n - i) : 0;
         i += k;
         if (j->rule < 0 && i < n) {
             if (j->text.n + j->attribute.n == 0)
                 j->word_at = at + i;
-            if (utf8_next(&j->utf8, p[i++], &c))
-                take(j, c);
+            octet(j, at + i, p[i]);
+            i++;
         }
         if (j->rule >= 0 && tell(j))
             return j->word_at;

@@ -174,7 +174,8 @@ static unsigned kind_of_text(const char *type)
 {
     static const char *const not_prose[] = {"text/css", "text/javascript", "text/csv"};
     static const char *const prose[] = {"application/json", "application/x-ndjson", "application/ndjson",
-        "application/jsonl", "application/xml", "application/markdown", "application/yaml"};
+        "application/jsonl", "application/json-seq", "application/xml", "application/markdown",
+        "application/yaml", "application/x-yaml", "application/toml"};
     if (!type)
         return LAYER_PHRASES;
     type += strspn(type, " \t");
