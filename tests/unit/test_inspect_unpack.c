@@ -116,11 +116,12 @@ Test(inspect_unpack, archives)
     expect(zip, entry(8, 1, "abcdefghijkl", 12, zip), NULL, true, "encrypted");
     expect(zip, entry(14, 0, "abcdefghijkl", 12, zip), NULL, true, "LZMA");
 #define EXPECT_TEXT(text, found) expect("" text, sizeof text - 1, NULL, found, text)
-    EXPECT_TEXT("a BZh91AY&SY\xf2 z", true);
+    EXPECT_TEXT("a BZh91AY&SY\xd8\x72\x01\x2f\0\0\1\x57\x80\0\x10\x40 z", true);
     EXPECT_TEXT("\xfd"
-                "7zXZ\0\0\4abcdef",
+                "7zXZ\0\0\4\xe6\xd6\xb4\x46\2\0\x21\1\x16\0\0\0",
         true);
-    EXPECT_TEXT("7z\xbc\xaf\x27\x1c\0\4abc", true);
+    EXPECT_TEXT("7z\xbc\xaf\x27\x1c\0\4\x9b\x3a\xd1\x5e\x20\0\0\0\0\0\0\0", true);
+    EXPECT_TEXT("Rar!\x1a\7\1\0\x33\x92\xb5\xe5\x0a\1\5\6\0\5\1\1\x80\x80\0", true);
     EXPECT_TEXT("1AY&SY, 7zXZ, Rar! and BZh9 are in prose", false);
     EXPECT_TEXT("PK\3\4 is how it begins, and PK\1\2 goes on for some time", false);
 }
