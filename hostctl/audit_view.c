@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "lib/base.h"
+#include "lib/utf8.h"
 
 const char audit_view_head[] = "TIME                 VERDICT EVENT HOST                             DETAIL";
 
@@ -22,15 +23,17 @@ static void put_char(struct row *r, char c)
     r->p[r->n] = 0;
 }
 
-/* Printable ASCII and UTF-8 of two octets and more but for C1 controls (U+0080 to U+009F); the rest as '?'.
- */
+/* What a terminal would obey is shown as '?'. jansson gives well-formed UTF-8. */
 static void put_text(struct row *r, const char *s)
 {
-    for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
-        bool c1 = p[0] == 0xc2 && p[1] < 0xa0;
-        put_char(r, *p < 0x20 || *p == 0x7f || c1 ? '?' : (char)*p);
-        if (c1)
-            p++;
+    size_t n;
+    for (const char *end = s + strlen(s); s < end; s += n) {
+        n = MAX(utf8_sequence(s, (size_t)(end - s)), (size_t)1);
+        if ((unsigned char)*s < 0x20 || *s == 0x7f || utf8_is_command(s, n))
+            put_char(r, '?');
+        else
+            for (size_t i = 0; i < n; i++)
+                put_char(r, s[i]);
     }
 }
 

@@ -113,28 +113,42 @@ static void puts_(struct audit *a, const char *s)
     put(a, s, strlen(s));
 }
 
-/* A JSON string (RFC 8259 7). What is not UTF-8 becomes U+FFFD, so that every line is valid whatever a peer
- * sent. */
-static void put_string(struct audit *a, const char *s, size_t n)
+static void put_escape(struct audit *a, unsigned code)
 {
     static const char hex[] = "0123456789abcdef";
+    char esc[6] = {'\\', 'u', hex[code >> 12 & 15], hex[code >> 8 & 15], hex[code >> 4 & 15], hex[code & 15]};
+    put(a, esc, sizeof esc);
+}
+
+/* Of a sequence of two or three octets. */
+static unsigned code_of(const char *s, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    return n == 2 ? (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu)
+                  : (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+}
+
+/* A JSON string (RFC 8259 7). What is not UTF-8 becomes U+FFFD, so that every line is valid whatever a peer
+ * sent; what would command the terminal of whoever reads the file is escaped. */
+static void put_string(struct audit *a, const char *s, size_t n)
+{
     put(a, "\"", 1);
     size_t plain = 0, i = 0;
     while (i < n) {
         unsigned char c = (unsigned char)s[i];
         size_t w = c < 0x80 ? 1 : utf8_sequence(s + i, n - i);
-        if (w && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+        bool command = w > 1 && utf8_is_command(s + i, w);
+        if (w && !command && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
             i += w;
             continue;
         }
         put(a, s + plain, i - plain);
-        if (!w) {
+        if (!w)
             put(a, "\xef\xbf\xbd", 3);
-        } else {
-            char esc[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-            put(a, esc, sizeof esc);
-        }
-        plain = ++i;
+        else
+            put_escape(a, command ? code_of(s + i, w) : c);
+        i += w ? w : 1;
+        plain = i;
     }
     put(a, s + plain, n - plain);
     put(a, "\"", 1);

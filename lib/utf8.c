@@ -23,3 +23,14 @@ size_t utf8_sequence(const char *s, size_t len)
         return 0;
     return n;
 }
+
+bool utf8_is_command(const char *s, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)s;
+    if (n == 2)
+        return p[0] == 0xc2 && p[1] < 0xa0;
+    if (n != 3 || p[0] != 0xe2)
+        return false;
+    bool marks = p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae));
+    return marks || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}

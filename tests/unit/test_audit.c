@@ -98,6 +98,22 @@ Test(audit, hostile_strings_stay_one_valid_line)
 }
 
 /* RLIMIT_FSIZE gives the short writes of a full disk. */
+Test(audit, nothing_in_a_line_commands_a_terminal)
+{
+    int fd = log_file(), mine = dup(fd);
+    struct audit *a = audit_open(fd, "engine", 0);
+    audit_begin(a, &(struct audit_common){.event = "http", .verdict = VERDICT_DENY});
+    audit_str(
+        a, "path", "/\xc2\x9b[1m\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8\xc2\xa0\xe2\x80\x8b\xf0\x9f\x98\x80");
+    audit_end(a);
+    cr_assert_eq(audit_flush(a), 0);
+    char buf[2048];
+    contents(mine, buf, sizeof buf);
+    cr_assert(
+        strstr(buf, "\"/\\u009b[1m\\u202e\\u2066\\u2028\xc2\xa0\xe2\x80\x8b\xf0\x9f\x98\x80\""), "%s", buf);
+    audit_close(a);
+}
+
 Test(audit, full_disk_denies_keeps_whole_lines_and_recovers)
 {
     int fd = log_file(), mine = dup(fd);

@@ -52,8 +52,9 @@ Test(audit_view, what_is_no_line_of_a_log_is_not_shown)
 Test(audit_view, control_octets_become_question_marks)
 {
     const struct audit_filter all = {0};
-    cr_assert(
-        view(&all, "{\"event\":\"http\",\"host\":\"a\\u001b[2J\",\"path\":\"/\\u009b1m\\u007f\\n\\u00e4\"}"));
+    cr_assert(view(&all,
+        "{\"event\":\"http\",\"host\":\"a\\u001b[2J\",\"path\":\"/\\u009b1m\\u007f\\n\\u00e4\\u202e\"}"));
+    cr_assert_null(strstr(row, "\xe2\x80\xae"));
     for (const char *p = row; *p; p++)
         cr_assert((unsigned char)*p >= 0x20 && *p != 0x7f, "%s", row);
     cr_assert(strstr(row, "a?[2J"), "%s", row);
