@@ -44,9 +44,14 @@ sign() {
     printf 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nnameConstraints=critical,permitted;DNS:elsewhere.test\n' >x.ext
     openssl x509 -req -in x.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 20 -extfile x.ext -out sub.pem
     CA=sub.pem CAKEY=leaf.key sign constrained DNS:constrained.bad.test && cat sub.pem >>constrained.pem
+    # What RFC 5280 demands and lenient clients do not: a CA says what its key is for.
+    openssl req -new -key leaf.key -subj '/CN=loose CA' -out x.csr
+    printf 'basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n' >x.ext
+    openssl x509 -req -in x.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 20 -extfile x.ext -out loose_ca.pem
+    CA=loose_ca.pem CAKEY=leaf.key sign loose DNS:loose.bad.test && cat loose_ca.pem >>loose.pem
     chmod 644 ./*.key
 ) >"$T/bad.log" 2>&1
-for n in hostile good expired future weak sha1 signedbyleaf constrained eku cn; do [ -s "$T/bad/$n.pem" ] || { echo "no certificate $n: $(cat "$T/bad.log")" >&2; exit 1; }; done
+for n in hostile good expired future weak sha1 signedbyleaf constrained loose eku cn; do [ -s "$T/bad/$n.pem" ] || { echo "no certificate $n: $(cat "$T/bad.log")" >&2; exit 1; }; done
 in_net python3 "$HERE/attack_upstream_origin.py" $HOSTILE "$T/bad" >"$T/hostile.log" 2>&1 &
 eventually 5 in_net curl -sk --resolve "hostile.test:443:$HOSTILE" https://hostile.test/fine || { cat "$T/hostile.log" >&2; exit 1; }
 cat >"$T/policy.yaml" <<'YAML'
