@@ -124,7 +124,8 @@ static void prepare(struct role *r, const struct engine_config *c)
     e->policy = c->policy;
     e->on_turn = on_turn;
     e->leases = lease_attach(c->lease_mem, c->lease_len);
-    if (!e->leases)
+    e->refused = lease_attach(c->refused_mem, c->refused_len);
+    if (!e->leases || !e->refused)
         die("the lease table is not one");
     e->audit = audit_open(c->audit_fd, "engine", c->index);
     e->tls = tls_ctx_trusting(c->trust, c->ticket_key, err, sizeof err);

@@ -34,6 +34,7 @@ struct engine {
     const struct policy *policy;
     struct audit *audit;
     const struct lease_table *leases;
+    const struct lease_table *refused; /* names that lead to us to be told why: for the log; NULL: none */
     struct tls_ctx *tls;
     struct upstream_pool *pool;
     struct pipe_pool *pipes;
@@ -69,6 +70,11 @@ struct engine_timer {
 void engine_timer_set(
     struct engine *e, struct engine_timer *t, uint32_t ms, void (*fn)(struct engine_timer *t));
 void engine_timer_clear(struct engine_timer *t);
+/** The audit id of the question that gave the agent `addr` for `name`, also where that was a refusal's
+ * address. False: there was none. */
+bool engine_dns_id(
+    const struct engine *e, const struct addr *addr, const char *name, char out[static AUDIT_ID_LEN + 1]);
+
 /** Loop time in milliseconds, and CLOCK_MONOTONIC seconds for leases. */
 uint64_t engine_now_ms(const struct engine *e);
 uint64_t engine_now_s(const struct engine *e);

@@ -9,6 +9,8 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
+static_assert(LEASE_DNS_ID_LEN == AUDIT_ID_LEN, "a lease holds an id of the log");
+
 #define TICK_MS 100u
 /* A crowd that has gone leaves its memory in the heap; it is given back when fewer than half are left. */
 #define TRIM_TICKS 50u
@@ -42,6 +44,21 @@ uint64_t engine_now_ms(const struct engine *e)
 uint64_t engine_now_s(const struct engine *e)
 {
     return uv_now(&e->loop) / 1000; /* libuv's clock is CLOCK_MONOTONIC */
+}
+
+bool engine_dns_id(
+    const struct engine *e, const struct addr *addr, const char *name, char out[static AUDIT_ID_LEN + 1])
+{
+    const struct lease_table *const tables[] = {e->leases, e->refused};
+    uint64_t now = engine_now_s(e);
+    struct lease l;
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        if (!tables[i] || !lease_find(tables[i], addr, name, now, &l))
+            continue;
+        memcpy(out, l.dns_id, sizeof l.dns_id);
+        return true;
+    }
+    return false;
 }
 
 /* ---- timers ---- */

@@ -87,9 +87,9 @@ struct monitor {
     int dns_udp4, dns_tcp4, dns_udp6, dns_tcp6;
     int listen4[ENGINES_PER_SET], listen6[ENGINES_PER_SET], queues[ENGINES_PER_SET];
     int to_signer[ENGINES_MAX][2], to_resolver[ENGINES_MAX][2]; /* [slot]: 0 the engine's end, 1 the other */
-    void *lease_rw;
+    void *lease_rw; /* two tables: the leases, and behind them refused names */
     const void *lease_ro;
-    size_t lease_len;
+    size_t lease_len, refused_at; /* of both; where the second begins */
     uint8_t
         ticket_key[TICKET_KEY_LEN]; /* of TLS sessions: whichever engine gets a connection can resume it */
 

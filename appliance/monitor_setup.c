@@ -19,6 +19,7 @@
 #include "lib/log.h"
 
 #define LEASE_BUCKETS 16384
+#define REFUSED_BUCKETS 64 /* all in one of them: they have the sidecar's own address */
 #define NOFILE_WANTED (1u << 20)
 
 static void raise_limits(void)
@@ -105,7 +106,8 @@ static void open_sockets(struct monitor *m)
  * again. */
 static void make_leases(struct monitor *m)
 {
-    m->lease_len = lease_size(LEASE_BUCKETS);
+    m->refused_at = lease_size(LEASE_BUCKETS);
+    m->lease_len = m->refused_at + lease_size(REFUSED_BUCKETS);
     cleanup_fd int fd = memfd_create("leases", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || ftruncate(fd, (off_t)m->lease_len) < 0)
         die_errno("cannot make the lease table");
@@ -114,7 +116,8 @@ static void make_leases(struct monitor *m)
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) < 0)
         die_errno("cannot seal the lease table");
     m->lease_ro = mmap(NULL, m->lease_len, PROT_READ, MAP_SHARED, fd, 0);
-    if (m->lease_ro == MAP_FAILED || !lease_create(m->lease_rw, LEASE_BUCKETS))
+    if (m->lease_ro == MAP_FAILED || !lease_create(m->lease_rw, LEASE_BUCKETS) ||
+        !lease_create((char *)m->lease_rw + m->refused_at, REFUSED_BUCKETS))
         die_errno("cannot map the lease table");
 }
 

@@ -49,6 +49,8 @@ struct resolver_config {
     size_t n_engines;
     void *lease_mem; /* writable */
     size_t lease_len;
+    void *refused_mem; /* writable: a table of names that were refused with an address of ours; NULL: none */
+    size_t refused_len;
     const char *const *upstreams; /* --dns-upstream; empty: the policy's, else /etc/resolv.conf's */
     size_t n_upstreams;
     X509_STORE *trust; /* what DNS-over-TLS upstreams are verified against; NULL: the system's CAs */
@@ -66,8 +68,8 @@ struct engine_config {
     int proxy4; /* the explicit proxy's listener, where `has_proxy` */
     bool redirect; /* original destination by SO_ORIGINAL_DST, not by getsockname() */
     int nfqueue; /* NETLINK_NETFILTER socket bound to QUEUE_NUMBER + index; -1 for none */
-    const void *lease_mem; /* read-only */
-    size_t lease_len;
+    const void *lease_mem, *refused_mem; /* read-only; as the resolver's */
+    size_t lease_len, refused_len;
     X509_STORE *trust; /* of engine_trust() */
     struct addr self4, self6;
     bool ipv6;

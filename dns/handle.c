@@ -15,15 +15,27 @@
 #define PREFETCH_PART 10
 #define PREFETCH_LIFE_MIN 20 /* seconds; shorter ones are not worth it */
 
-static void lease_addresses(
-    struct resolver *r, const struct outcome *o, const struct body_view *v, uint32_t ttl, const char *id)
+static void lease_addresses(const struct resolver *r, struct lease_table *t, const struct outcome *o,
+    const struct reply *reply, const char *id)
 {
     uint64_t now = resolver_now(r);
 
-    for (unsigned i = 0; i < v->n_addr; i++) {
-        struct addr a = body_addr(v, i);
-        lease_put(r->leases, &a, o->host, id, now + ttl + LEASE_GRACE_SECONDS, now);
+    for (unsigned i = 0; i < reply->body->n_addr; i++) {
+        struct addr a = body_addr(reply->body, i);
+        lease_put(t, &a, o->host, id, now + reply->ttl + LEASE_GRACE_SECONDS, now);
     }
+}
+
+/* What may be dialled; and what led to an answer of ours, so that the log can tell whose question a refused
+ * connection came of (`id` is empty where a flood got no line). */
+static void remember(struct resolver *r, const struct outcome *o, const struct reply *reply, const char *id)
+{
+    if (reply->body == NULL || o->host == NULL)
+        return;
+    if (o->verdict == VERDICT_ALLOW && o->route != NULL && !o->leased)
+        lease_addresses(r, r->leases, o, reply, id);
+    else if (o->verdict == VERDICT_DENY && r->refused != NULL && id[0] != '\0')
+        lease_addresses(r, r->refused, o, reply, id);
 }
 
 static bool wants_leases(struct cache_entry *e, uint32_t now)
@@ -41,8 +53,7 @@ void resolver_reply(struct resolver *r, const struct client *to, const struct dn
     char id[AUDIT_ID_LEN + 1];
 
     report_query(r, to, q, o, reply, id);
-    if (o->verdict == VERDICT_ALLOW && o->route != NULL && reply->body != NULL && !o->leased)
-        lease_addresses(r, o, reply->body, reply->ttl, id);
+    remember(r, o, reply, id);
     if (to->kind == CLIENT_ENGINE) {
         lookup_answer(r, to->lookup, reply, o->reason, id);
         return;

@@ -165,6 +165,7 @@ int resolver_run(const struct resolver_config *c)
     start_loop(r);
     r->audit = audit_open(c->audit_fd, "resolver", 0);
     r->leases = lease_writer(c->lease_mem, c->lease_len);
+    r->refused = c->refused_mem != NULL ? lease_writer(c->refused_mem, c->refused_len) : NULL;
     r->cache = cache_new(c->policy->dns.cache_bytes, random_u64(&r->random));
     r->asks = asks_new(r);
     r->budgets = budgets_new(c->policy);

@@ -96,6 +96,7 @@ struct resolver {
     const struct policy *policy;
     struct audit *audit;
     struct lease_table *leases;
+    struct lease_table *refused; /* for the log alone; NULL: none */
     struct cache *cache;
     struct upstreams *upstreams;
     struct asks *asks;

@@ -43,11 +43,8 @@ void flow_wait_for(struct flow *f, size_t n, size_t need)
 
 static void found_name(struct flow *f, const char *name)
 {
-    struct lease l;
-    if (!flow_set_name(f, name))
-        return;
-    if (lease_find(f->e->leases, &f->dst.addr, name, engine_now_s(f->e), &l))
-        memcpy(f->dns_id, l.dns_id, sizeof f->dns_id);
+    if (flow_set_name(f, name))
+        (void)engine_dns_id(f->e, &f->dst.addr, name, f->dns_id);
 }
 
 void flow_relay_unnamed(struct flow *f)

@@ -69,9 +69,9 @@ static void put_dns_id(const struct http_front *f, const char *host)
     const struct engine *e = f->engine;
     const struct endpoint *dst = f->flow ? flow_dst(f->flow) : NULL;
     const char *id = f->flow ? flow_dns_id(f->flow) : NULL;
-    struct lease l;
-    if (!id && dst && host && e->leases && lease_find(e->leases, &dst->addr, host, engine_now_s(e), &l))
-        id = l.dns_id;
+    char found[AUDIT_ID_LEN + 1];
+    if (!id && dst && host && engine_dns_id(e, &dst->addr, host, found))
+        id = found;
     if (id)
         audit_str(e->audit, "dns_id", id);
 }

@@ -107,6 +107,11 @@ import json, sys
 lines = [json.loads(l) for l in open(sys.argv[1])]
 ids = {e["id"] for e in lines if e["event"] == "dns" and e.get("id")}
 assert any(e.get("dns_id") in ids for e in lines if e["event"] == "flow" and e["host"] == "origin.test"), "no flow carries the id of its query"
+asked = {e["id"]: e["qname"] for e in lines if e["event"] == "dns"}
+for host, route in ("forbidden.test", None), ("private.test", "private.test"): # refused at a name that led to us
+    hits = [e for e in lines if e["event"] == "http" and e["host"] == host and e["reason"] in ("no_route", "private_address")]
+    assert any(asked.get(e.get("dns_id")) == host for e in hits), f"no request for {host} carries the id of its query"
+    assert all(e["route"] == route for e in hits), hits
 PY
 check "no token in the log" bash -c "! grep -q '$API_TOKEN' '$T/state/audit.jsonl'"
 check "no query string in the log" bash -c "! grep -q 'secret=query' '$T/state/audit.jsonl'"
