@@ -7,13 +7,10 @@
 /** The value of a digit, -1 where `c` is none. Either case. */
 static inline int hex_value(int c)
 {
-    if (c >= '0' && c <= '9')
+    unsigned letter = ((unsigned)c | 0x20u) - 'a';
+    if ((unsigned)c - '0' < 10)
         return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
+    return letter < 6 ? (int)letter + 10 : -1;
 }
 
 #endif

@@ -33,15 +33,15 @@ size_t form_base32(const uint8_t *in, size_t n, unsigned shift, bool hex, uint8_
     return digits(in, n, 8 * (size_t)shift, 5, alphabet, out);
 }
 
-/* Of `bits` bits each. */
-static size_t octets(const uint8_t *in, size_t n, unsigned bits, int (*value)(uint8_t), uint8_t *out)
+/* Of `bits` bits each: hex or base64. */
+static size_t octets(const uint8_t *in, size_t n, unsigned bits, uint8_t *out)
 {
     unsigned acc = 0, have = 0;
     size_t len = 0;
     while (bits == 6 && n && in[n - 1] == '=')
         n--;
     for (size_t i = 0; i < n; i++) {
-        int v = value(in[i]);
+        int v = bits == 4 ? hex_value(in[i]) : b64_value(in[i]);
         if (v < 0 && bits == 4 && in[i] == '-')
             continue;
         if (v < 0)
@@ -56,9 +56,9 @@ static size_t octets(const uint8_t *in, size_t n, unsigned bits, int (*value)(ui
 
 size_t form_octets(const uint8_t *in, size_t n, uint8_t *out)
 {
-    size_t len = octets(in, n, 4, hex_value, out);
+    size_t len = octets(in, n, 4, out);
     if (!len)
-        len = octets(in, n, 6, b64_value, out);
+        len = octets(in, n, 6, out);
     return len >= OCTETS_MIN ? len : 0;
 }
 

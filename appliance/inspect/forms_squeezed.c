@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "appliance/inspect/inspect_internal.h"
+#include "appliance/inspect/squeezed.h"
 
 #define SQUEEZED_MIN 12u
 #define DIGITS_MIN 20u /* of digits alone */

@@ -16,6 +16,10 @@
  * marks, so that "settled up to here" below can be said in the octets above. The root lets go of what all of
  * them have settled. Settled is what is no match's, as far as anything says: what merely may go on (a run of
  * base64, a JSON string, half an escape) is kept to be looked at again, but has been let go of.
+ *
+ * How a body is cut is the sender's choice. So where something begins and ends (an escape, a run, a text that
+ * is followed, a gap) is decided by the octets and their offsets alone, never by where a piece ends; what is
+ * looked back at is kept. tests/fuzz/inspect_layers.h holds each transform to it.
  */
 #ifndef EGRESS_APPLIANCE_INSPECT_INSPECT_INTERNAL_H
 #define EGRESS_APPLIANCE_INSPECT_INSPECT_INTERNAL_H
@@ -27,6 +31,7 @@
 
 #include "appliance/inspect/inspect.h"
 #include "lib/base.h"
+#include "lib/hex.h"
 
 /** A text is looked at in pieces of this size: they stay in the processor's cache. */
 #define PIECE_MAX KIB(16)
@@ -106,13 +111,6 @@ bool is_word(uint8_t c); /* letter, digit, '_', '-' */
 /** A label that carries data: long and without any of a name's regularity. */
 bool looks_like_data_label(const char *label, size_t n);
 int b64_value(uint8_t c); /* both alphabets; -1: none */
-static inline int hex_value(uint8_t c) /* -1: none */
-{
-    unsigned letter = (c | 0x20u) - 'a';
-    if ((unsigned)c - '0' < 10)
-        return c - '0';
-    return letter < 6 ? (int)letter + 10 : -1;
-}
 
 /* ---- literals ---- */
 
@@ -186,14 +184,8 @@ struct inspector {
 };
 #define GATHER_MAX KIB(8)
 
-/* ---- squeeze.c ---- */
-
-/** Of a piece, with what was carried and the gaps that are marked in it, and room to write sixteen at a time.
- */
-
+/** Of a piece, with what was carried and the gaps that are marked in it, and room to write 64 at a time. */
 #define SQUEEZED_MAX (2 * PIECE_MAX)
-/** The letters and digits of p[0..n), in small letters; their number. Room for n + 1. */
-size_t squeeze_text(const uint8_t *p, size_t n, uint8_t *out);
 
 /* ---- scan.c ---- */
 
