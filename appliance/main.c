@@ -101,6 +101,8 @@ static int cmd_run(int argc, char **argv)
         {"uplink-if", 0, OPT_STRING, &o.uplink_if, "IF", "the way out (where the default route leaves)", 0,
             0},
         {"dns-upstream", 0, OPT_LIST, &o.dns_upstream, "IP[:PORT]", "ask these servers (the host's)", 0, 0},
+        {"resolv-conf", 0, OPT_STRING, &o.resolv_conf, "FILE",
+            "where the servers stand, if not said otherwise; read again on SIGHUP (/etc/resolv.conf)", 0, 0},
         {"upstream-ca", 0, OPT_LIST, &o.upstream_ca, "FILE", "trust these for upstreams, beside the system's",
             0, 0},
         {"proxy-port", 0, OPT_UINT, &o.proxy_port, "N", "serve as explicit proxy on this port (the policy's)",

@@ -15,6 +15,7 @@
 struct monitor_options {
     const char *policy, *secrets, *agent_if, *uplink_if, *state_dir, *ca_dir;
     struct opt_list dns_upstream, upstream_ca;
+    const char *resolv_conf; /* read by each generation anew; NULL: the system's */
     unsigned proxy_port; /* the explicit proxy's, whatever the policy says; 0 = as it says */
     unsigned engines; /* 0 = one a CPU */
     bool audit_only; /* log what would be refused instead of refusing it */

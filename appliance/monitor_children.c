@@ -97,6 +97,7 @@ static int run_resolver(struct monitor *m, const struct generation *g, int contr
         .refused_len = m->lease_len - m->refused_at,
         .upstreams = m->options->dns_upstream.items,
         .n_upstreams = m->options->dns_upstream.n,
+        .resolv_conf = m->options->resolv_conf,
         .self4 = m->net.self4,
         .self6 = m->net.self6,
         .ipv6 = m->caps.ipv6,

@@ -53,6 +53,7 @@ struct resolver_config {
     size_t refused_len;
     const char *const *upstreams; /* --dns-upstream; empty: the policy's, else /etc/resolv.conf's */
     size_t n_upstreams;
+    const char *resolv_conf; /* read in place of /etc/resolv.conf; NULL: that */
     X509_STORE *trust; /* what DNS-over-TLS upstreams are verified against; NULL: the system's CAs */
     struct addr self4, self6; /* the sidecar's address on the agent network: what `explain` answers with */
     bool ipv6; /* the uplink has IPv6 */

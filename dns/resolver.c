@@ -129,7 +129,7 @@ static struct upstreams *make_upstreams(struct resolver *r)
     const struct policy_dns *d = &r->policy->dns;
     struct upstream_config u = {.servers = c->n_upstreams > 0 ? c->upstreams : d->upstreams,
         .n_servers = c->n_upstreams > 0 ? c->n_upstreams : d->n_upstreams,
-        .resolv_conf = "/etc/resolv.conf",
+        .resolv_conf = c->resolv_conf ? c->resolv_conf : "/etc/resolv.conf",
         .trust = c->trust};
     struct upstreams *up = upstreams_new(&r->loop, &u);
 

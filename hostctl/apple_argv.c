@@ -76,7 +76,8 @@ static void begin_run(
 
 void apple_sidecar_argv(const struct sandbox *sb, const char *dir, struct words *w)
 {
-    char net[CONTAINER_NAME_MAX];
+    char net[CONTAINER_NAME_MAX], files[PATH_MAX];
+    (void)snprintf(files, sizeof files, "%s/" SIDECAR_FILES, dir);
     begin_run(sb, "sidecar", sidecar_caps, ARRAY_LEN(sidecar_caps), w);
     /* The first network is the one with the default route. */
     words_opt(w, "--network", "%s", container_name(net, sb->name, "egress"));
@@ -84,7 +85,7 @@ void apple_sidecar_argv(const struct sandbox *sb, const char *dir, struct words 
     words_add(w, "--no-dns"); /* it asks the servers that it is told of, and nobody else */
     if (apple_since(apple_version(&container_of(sb)->cli), 1, 2, 1))
         words_add_all(w, "--read-only-path", "NONE"); /* /proc/sys, as it was before 1.2.0 */
-    add_mount(w, dir, SIDECAR_DIR, false);
+    add_mount(w, files, SIDECAR_DIR, false);
     add_mount(w, sb->state_dir, "/var/lib/egressd", false);
     words_add(w, SIDECAR_IMAGE);
     container_egressd_argv(sb, w);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hostctl/beneath.h"
 #include "lib/base.h"
 
 #define LOG "audit.jsonl"
@@ -21,7 +22,7 @@ struct part {
 };
 
 struct audit_files {
-    char *dir;
+    int dir;
     struct part *parts; /* oldest first; the last is the one that grows */
     size_t n, at;
     char *buf;
@@ -29,14 +30,12 @@ struct audit_files {
     unsigned long line;
 };
 
-static int open_part(const char *dir, const char *name, struct part *out)
+static int open_part(int dir, const char *name, struct part *out)
 {
-    char path[4200];
     struct stat st;
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    *out = (struct part){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    *out = (struct part){.fd = beneath_open(dir, name, O_RDONLY)};
     if (out->fd < 0)
-        return -errno;
+        return out->fd;
     if (fstat(out->fd, &st)) {
         int err = errno;
         close(out->fd);
@@ -70,17 +69,17 @@ struct audit_files *audit_files_open(const char *state_dir)
     struct audit_files *f = calloc(1, sizeof *f);
     struct part p;
     int err = 0;
-    if (!f || !(f->dir = strdup(state_dir))) {
-        free(f);
+    if (!f) {
         errno = ENOMEM;
         return NULL;
     }
-    err = open_part(state_dir, LOG, &p);
+    f->dir = folder_open(state_dir);
+    err = f->dir < 0 ? f->dir : open_part(f->dir, LOG, &p);
     for (unsigned i = 1; !err; i++) {
         char name[32];
         err = prepend(f, &p);
         (void)snprintf(name, sizeof name, LOG ".%u", i);
-        if (err || i > FILES_MAX || open_part(state_dir, name, &p))
+        if (err || i > FILES_MAX || open_part(f->dir, name, &p))
             break;
     }
     if (!err)
@@ -96,7 +95,8 @@ void audit_files_close(struct audit_files *f)
         close(f->parts[i].fd);
     free(f->parts);
     free(f->buf);
-    free(f->dir);
+    if (f->dir >= 0)
+        close(f->dir);
     free(f);
 }
 

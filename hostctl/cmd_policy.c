@@ -8,6 +8,7 @@
 #include "hostctl/apple.h"
 #include "hostctl/commands.h"
 #include "hostctl/hostenv.h"
+#include "hostctl/status.h"
 #include "lib/base.h"
 #include "lib/log.h"
 #include "lib/policy_text.h"
@@ -127,27 +128,16 @@ int cmd_policy(int argc, char **argv)
 
 /* -- reload -- */
 
-static json_t *read_status(struct record *r)
-{
-    char path[4200];
-    const struct backend *b = backend_of(r);
-    if (b && b->status)
-        return b->status(r);
-    const char *dir = record_str(r, "state_dir");
-    (void)snprintf(path, sizeof path, "%s/status.json", dir ? dir : "");
-    return json_load_file(path, 0, NULL);
-}
-
 static json_int_t field(const json_t *status, const char *name)
 {
     return json_integer_value(json_object_get(status, name));
 }
 
 /* The sidecar answers with a new generation, or with an error. */
-static int await_reload(struct record *r, const json_t *before)
+static int await_reload(const struct backend *b, struct record *r, const json_t *before)
 {
     for (int i = 0; i < RELOAD_S * 100; i++) {
-        json_t *now = read_status(r);
+        json_t *now = status_of_sandbox(b, r);
         const json_t *error = json_object_get(now, "reload_error");
         const char *why = json_string_value(error);
         bool newer = now && field(now, "generation") != field(before, "generation");
@@ -184,13 +174,13 @@ static int reload(struct record *r, const char *file)
     const struct backend *b = backend_of(r);
     struct policy *p = b ? load(file, &text) : NULL;
     int err = p ? new_secrets(b, r, p, &secrets) : -EINVAL;
-    json_t *before = read_status(r);
+    json_t *before = status_of_sandbox(b, r);
     if (!err && ((err = b->get_file(r, SIDECAR_POLICY, &old_text)) ||
                     (err = b->get_file(r, SIDECAR_SECRETS, &old_secrets)) ||
                     (err = b->put_file(r, SIDECAR_SECRETS, &secrets)) ||
                     (err = b->put_file(r, SIDECAR_POLICY, &text)) || (err = b->reload(r))))
         log_warn("cannot reach the sidecar of %s: %s", r->name, strerror(-err));
-    else if (!err && (err = await_reload(r, before)) == -EINVAL) {
+    else if (!err && (err = await_reload(b, r, before)) == -EINVAL) {
         /* A later SIGHUP must not find what was refused. */
         (void)b->put_file(r, SIDECAR_SECRETS, &old_secrets);
         (void)b->put_file(r, SIDECAR_POLICY, &old_text);

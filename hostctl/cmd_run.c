@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hostctl/beneath.h"
 #include "hostctl/commands.h"
 #include "hostctl/proc.h"
 #include "lib/base.h"
@@ -101,7 +102,7 @@ static void index_state_dir(const struct sandbox *sb)
 }
 
 /* With its parents. Closed to all but root: what is in it may say what the agent does. */
-static int make_state_dir(const struct sandbox *sb)
+static int make_state_dir(struct sandbox *sb)
 {
     cleanup_free char *path = strdup(sb->state_dir);
     if (!path)
@@ -113,10 +114,15 @@ static int make_state_dir(const struct sandbox *sb)
         *p = '/';
     }
     if (mkdir(path, 0700) && errno != EEXIST) {
-        log_warn("cannot make the state directory %s: %s", path, strerror(errno));
-        return -errno;
+        int err = errno;
+        log_warn("cannot make the state directory %s: %s", path, strerror(err));
+        return -err;
     }
-    return 0;
+    sb->state_fd = folder_open(path);
+    if (sb->state_fd >= 0)
+        return 0;
+    log_warn("cannot open the state directory %s: %s", path, strerror(-sb->state_fd));
+    return sb->state_fd;
 }
 
 static int claim(struct sandbox *sb, struct record *r)

@@ -1,6 +1,9 @@
 /* Backends podman, docker and apple. */
 #include "hostctl/container.h"
 
+#include "hostctl/beneath.h"
+#include "hostctl/status.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -138,40 +141,24 @@ static void container_health(struct record *r, struct health *out)
     struct cli_state agent = container_state(&c, r->name, "agent");
     *out = (struct health){.agent = agent.running, .agent_pid = agent.pid};
     out->sidecar = container_state(&c, r->name, "sidecar").running;
-    out->ready = out->sidecar && container_serves(record_str(r, "state_dir"));
-    if (!out->sidecar)
+    if (out->sidecar)
+        status_judge(status_of_sandbox(backend_of(r), r), out);
+    else
         (void)snprintf(out->note, sizeof out->note, "no sidecar: the agent is cut off");
-    else if (!out->ready)
-        (void)snprintf(out->note, sizeof out->note, "the sidecar does not say that it is ready");
-    else if (!out->agent)
+    if (out->ready && !out->agent)
         (void)snprintf(out->note, sizeof out->note, "the agent's container does not run");
-}
-
-static void state_path(const char *dir, const char *name, char out[static PATH_MAX])
-{
-    (void)snprintf(out, PATH_MAX, "%s/%s", dir ? dir : "", name);
 }
 
 static int container_get_file(struct record *r, const char *name, struct blob *out)
 {
-    char path[PATH_MAX];
-    if (!container_dir(r))
-        return -ESRCH;
-    state_path(container_dir(r), name, path);
-    return blob_read(path, FILE_MAX, out);
+    cleanup_fd int dir = container_sidecar_files(r);
+    return dir < 0 ? dir : beneath_read(dir, name, FILE_MAX, out);
 }
 
 static int container_put_file(struct record *r, const char *name, const struct blob *data)
 {
-    char path[PATH_MAX], tmp[PATH_MAX + 8];
-    if (!container_dir(r))
-        return -ESRCH;
-    state_path(container_dir(r), name, path);
-    (void)snprintf(tmp, sizeof tmp, "%s.new", path);
-    cleanup_fd int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || (data->n && write(fd, data->p, data->n) != (ssize_t)data->n) || rename(tmp, path))
-        return -errno;
-    return 0;
+    cleanup_fd int dir = container_sidecar_files(r);
+    return dir < 0 ? dir : beneath_replace(dir, name, data);
 }
 
 static int container_reload(struct record *r)
@@ -206,7 +193,7 @@ static int container_remove(struct record *r)
     return err;
 }
 
-#define CONTAINER_BACKEND(program) \
+#define CONTAINER_BACKEND(program, ...) \
     { \
         .name = (program), .check = container_check, .plan = container_plan, \
         .create_networks = container_create_networks, .start_sidecar = container_start_sidecar, \
@@ -214,9 +201,9 @@ static int container_remove(struct record *r)
         .wait = container_watch, .exec = container_exec, .probe = container_probe, \
         .health = container_health, .get_file = container_get_file, .put_file = container_put_file, \
         .reload = container_reload, .stop = container_stop, .remove = container_remove, \
-        .free = container_free, \
+        .free = container_free, __VA_ARGS__ \
     }
 
-const struct backend backend_podman = CONTAINER_BACKEND("podman");
-const struct backend backend_docker = CONTAINER_BACKEND("docker");
-const struct backend backend_apple = CONTAINER_BACKEND("apple");
+const struct backend backend_podman = CONTAINER_BACKEND("podman", .status = container_status);
+const struct backend backend_docker = CONTAINER_BACKEND("docker", .status = container_status);
+const struct backend backend_apple = CONTAINER_BACKEND("apple", .status = NULL);

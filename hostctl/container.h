@@ -24,11 +24,11 @@
 #else
 #define GUEST_SHIM "egress-init"
 #endif
+/* Of the private directory, what the sidecar sees as SIDECAR_DIR. It may change that at any time; what is
+ * beside it, it never sees. */
+#define SIDECAR_FILES "sidecar"
 /* The sidecar's CA below the private directory, where the agent may read it. */
 #define AGENT_CA_FILE "agent-ca.crt"
-/* A sidecar that ends is started again, but not more often than this within RESTART_MS. */
-#define CONTAINER_RESTARTS 3
-#define RESTART_MS 60000
 
 #define CONTAINER_NAME_MAX (sizeof "egressd--sidecar" + SANDBOX_NAME_MAX)
 
@@ -41,7 +41,7 @@ struct container {
     pid_t warden;
     int warden_fd; /* its end tells the warden that we died; -1 */
     enum tty_mode tty;
-    long long restarts[CONTAINER_RESTARTS]; /* when, in ms; the oldest is overwritten */
+    struct restarts restarts;
     off_t log_start; /* of egressd.log: what comes after it is this run's */
 };
 
@@ -54,6 +54,10 @@ static inline struct container *container_of(const struct sandbox *sb)
 char *container_name(char out[static CONTAINER_NAME_MAX], const char *sandbox, const char *what);
 /** The private directory of a record, or NULL. */
 const char *container_dir(const struct record *r);
+/** Its part for the sidecar: a descriptor, or -errno. */
+int container_sidecar_files(const struct record *r);
+/** backend.status where the sidecar's sockets are this host's. */
+json_t *container_status(struct record *r);
 
 /* container_prepare.c */
 
@@ -102,16 +106,14 @@ int container_start_agent(struct sandbox *sb);
 int container_sidecar_addr(struct sandbox *sb, struct addr *out);
 /** The sidecar has ended: starts another one and points the agent at it. 0, or -errno after a message. */
 int container_restart_sidecar(struct sandbox *sb);
-/** Does egressd say that it serves? */
-bool container_serves(const char *state_dir);
 /** Of a container; all zero: there is none. */
 struct cli_state container_state(const struct cli *c, const char *sandbox, const char *what);
 
 /* container_watch.c */
 
-/** Starts a runtime's program; `log`: a file for both of its outputs, away from our terminal; NULL: ours. The
- * pid or -errno. */
-pid_t container_spawn(struct words *w, const char *log);
+/** Starts a runtime's program; `log`: a descriptor for both of its outputs, away from our terminal; -1: ours.
+ * The pid or -errno. */
+pid_t container_spawn(struct words *w, int log);
 /** Is a child still there? A dead one is reaped, its status kept and `*pid` made 0. */
 bool container_child_lives(pid_t *pid, int *status);
 /** Until CMD ends: signals go to it. Its status, or EXIT_EGRESSCTL after a message. */

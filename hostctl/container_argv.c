@@ -93,7 +93,9 @@ void container_egressd_argv(const struct sandbox *sb, struct words *w)
 {
     words_add_all(w, "run", "--policy", SIDECAR_DIR "/" SIDECAR_POLICY, "--state-dir", "/var/lib/egressd",
         "--ca-dir", SIDECAR_DIR "/ca", "--secrets", SIDECAR_DIR "/" SIDECAR_SECRETS);
-    for (size_t i = 0; i < sb->resolvers.n; i++)
+    if (sb->resolver_text)
+        words_opt(w, "--resolv-conf", SIDECAR_DIR "/" SIDECAR_RESOLV);
+    for (size_t i = 0; !sb->resolver_text && i < sb->resolvers.n; i++)
         words_add_all(w, "--dns-upstream", sb->resolvers.items[i]);
     for (size_t i = 0; i < OPT_LIST_MAX && sb->upstream_ca[i]; i++)
         words_opt(w, "--upstream-ca", SIDECAR_DIR "/upstream-%zu.pem", i);
@@ -103,12 +105,15 @@ void container_egressd_argv(const struct sandbox *sb, struct words *w)
         words_opt(w, "--proxy-port", "%u", sandbox_proxy_port(sb));
     if (sb->opt->audit_only)
         words_add(w, "--audit-only");
+    if (sb->backend->status)
+        words_opt(w, "--status-socket", SIDECAR_DIR "/" SIDECAR_STATUS_NAME);
 }
 
 static void sidecar_words(
     const struct sandbox *sb, const char *verb, bool both, const char *dir, struct words *w)
 {
-    char net[CONTAINER_NAME_MAX];
+    char net[CONTAINER_NAME_MAX], files[PATH_MAX];
+    (void)snprintf(files, sizeof files, "%s/" SIDECAR_FILES, dir);
     begin_run(sb, verb, "sidecar", w);
     add_caps(w, sidecar_caps, ARRAY_LEN(sidecar_caps));
     /* The first network is the one with the default route. */
@@ -116,7 +121,7 @@ static void sidecar_words(
     if (both)
         words_opt(w, "--network", "%s", container_name(net, sb->name, "net"));
     words_add_all(w, "--dns", "127.0.0.1", "--read-only", "--sysctl", "net.ipv4.icmp_ratelimit=0");
-    add_mount(w, dir, SIDECAR_DIR, false);
+    add_mount(w, files, SIDECAR_DIR, false);
     add_mount(w, sb->state_dir, "/var/lib/egressd", false);
     words_add(w, SIDECAR_IMAGE);
     container_egressd_argv(sb, w);

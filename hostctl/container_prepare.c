@@ -9,7 +9,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "hostctl/beneath.h"
 #include "hostctl/container.h"
+#include "hostctl/resolvers.h"
+#include "hostctl/status.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
@@ -25,6 +28,19 @@ char *container_name(char out[static CONTAINER_NAME_MAX], const char *sandbox, c
 const char *container_dir(const struct record *r)
 {
     return record_str(r, "private_dir");
+}
+
+int container_sidecar_files(const struct record *r)
+{
+    const char *dir = container_dir(r);
+    cleanup_fd int fd = dir ? folder_open(dir) : -ESRCH;
+    return fd < 0 ? fd : beneath_folder(fd, SIDECAR_FILES);
+}
+
+json_t *container_status(struct record *r)
+{
+    cleanup_fd int dir = container_sidecar_files(r);
+    return dir < 0 ? NULL : status_ask(dir, SIDECAR_STATUS_NAME);
 }
 
 /* -- images -- */
@@ -176,7 +192,7 @@ static int make_dir(struct sandbox *sb)
     (void)snprintf(path, sizeof path, "%s/.egressd-%s-%08x%08x", parent, sb->name, r[0], r[1]);
     record_set_str(sb->rec, "private_dir", path);
     int err = record_save(sb->rec);
-    if (!err && mkdir(path, 0700)) {
+    if (!err && (mkdir(path, 0700) || mkdir(strcat(path, "/" SIDECAR_FILES), 0700))) {
         err = -errno;
         log_warn("cannot make %s: %s", path, strerror(-err));
     }
@@ -202,11 +218,15 @@ int container_write_files(struct sandbox *sb)
     int err = make_dir(sb);
     if (err)
         return err;
-    const char *dir = container_dir(sb->rec);
+    char dir[PATH_MAX], servers[RESOLVERS_TEXT];
+    (void)snprintf(dir, sizeof dir, "%s/" SIDECAR_FILES, container_dir(sb->rec));
     err = container_write_file(dir, SIDECAR_POLICY, sb->policy_text.p, sb->policy_text.n, 0600);
     if (!err)
         err = container_write_file(dir, SIDECAR_SECRETS, sb->secrets.p, sb->secrets.n, 0600);
     blob_wipe(&sb->secrets);
+    resolvers_write(&sb->resolvers, servers);
+    if (!err)
+        err = container_write_file(dir, SIDECAR_RESOLV, servers, strlen(servers), 0600);
     for (size_t i = 0; !err && i < OPT_LIST_MAX && sb->upstream_ca[i]; i++)
         err = copy_upstream_ca(sb, dir, i);
     return err;
@@ -214,15 +234,13 @@ int container_write_files(struct sandbox *sb)
 
 int container_copy_ca(struct sandbox *sb)
 {
-    char path[PATH_MAX];
     struct blob ca = {0};
-    const char *dir = container_dir(sb->rec);
-    (void)snprintf(path, sizeof path, "%s/" SIDECAR_CA, dir);
-    int err = blob_read(path, CA_MAX, &ca);
+    cleanup_fd int dir = container_sidecar_files(sb->rec);
+    int err = dir < 0 ? dir : beneath_read(dir, SIDECAR_CA, CA_MAX, &ca);
     if (err)
         log_warn("cannot read the sidecar's CA certificate: %s", strerror(-err));
     else
-        err = container_write_file(dir, AGENT_CA_FILE, ca.p, ca.n, 0644);
+        err = container_write_file(container_dir(sb->rec), AGENT_CA_FILE, ca.p, ca.n, 0644);
     blob_wipe(&ca);
     return err;
 }

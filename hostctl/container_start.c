@@ -8,7 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hostctl/beneath.h"
 #include "hostctl/container.h"
+#include "hostctl/status.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
@@ -17,24 +19,10 @@
 #define POLL_MS 20
 #define START_TRIES 4
 
-static long long now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void state_path(const char *dir, const char *name, char out[static PATH_MAX])
-{
-    (void)snprintf(out, PATH_MAX, "%s/%s", dir ? dir : "", name);
-}
-
 /* What the sidecar said in this run, or its runtime's program. */
 static ssize_t read_log(const struct sandbox *sb, char *out, size_t len)
 {
-    char path[PATH_MAX];
-    state_path(sb->state_dir, "egressd.log", path);
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cleanup_fd int fd = beneath_open(sb->state_fd, SIDECAR_LOG, O_RDONLY);
     ssize_t n = fd < 0 ? -1 : pread(fd, out, len - 1, container_of(sb)->log_start);
     out[n > 0 ? n : 0] = 0;
     return n;
@@ -49,13 +37,11 @@ static void show_log(const struct sandbox *sb)
         (void)!write(STDERR_FILENO, text, (size_t)n);
 }
 
-bool container_serves(const char *state_dir)
+static bool serves(const struct sandbox *sb)
 {
-    char path[PATH_MAX];
-    state_path(state_dir, "status.json", path);
-    json_t *j = json_load_file(path, 0, NULL);
-    bool yes = json_is_true(json_object_get(j, "ready"));
-    json_decref(j);
+    json_t *status = status_of_sandbox(sb->backend, sb->rec);
+    bool yes = json_is_true(json_object_get(status, "ready"));
+    json_decref(status);
     return yes;
 }
 
@@ -69,18 +55,20 @@ static int spawn_sidecar(struct sandbox *sb)
 {
     struct container *k = container_of(sb);
     const char *dir = container_dir(sb->rec);
-    char path[PATH_MAX];
     struct stat st;
     struct words w = {0};
-    state_path(sb->state_dir, "status.json", path);
-    (void)unlink(path); /* an earlier run's would say "ready" for this one */
-    state_path(sb->state_dir, "egressd.log", path);
-    k->log_start = stat(path, &st) ? 0 : st.st_size;
+    (void)unlinkat(sb->state_fd, "status.json", 0); /* an earlier run's would say "ready" for this one */
+    cleanup_fd int log = beneath_open(sb->state_fd, SIDECAR_LOG, O_WRONLY | O_CREAT | O_APPEND);
+    if (log < 0 || fstat(log, &st)) {
+        log_warn("cannot write %s/" SIDECAR_LOG ": %s", sb->state_dir, strerror(log < 0 ? -log : errno));
+        return -EIO;
+    }
+    k->log_start = st.st_size;
     int err = k->cli.d->make_sidecar ? k->cli.d->make_sidecar(sb, dir) : 0;
     if (err)
         return err;
     k->cli.d->sidecar_argv(sb, dir, &w);
-    k->sidecar = container_spawn(&w, path);
+    k->sidecar = container_spawn(&w, log);
     return k->sidecar < 0 ? (int)k->sidecar : 0;
 }
 
@@ -104,7 +92,7 @@ static int await_ready(struct sandbox *sb)
     struct container *k = container_of(sb);
     const long long deadline = now_ms() + READY_MS;
     int err = 0, tries = START_TRIES;
-    while (!err && !container_serves(sb->state_dir)) {
+    while (!err && !serves(sb)) {
         if (signals_stop())
             return -EINTR;
         if (!container_child_lives(&k->sidecar, &k->sidecar_status)) {
@@ -134,17 +122,15 @@ int container_start_sidecar(struct sandbox *sb)
 }
 
 /* Concrete, from inspect: names would need a resolver. */
-static int find_addresses(struct sandbox *sb, char gateway[static ADDR_STRLEN], char host[static ADDR_STRLEN])
+static int find_addresses(struct sandbox *sb, struct cli_place *out, struct cli_place *in)
 {
     char name[CONTAINER_NAME_MAX];
     struct cli c = cli_of(sb->backend->name);
     json_t *o = cli_inspect(&c, CLI_CONTAINER, container_name(name, sb->name, "sidecar"));
-    struct cli_place outer = c.d->place(o, container_name(name, sb->name, "egress"));
-    struct cli_place inner = c.d->place(o, container_name(name, sb->name, "net"));
+    *out = c.d->place(o, container_name(name, sb->name, "egress"));
+    *in = c.d->place(o, container_name(name, sb->name, "net"));
     json_decref(o);
-    (void)snprintf(gateway, ADDR_STRLEN, "%s", inner.address);
-    (void)snprintf(host, ADDR_STRLEN, "%s", outer.gateway);
-    if (gateway[0])
+    if (in->address[0])
         return 0;
     log_warn("%s does not say which address the sidecar has on the network %s", c.program, name);
     return -EADDRNOTAVAIL;
@@ -152,17 +138,20 @@ static int find_addresses(struct sandbox *sb, char gateway[static ADDR_STRLEN], 
 
 int container_sidecar_addr(struct sandbox *sb, struct addr *out)
 {
-    char text[ADDR_STRLEN], host[ADDR_STRLEN];
-    int err = find_addresses(sb, text, host);
-    return err ? err : addr_parse(text, out) ? 0 : -EADDRNOTAVAIL;
+    struct cli_place outer, inner;
+    int err = find_addresses(sb, &outer, &inner);
+    return err ? err : addr_parse(inner.address, out) ? 0 : -EADDRNOTAVAIL;
 }
 
 static int record_addresses(struct sandbox *sb)
 {
     struct container *k = container_of(sb);
-    int err = find_addresses(sb, k->gateway, k->host);
+    struct cli_place outer, inner;
+    int err = find_addresses(sb, &outer, &inner);
     if (err)
         return err;
+    (void)snprintf(k->gateway, sizeof k->gateway, "%s", inner.address);
+    (void)snprintf(k->host, sizeof k->host, "%s", outer.gateway);
     record_set_str(sb->rec, "gateway", k->gateway);
     record_set_str(sb->rec, "host_address", k->host);
     return record_save(sb->rec);
@@ -209,7 +198,7 @@ static int spawn_agent(struct sandbox *sb)
     struct container *k = container_of(sb);
     struct words w = {0};
     k->cli.d->agent_argv(sb, container_dir(sb->rec), &w);
-    k->agent = container_spawn(&w, NULL);
+    k->agent = container_spawn(&w, -1);
     return k->agent < 0 ? (int)k->agent : 0;
 }
 
@@ -288,20 +277,9 @@ static int replumb(struct sandbox *sb)
     return -EPERM;
 }
 
-static bool too_often(struct container *k)
-{
-    long long now = now_ms(), *oldest = &k->restarts[0];
-    for (size_t i = 1; i < CONTAINER_RESTARTS; i++)
-        if (k->restarts[i] < *oldest)
-            oldest = &k->restarts[i];
-    bool much = *oldest && now - *oldest < RESTART_MS;
-    *oldest = now;
-    return much;
-}
-
 int container_restart_sidecar(struct sandbox *sb)
 {
-    if (too_often(container_of(sb)))
+    if (restarts_too_many(&container_of(sb)->restarts, now_ms()))
         return -ECHILD;
     log_warn("the sidecar ended unexpectedly and is started again; the agent is cut off meanwhile");
     int err = respawn_sidecar(sb);

@@ -9,20 +9,20 @@
 #include <unistd.h>
 
 #include "hostctl/container.h"
+#include "hostctl/follow.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
-pid_t container_spawn(struct words *w, const char *log)
+pid_t container_spawn(struct words *w, int log)
 {
     pid_t pid = w->failed ? -1 : fork();
     if (pid == 0) {
         signals_reset();
-        if (log) {
+        if (log >= 0) {
             /* In a session of its own: what the terminal says is not for the sidecar. */
             (void)setsid();
             int null = open("/dev/null", O_RDWR);
-            int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
-            if (null < 0 || fd < 0 || dup2(null, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+            if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
                 _exit(EXIT_EGRESSCTL);
         }
         execvp(w->v[0], w->v);
@@ -89,23 +89,38 @@ static void await_signal(void)
     (void)poll(&p, 1, 1000);
 }
 
+/* False: the sandbox is at its end; `*status` is that of CMD then. */
+static bool keep_sidecar(struct sandbox *sb, int *status)
+{
+    struct container *k = container_of(sb);
+    if (container_child_lives(&k->sidecar, &k->sidecar_status))
+        return true;
+    int err = container_restart_sidecar(sb);
+    if (err == 0)
+        return true;
+    *status = err == -EINTR ? 128 + signals_stop() : EXIT_EGRESSCTL;
+    if (err != -EINTR)
+        log_warn("the sidecar ended, and the sandbox with it; its log is %s/egressd.log", sb->state_dir);
+    return false;
+}
+
 int container_watch(struct sandbox *sb)
 {
     struct container *k = container_of(sb);
     char name[CONTAINER_NAME_MAX];
-    int status = k->agent_status, err;
+    struct follow f;
+    unsigned changed;
+    int status = k->agent_status;
     (void)container_name(name, sb->name, "agent");
-    while (container_child_lives(&k->agent, &status)) {
-        if (!container_child_lives(&k->sidecar, &k->sidecar_status) &&
-            (err = container_restart_sidecar(sb))) {
-            if (err == -EINTR)
-                return 128 + signals_stop();
-            log_warn("the sidecar ended, and the sandbox with it; its log is %s/egressd.log", sb->state_dir);
-            return EXIT_EGRESSCTL;
-        }
+    follow_open(&f, sb);
+    while (container_child_lives(&k->agent, &status) && keep_sidecar(sb, &status)) {
         await_signal();
         pass_on(&k->cli, name, k->agent, k->tty);
+        proof_turn(&f.proof, sb->rec);
+        if ((changed = follow_look(&f)))
+            follow_renew(&f, changed, sb->rec);
     }
+    follow_close(&f);
     if (k->tty == TTY_OWNED)
         tty_give(0);
     return status;
@@ -118,7 +133,7 @@ int container_exec(struct record *r, const struct exec_request *req)
     struct words w = {0};
     int status = EXIT_EGRESSCTL;
     container_exec_argv(&c, r, req, tty, &w);
-    pid_t pid = container_spawn(&w, NULL);
+    pid_t pid = container_spawn(&w, -1);
     while (pid > 0 && container_child_lives(&pid, &status)) {
         await_signal();
         pass_on(&c, NULL, pid, tty);

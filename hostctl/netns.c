@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "hostctl/backend.h"
+#include "hostctl/beneath.h"
 #include "hostctl/netns_argv.h"
 #include "hostctl/netns_hold.h"
 #include "hostctl/netns_mount.h"
 #include "hostctl/netns_net.h"
 #include "hostctl/netns_watch.h"
 #include "hostctl/proc.h"
+#include "hostctl/status.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
@@ -30,7 +32,6 @@
 #define DRAIN_MS 3000
 #define END_MS 5000
 #define CA_MAX KIB(16)
-#define FILE_MAX MIB(16)
 
 struct netns {
     int nl;
@@ -128,23 +129,11 @@ static void netns_plan(struct sandbox *sb)
 
 /* -- waiting for a holder -- */
 
-static long long now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void log_path(const struct sandbox *sb, char out[static PATH_MAX])
-{
-    (void)snprintf(out, PATH_MAX, "%s/egressd.log", sb->state_dir);
-}
-
 /* What the sidecar said so far: nobody wants to see it, unless it does not start. Its holder writes the last
  * lines before it reports the end, so that is waited for. */
 static void show_log(const struct sandbox *sb)
 {
-    char path[PATH_MAX], buf[4096];
+    char buf[4096];
     struct hold_msg m = {.value = 0};
     int got = -EAGAIN, sock = state(sb)->side.sock;
     for (int ms = 0; ms < 1000 && (got == -EAGAIN || (got == 1 && m.type != HOLD_EXITED)); ms += 10) {
@@ -152,8 +141,7 @@ static void show_log(const struct sandbox *sb)
         (void)poll(&p, 1, 10);
         got = hold_receive(sock, &m, NULL);
     }
-    log_path(sb, path);
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cleanup_fd int fd = beneath_open(sb->state_fd, SIDECAR_LOG, O_RDONLY);
     off_t start = state(sb)->log_start;
     if (fd >= 0 && lseek(fd, 0, SEEK_END) < start)
         start = 0; /* a new file since */
@@ -205,11 +193,15 @@ static int await(struct sandbox *sb, struct holder *h, enum hold_type want, long
 static int make_holders(struct sandbox *sb, struct netns *n)
 {
     n->tty = tty_mode();
-    struct hold_plan side = {
-        .sb = sb, .keep_open = n->link[1], .ready_fd = n->ready[1], .argv = n->argv.sidecar};
+    struct hold_plan side = {.sb = sb,
+        .keep_open = n->link[1],
+        .ready_fd = n->ready[1],
+        .state_fd = sb->state_fd,
+        .argv = n->argv.sidecar};
     struct hold_plan agent = {.sb = sb,
         .keep_open = n->link[0],
         .ready_fd = -1,
+        .state_fd = -1,
         .argv = n->argv.agent,
         .setup = n->argv.setup,
         .tty = n->tty};
@@ -237,10 +229,9 @@ static int netns_create_networks(struct sandbox *sb)
         log_warn("cannot open what a sandbox needs: %s", strerror(errno));
         return -EMFILE;
     }
-    char path[PATH_MAX], gateway[IP4_STRLEN];
+    char gateway[IP4_STRLEN];
     struct stat st;
-    log_path(sb, path);
-    n->log_start = stat(path, &st) ? 0 : st.st_size;
+    n->log_start = fstatat(sb->state_fd, SIDECAR_LOG, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_size;
     int err = net_plan(n->nl, sb->name, &n->plan);
     if (!err && !n->plan.has_uplink)
         log_info(
@@ -298,7 +289,7 @@ static int netns_start_sidecar(struct sandbox *sb)
         err = hold_send(n->side.sock, HOLD_SHOW, 0, NULL, 0);
     if (!err)
         err = await_ready(sb, n, deadline);
-    return err ? err : hold_send(n->side.sock, HOLD_SHOW, 0, NULL, 0);
+    return err ? err : hold_send(n->side.sock, HOLD_GUARD, 0, NULL, 0);
 }
 
 static int netns_sidecar_addr(struct sandbox *sb, struct addr *out)
@@ -306,36 +297,6 @@ static int netns_sidecar_addr(struct sandbox *sb, struct addr *out)
     uint32_t ip = state(sb)->plan.gateway_ip;
     const uint8_t b[4] = {(uint8_t)(ip >> 24), (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip};
     *out = addr_v4(b);
-    return 0;
-}
-
-/* A path below the sidecar's private directory, through its own mount namespace. */
-static int private_path(struct record *r, const char *name, char *out, size_t len)
-{
-    pid_t pid = record_process(r, "sidecar");
-    if (!pid)
-        return -ESRCH;
-    (void)snprintf(out, len, "/proc/%d/root" SIDECAR_DIR "/%s", (int)pid, name);
-    return 0;
-}
-
-static int netns_get_file(struct record *r, const char *name, struct blob *out)
-{
-    char path[256];
-    int err = private_path(r, name, path, sizeof path);
-    return err ? err : blob_read(path, FILE_MAX, out);
-}
-
-static int netns_put_file(struct record *r, const char *name, const struct blob *data)
-{
-    char path[256], tmp[264];
-    int err = private_path(r, name, path, sizeof path);
-    if (err)
-        return err;
-    (void)snprintf(tmp, sizeof tmp, "%s.new", path);
-    cleanup_fd int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || (data->n && write(fd, data->p, data->n) != (ssize_t)data->n) || rename(tmp, path))
-        return -errno;
     return 0;
 }
 
@@ -380,7 +341,7 @@ static int keep_one(struct sandbox *sb, struct holder *h)
 static int netns_wait(struct sandbox *sb)
 {
     struct netns *n = state(sb);
-    int status = netns_watch(&n->side, &n->agent, n->tty, sb->rec);
+    int status = netns_watch(&n->side, &n->agent, n->tty, sb);
     if (n->tty == TTY_OWNED)
         tty_give(0);
     if (sb->opt->keep && status != EXIT_EGRESSCTL && (keep_one(sb, &n->agent) || keep_one(sb, &n->side)))
@@ -392,26 +353,19 @@ static int netns_wait(struct sandbox *sb)
 
 static void netns_health(struct record *r, struct health *out)
 {
-    *out =
-        (struct health){.sidecar = record_process(r, "egressd") != 0, .agent_pid = record_process(r, "cmd")};
+    *out = (struct health){.sidecar = netns_daemon(r) != 0, .agent_pid = record_process(r, "cmd")};
     out->agent = record_process(r, "agent") != 0;
-    json_t *status = out->sidecar ? netns_status(r) : NULL;
-    out->ready = json_is_true(json_object_get(status, "ready"));
-    if (!out->sidecar)
+    if (out->sidecar)
+        status_judge(netns_status(r), out);
+    else
         (void)snprintf(out->note, sizeof out->note, "no sidecar: the agent is cut off");
-    else if (!status)
-        (void)snprintf(out->note, sizeof out->note, "the sidecar does not answer");
-    else if (!out->ready)
-        (void)snprintf(
-            out->note, sizeof out->note, "the sidecar says that one of its processes does not serve");
-    else if (!out->agent)
+    if (out->ready && !out->agent)
         (void)snprintf(out->note, sizeof out->note, "the agent's namespaces are gone");
-    json_decref(status);
 }
 
 static int netns_reload(struct record *r)
 {
-    pid_t pid = record_process(r, "egressd");
+    pid_t pid = netns_daemon(r);
     return !pid ? -ESRCH : kill(pid, SIGHUP) ? -errno : 0;
 }
 
@@ -436,7 +390,7 @@ static void end_holder(pid_t pid)
 
 static int netns_stop(struct record *r, bool grace)
 {
-    pid_t egressd = record_process(r, "egressd"), side = record_process(r, "sidecar");
+    pid_t egressd = netns_daemon(r), side = record_process(r, "sidecar");
     end_holder(record_process(r, "agent"));
     /* What the agent's connections came to is still to be logged; with egressd its holder ends. */
     if (grace && egressd && side && kill(egressd, SIGTERM) == 0)

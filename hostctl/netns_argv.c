@@ -19,10 +19,12 @@ static char **sidecar_words(const struct sandbox *sb, int ready_fd)
     words_opt(&w, "--policy", SIDECAR_DIR "/" SIDECAR_POLICY);
     words_opt(&w, "--agent-if", "eth1");
     words_opt(&w, "--uplink-if", "eth0");
-    words_opt(&w, "--state-dir", "%s", sb->state_dir);
+    words_opt(&w, "--state-dir", SIDECAR_STATE);
     words_opt(&w, "--ca-dir", SIDECAR_DIR "/ca");
     words_opt(&w, "--secrets", SIDECAR_DIR "/" SIDECAR_SECRETS);
-    for (size_t i = 0; i < sb->resolvers.n; i++)
+    if (sb->resolver_text)
+        words_opt(&w, "--resolv-conf", SIDECAR_DIR "/" SIDECAR_RESOLV);
+    for (size_t i = 0; !sb->resolver_text && i < sb->resolvers.n; i++)
         words_opt(&w, "--dns-upstream", "%s", sb->resolvers.items[i]);
     for (size_t i = 0; i < OPT_LIST_MAX && sb->upstream_ca[i]; i++)
         words_opt(&w, "--upstream-ca", "%s", sb->upstream_ca[i]);

@@ -8,7 +8,9 @@
 #include "hostctl/sandbox.h"
 
 /** Where egressd tells how it is, in the sidecar's own file system. */
-#define SIDECAR_STATUS SIDECAR_DIR "/status"
+#define SIDECAR_STATUS SIDECAR_DIR "/" SIDECAR_STATUS_NAME
+/** And its state directory, by a name that nobody can give to something else. */
+#define SIDECAR_STATE SIDECAR_DIR "/state"
 
 /** Each NULL-terminated; members not asked for are NULL. */
 struct netns_argv {

@@ -16,14 +16,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hostctl/beneath.h"
 #include "hostctl/netns_mount.h"
+#include "hostctl/netns_nft.h"
 #include "hostctl/record.h"
+#include "hostctl/resolvers.h"
+#include "hostctl/words.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
 #define CA_MAX KIB(32)
 /* Of egressd.log, which is there twice at most: whatever happens, it must not fill the disk. */
 #define LOG_MAX MIB(4)
+/* A busy machine needs a moment; more is a fault. */
+#define READY_MS 20000
 #define KEYCTL_JOIN_SESSION 1 /* <linux/keyctl.h> is not everywhere */
 
 /** A holder's own life. */
@@ -33,6 +39,11 @@ struct life {
     int log, log_out; /* what the program writes to stderr, and the file it goes to; -1 */
     pid_t child;
     bool keep, kept, show;
+    const struct hold_plan *plan;
+    bool guard; /* egressd is started again when it ends */
+    int ready; /* where a restarted egressd says that it serves; -1 */
+    long long deadline; /* ms: for that */
+    struct restarts restarts;
 };
 
 int hold_send(int sock, enum hold_type type, int value, const void *payload, size_t len)
@@ -182,47 +193,20 @@ static int watch_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
-/* Ours, and those that were orphaned to us. */
-static void reap(struct life *l)
-{
-    struct signalfd_siginfo info;
-    while (read(l->signals, &info, sizeof info) > 0) {
-    }
-    for (;;) {
-        int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED);
-        if (pid <= 0)
-            return;
-        if (pid != l->child)
-            continue;
-        if (WIFSTOPPED(status)) {
-            (void)hold_send(l->sock, HOLD_STOPPED, WSTOPSIG(status), NULL, 0);
-            continue;
-        }
-        l->child = 0;
-        (void)hold_send(l->sock, HOLD_EXITED, status_of(status), NULL, 0);
-        if (!l->keep)
-            _exit(0);
-    }
-}
-
 static int open_log(const struct sandbox *sb)
 {
-    char path[4096];
-    (void)snprintf(path, sizeof path, "%s/egressd.log", sb->state_dir);
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return beneath_open(sb->state_fd, SIDECAR_LOG, O_WRONLY | O_CREAT | O_APPEND);
 }
 
 /* Another sandbox may write to the same file, and may have been first. */
 static void rotate_log(struct life *l)
 {
-    char path[4096], old[4100];
     struct stat open_one, named;
+    int dir = l->sb->state_fd;
     if (fstat(l->log_out, &open_one) || open_one.st_size < (off_t)LOG_MAX)
         return;
-    (void)snprintf(path, sizeof path, "%s/egressd.log", l->sb->state_dir);
-    (void)snprintf(old, sizeof old, "%s.1", path);
-    if (lstat(path, &named) == 0 && named.st_ino == open_one.st_ino && rename(path, old))
+    if (fstatat(dir, SIDECAR_LOG, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == open_one.st_ino &&
+        renameat(dir, SIDECAR_LOG, dir, SIDECAR_LOG ".1"))
         (void)!ftruncate(l->log_out, 0); /* a folder that is not ours to change: better lost than endless */
     close(l->log_out);
     l->log_out = open_log(l->sb);
@@ -248,6 +232,128 @@ static void relay_log(struct life *l)
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (l->show && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT))
         (void)!write(STDERR_FILENO, buf, (size_t)n);
+}
+
+/* egressd's environment: where programs and certificates are, and nothing else of the caller's. */
+static char **sidecar_env(void)
+{
+    static const char *const names[] = {"PATH", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+    char **env = calloc(ARRAY_LEN(names) + 1, sizeof *env);
+    size_t n = 0;
+    for (size_t i = 0; env && i < ARRAY_LEN(names); i++) {
+        const char *v = getenv(names[i]);
+        if (v && asprintf(&env[n], "%s=%s", names[i], v) >= 0)
+            n++;
+    }
+    return env;
+}
+
+/* In the network and with the files that are there. 0 or -errno. */
+static int start_sidecar(struct life *l)
+{
+    int log[2];
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || pipe2(log, O_CLOEXEC))
+        return -errno;
+    struct program program = {.argv = l->plan->argv,
+        .env = sidecar_env(),
+        .err_fd = log[1],
+        .in_out = null,
+        .keep_fd = l->plan->ready_fd,
+        .session = true};
+    l->child = start(&program);
+    close(log[1]);
+    if (l->log >= 0)
+        close(l->log);
+    l->log = log[0];
+    /* Our end is closed, which is how one learns that egressd failed; its number stays taken. */
+    (void)dup3(null, l->plan->ready_fd, O_CLOEXEC);
+    close(null);
+    words_free_list(program.env);
+    if (l->child < 0)
+        return -ECHILD;
+    send_started(l->sock, l->child);
+    return 0;
+}
+
+/* egressd is gone: so is everything that it started, and what it had let through is to be judged anew. */
+static void clear_sidecar(struct life *l)
+{
+    (void)kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+    }
+    while (l->log >= 0)
+        relay_log(l);
+    if (flows_flush())
+        _exit(EXIT_EGRESSCTL);
+}
+
+/* False: it is not to be. */
+static bool start_again(struct life *l, int status)
+{
+    int ready[2];
+    if (!l->guard || status == 0 || restarts_too_many(&l->restarts, now_ms()))
+        return false;
+    clear_sidecar(l);
+    if (l->ready >= 0)
+        close(l->ready);
+    (void)hold_send(l->sock, HOLD_AGAIN, status, NULL, 0);
+    if (pipe2(ready, O_CLOEXEC))
+        return false;
+    bool on = dup3(ready[1], l->plan->ready_fd, O_CLOEXEC) >= 0;
+    close(ready[1]);
+    l->ready = ready[0];
+    l->deadline = now_ms() + READY_MS;
+    return on && start_sidecar(l) == 0;
+}
+
+static int time_left(const struct life *l)
+{
+    long long left = l->deadline - now_ms();
+    return l->ready < 0 ? -1 : left < 0 ? 0 : (int)left;
+}
+
+/* It writes a line when it serves. */
+static void look_ready(struct life *l)
+{
+    char line[16];
+    struct pollfd p = {.fd = l->ready, .events = POLLIN};
+    if (poll(&p, 1, 0) != 1) {
+        if (now_ms() >= l->deadline && l->child > 0)
+            (void)kill(l->child, SIGKILL);
+        return;
+    }
+    if (read(l->ready, line, sizeof line) <= 0)
+        return; /* its end comes as a signal */
+    close(l->ready);
+    l->ready = -1;
+    (void)hold_send(l->sock, HOLD_SERVES, 0, NULL, 0);
+}
+
+/* Ours, and those that were orphaned to us. */
+static void reap(struct life *l)
+{
+    struct signalfd_siginfo info;
+    while (read(l->signals, &info, sizeof info) > 0) {
+    }
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED);
+        if (pid <= 0)
+            return;
+        if (pid != l->child)
+            continue;
+        if (WIFSTOPPED(status)) {
+            (void)hold_send(l->sock, HOLD_STOPPED, WSTOPSIG(status), NULL, 0);
+            continue;
+        }
+        l->child = 0;
+        if (start_again(l, status_of(status)))
+            return;
+        (void)hold_send(l->sock, HOLD_EXITED, status_of(status), NULL, 0);
+        if (!l->keep)
+            _exit(0);
+    }
 }
 
 static void forget_user(void)
@@ -277,8 +383,10 @@ static void obey(struct life *l)
     }
     if (m.type == HOLD_SIGNAL && l->child > 0) {
         (void)kill(l->child, m.value);
-    } else if (m.type == HOLD_SHOW) {
+    } else if (m.type == HOLD_SHOW || m.type == HOLD_GUARD) {
         l->show = true;
+        if (m.type == HOLD_GUARD)
+            l->guard = true;
     } else if (m.type == HOLD_KEEP) {
         l->kept = true;
         (void)prctl(PR_SET_PDEATHSIG, 0);
@@ -291,9 +399,12 @@ static _Noreturn void live(struct life *l)
 {
     for (;;) {
         struct pollfd p[] = {{.fd = l->signals, .events = POLLIN}, {.fd = l->sock, .events = POLLIN},
-            {.fd = l->link, .events = 0}, {.fd = l->log, .events = POLLIN}};
-        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+            {.fd = l->link, .events = 0}, {.fd = l->log, .events = POLLIN},
+            {.fd = l->ready, .events = POLLIN}};
+        if (poll(p, ARRAY_LEN(p), time_left(l)) < 0 && errno != EINTR)
             _exit(EXIT_EGRESSCTL);
+        if (p[4].revents || l->ready >= 0)
+            look_ready(l);
         if (p[3].revents)
             relay_log(l); /* before a death is reported, its reason */
         else if (p[0].revents)
@@ -327,7 +438,7 @@ static size_t wait_go(int sock, char *payload, size_t room)
 static void begin(const struct hold_plan *p, int sock, const char *title)
 {
     quiet(title);
-    const int keep[] = {sock, p->keep_open, p->ready_fd, p->sb->rec->lock_fd};
+    const int keep[] = {sock, p->keep_open, p->ready_fd, p->sb->rec->lock_fd, p->state_fd};
     close_others(keep, ARRAY_LEN(keep));
 }
 
@@ -383,52 +494,34 @@ static int put_private(const char *name, const struct blob *b)
     return fd < 0 || (b->n && write(fd, b->p, b->n) != (ssize_t)b->n) ? -errno : 0;
 }
 
-/* egressd's environment: where programs and certificates are, and nothing else of the caller's. */
-static char **sidecar_env(void)
-{
-    static const char *const names[] = {"PATH", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR"};
-    char **env = calloc(ARRAY_LEN(names) + 1, sizeof *env);
-    size_t n = 0;
-    for (size_t i = 0; env && i < ARRAY_LEN(names); i++) {
-        const char *v = getenv(names[i]);
-        if (v && asprintf(&env[n], "%s=%s", names[i], v) >= 0)
-            n++;
-    }
-    return env;
-}
-
 static _Noreturn void sidecar_main(const struct hold_plan *p, int sock)
 {
-    char why[512];
-    int log[2];
+    char why[512], servers[RESOLVERS_TEXT];
     begin(p, sock, "egressd-hold");
     (void)setsid();
-    if (mount_sidecar(why, sizeof why))
+    if (mount_sidecar(p->sb, why, sizeof why))
         failed(sock, why);
     /* The files live in memory that only the sidecar's namespaces can name. */
     struct sandbox *sb = (struct sandbox *)(uintptr_t)p->sb;
-    if (put_private(SIDECAR_POLICY, &sb->policy_text) || put_private(SIDECAR_SECRETS, &sb->secrets))
+    resolvers_write(&sb->resolvers, servers);
+    if (put_private(SIDECAR_POLICY, &sb->policy_text) || put_private(SIDECAR_SECRETS, &sb->secrets) ||
+        put_private(SIDECAR_RESOLV, &(struct blob){servers, strlen(servers)}))
         failed(sock, "cannot write the sidecar's files");
     blob_wipe(&sb->secrets);
-    struct life l = {.sb = sb, .sock = sock, .signals = watch_signals(), .link = -1, .log_out = open_log(sb)};
-    if (l.signals < 0 || pipe2(log, O_CLOEXEC))
+    struct life l = {.sb = sb,
+        .plan = p,
+        .sock = sock,
+        .signals = watch_signals(),
+        .link = -1,
+        .log = -1,
+        .log_out = open_log(sb),
+        .ready = -1};
+    if (l.signals < 0)
         failed(sock, "cannot watch the sidecar");
     (void)hold_send(sock, HOLD_READY, 0, NULL, 0);
     (void)wait_go(sock, NULL, 0);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    struct program program = {.argv = p->argv,
-        .env = sidecar_env(),
-        .err_fd = log[1],
-        .in_out = null,
-        .keep_fd = p->ready_fd,
-        .session = true};
-    l.child = start(&program);
-    if (l.child < 0)
+    if (start_sidecar(&l))
         failed(sock, "cannot start egressd");
-    close(log[1]);
-    close(p->ready_fd); /* its closing is how egressctl learns that egressd failed */
-    l.log = log[0];
-    send_started(sock, l.child);
     live(&l);
 }
 
@@ -474,6 +567,7 @@ static _Noreturn void agent_main(const struct hold_plan *p, int sock)
     struct life l = {.sb = p->sb,
         .sock = sock,
         .signals = -1,
+        .ready = -1,
         .link = p->keep_open,
         .log = -1,
         .log_out = -1,
@@ -520,7 +614,8 @@ void hold_exec(int sock, char **argv, char **env, enum tty_mode tty)
     (void)prctl(PR_SET_PDEATHSIG, 0); /* the command must go before us, when the socket ends */
     close_others(&sock, 1);
     (void)umask(022);
-    struct life l = {.sock = sock, .signals = watch_signals(), .link = -1, .log = -1, .log_out = -1};
+    struct life l = {
+        .sock = sock, .signals = watch_signals(), .link = -1, .log = -1, .log_out = -1, .ready = -1};
     struct program program = {
         .argv = argv, .env = env, .err_fd = -1, .in_out = -1, .keep_fd = -1, .tty = tty};
     l.child = start(&program);

@@ -9,6 +9,11 @@
  * A holder ends when its program ends, when egressctl is gone, or when the sidecar's holder is gone (the
  * agent's looks at a pipe that only the sidecar's holds open). It parses nothing that comes from inside. With
  * HOLD_KEEP it outlives egressctl, and the agent's also outlives CMD.
+ *
+ * An egressd that ends against its will is started again, in the same network and with the same files, but
+ * not more often than RESTARTS within RESTART_MS. Its packet rules are still there meanwhile and nobody
+ * answers them: nothing passes. Connections that were let through are forgotten, so that they are judged
+ * anew.
  */
 #ifndef EGRESS_HOSTCTL_NETNS_HOLD_H
 #define EGRESS_HOSTCTL_NETNS_HOLD_H
@@ -26,6 +31,7 @@ enum hold_type {
     HOLD_GO, /* start; `text` is empty, or the CA certificate that follows */
     HOLD_SIGNAL, /* value: for CMD */
     HOLD_SHOW, /* from now on what the sidecar says goes to the user too, not only to its log */
+    HOLD_GUARD, /* the same, and egressd serves: it is started again when it ends */
     HOLD_KEEP, /* egressctl is about to leave */
     /* holder to egressctl */
     HOLD_READY, /* mounts are done */
@@ -33,6 +39,8 @@ enum hold_type {
     HOLD_STARTED, /* value 0; the program's pid comes as credentials */
     HOLD_STOPPED, /* value: by this signal; it may be continued */
     HOLD_EXITED, /* value: status as a shell says it */
+    HOLD_AGAIN, /* egressd ended with this status, and is being started again: HOLD_STARTED, HOLD_SERVES */
+    HOLD_SERVES, /* it is ready */
     HOLD_KEPT, /* answer to HOLD_KEEP */
 };
 
@@ -53,6 +61,7 @@ struct hold_plan {
     const struct sandbox *sb;
     int keep_open; /* sidecar: the write end whose closing ends the agent; agent: the read end */
     int ready_fd; /* sidecar: egressd's --ready-fd, kept open for it; -1 */
+    int state_fd; /* sidecar: sb->state_fd; -1 */
     char **argv; /* sidecar: egressd; agent: egress-init ... --exec ... -- CMD */
     char **setup; /* agent: egress-init --setup-only */
     enum tty_mode tty;

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hostctl/netns_argv.h"
 #include "hostctl/proc.h"
 #include "hostctl/record.h"
 #include "lib/base.h"
@@ -92,16 +93,29 @@ static int private_tree(const struct mounter *m)
     return mount_at(m, "proc", "/proc", NSE, NULL);
 }
 
-int mount_sidecar(char *why, size_t whylen)
+/* By a name of ours: whoever runs as the agent does may own the folder it is in, and rename that. */
+static int show_state(const struct mounter *m)
 {
-    struct mounter m = {.whylen = whylen};
+    struct stat made, shown;
+    int err = make_dir(m, SIDECAR_STATE, 0700);
+    if (!err && mount(m->sb->state_dir, SIDECAR_STATE, NULL, MS_BIND, NULL))
+        err = fail(m, errno, "cannot show %s to the sidecar", m->sb->state_dir);
+    if (!err && (fstat(m->sb->state_fd, &made) || stat(SIDECAR_STATE, &shown) ||
+                    made.st_dev != shown.st_dev || made.st_ino != shown.st_ino))
+        err = fail(m, ESTALE, "%s is not what it was a moment ago", m->sb->state_dir);
+    return err;
+}
+
+int mount_sidecar(const struct sandbox *sb, char *why, size_t whylen)
+{
+    struct mounter m = {.sb = sb, .whylen = whylen};
     m.why = why;
     int err = private_tree(&m);
     if (!err)
         err = make_dir(&m, SIDECAR_DIR, 0700);
     if (!err)
         err = mount_at(&m, "tmpfs", SIDECAR_DIR, NSE, "mode=0700");
-    return err;
+    return err ? err : show_state(&m);
 }
 
 /* -- /dev: the devices that any program may expect, and no other -- */

@@ -21,7 +21,7 @@
 #define AGENT_HOME AGENT_DIR "/home"
 
 /** Called as the first process of new mount and PID namespaces. 0, or -errno and what failed in `why`. */
-int mount_sidecar(char *why, size_t whylen);
+int mount_sidecar(const struct sandbox *sb, char *why, size_t whylen);
 int mount_agent(const struct sandbox *sb, char *why, size_t whylen);
 
 /** Paths of unix sockets of this host, found before the agent's namespaces hide where they are listed. */

@@ -75,7 +75,7 @@ int net_plan(int nl, const char *name, struct net_plan *out)
     struct uplink_state up;
     uplink_look(&up);
     out->has_uplink = uplink > 0;
-    out->uplink_ip = ntohl(up.ip.s_addr);
+    out->uplink_ip = ntohl(up.at.ip.s_addr);
     out->mtu = mtu_of(uplink);
     (void)snprintf(out->table, sizeof out->table, "egressd-%s", name);
     net6_plan(out, hash(name, 0));
@@ -384,8 +384,8 @@ int net_follow_uplink(struct record *r)
     if (lock < 0 || nl < 0)
         return lock < 0 ? lock : nl;
     uplink_look(&up);
-    if (up.ip.s_addr)
-        record_set_str(r, "uplink_address", inet_ntop(AF_INET, &up.ip, ip, sizeof ip));
+    if (up.at.ip.s_addr)
+        record_set_str(r, "uplink_address", inet_ntop(AF_INET, &up.at.ip, ip, sizeof ip));
     int err = record_save(r);
     if (!err)
         err = add_forwarding(r, "forwarding", forwarding_needed(r), "ip");

@@ -123,6 +123,18 @@ static int nf_open(void)
     return fd < 0 ? -errno : fd;
 }
 
+static int nf_ack(int nl)
+{
+    char reply[KIB(4)] __attribute__((aligned(8)));
+    ssize_t n = recv(nl, reply, sizeof reply, 0);
+    if (n < 0)
+        return -errno;
+    const struct nlmsghdr *h = (const void *)reply;
+    if (!NLMSG_OK(h, (size_t)n) || h->nlmsg_type != NLMSG_ERROR)
+        return -EPROTO;
+    return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+}
+
 static int delete_one(const char *name, uint8_t family)
 {
     const uint16_t subsys = NFNL_SUBSYS_NFTABLES << 8;
@@ -141,14 +153,7 @@ static int delete_one(const char *name, uint8_t family)
         iov[i] = (struct iovec){&m[i], m[i].h.nlmsg_len};
     if (writev(nl, iov, ARRAY_LEN(iov)) < 0)
         return -errno;
-    char reply[KIB(4)] __attribute__((aligned(8)));
-    ssize_t n = recv(nl, reply, sizeof reply, 0);
-    if (n < 0)
-        return -errno;
-    const struct nlmsghdr *h = (const void *)reply;
-    if (!NLMSG_OK(h, (size_t)n) || h->nlmsg_type != NLMSG_ERROR)
-        return -EPROTO;
-    int err = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+    int err = nf_ack(nl);
     return err == -ENOENT ? 0 : err;
 }
 
@@ -307,4 +312,14 @@ int host_flows_forget(const char *sidecar, const char *sidecar6)
     if (sidecar6 && inet_pton(AF_INET6, sidecar6, &a6) == 1)
         err6 = forget(AF_INET6, &a6, sizeof a6);
     return err ? err : err6;
+}
+
+int flows_flush(void)
+{
+    struct nfmsg m;
+    cleanup_fd int nl = nf_open();
+    nf_head(&m, CT_MESSAGE(IPCTNL_MSG_CT_DELETE), NLM_F_ACK, AF_UNSPEC, 0);
+    if (nl < 0 || send(nl, &m, m.h.nlmsg_len, 0) < 0)
+        return -errno;
+    return nf_ack(nl);
 }

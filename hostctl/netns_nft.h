@@ -34,6 +34,9 @@ int host_table_delete(const char *name, bool ipv6);
  * silent. */
 int host_flows_forget(const char *sidecar, const char *sidecar6);
 
+/** Has this namespace's connection tracking forget every flow. 0 or -errno, silent. */
+int flows_flush(void);
+
 /** Appends {family, table, chain} of every base chain at the forward hook whose policy is drop; those of IPv6
  * alone where `ipv6`. */
 void nft_forward_droppers(json_t *out, bool ipv6);

@@ -10,13 +10,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hostctl/follow.h"
 #include "hostctl/record.h"
 
-/** From where the host reaches the world. */
+/** By which way, and from where, the host reaches the world. */
 struct uplink_state {
     int index; /* of the interface; 0: none */
-    struct in_addr ip; /* 0.0.0.0: none */
-    struct in6_addr ip6;
+    struct host_addresses at;
 };
 /** Looks; nothing is sent. */
 void uplink_look(struct uplink_state *out);
@@ -25,18 +25,16 @@ struct uplink_watch {
     int news; /* the kernel's; to be polled for POLLIN; -1 */
     struct uplink_state known;
     long long due; /* ms: when to look, since changes come in bursts; 0: no need */
-    pid_t proof; /* 0: none runs */
-    int said; /* what it says */
+    struct follow follow;
 };
 
-/** A host that gives no news is one whose changes go unnoticed, no more: never fails. `r`
- * says where it was when the sandbox began to start. */
-void uplink_watch_open(struct uplink_watch *w, const struct record *r);
+/** A host that gives no news is one whose changes go unnoticed, no more: never fails. The
+ * record says where it was when the sandbox began to start. */
+void uplink_watch_open(struct uplink_watch *w, const struct sandbox *sb);
 void uplink_watch_close(struct uplink_watch *w);
 /** For poll(2). */
 int uplink_watch_timeout(const struct uplink_watch *w);
 /** After each poll: takes the news, looks when it is time, and collects a proof that has ended. `news`: there
  * are some. */
 void uplink_watch_turn(struct uplink_watch *w, struct record *r, bool news);
-
 #endif

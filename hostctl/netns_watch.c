@@ -56,13 +56,38 @@ static enum said agent_says(struct holder *agent, enum tty_mode tty, int *status
     return m.type == HOLD_EXITED ? SAID_ENDED : SAID_NOTHING;
 }
 
-static bool sidecar_lives(struct holder *side)
+/* Its files, its addresses and the agent's way to it are the same; that there is none round it is tried
+ * again. */
+static void sidecar_says(const struct hold_msg *m, pid_t pid, struct record *r, struct uplink_watch *w)
+{
+    switch (m->type) {
+    case HOLD_AGAIN:
+        log_warn("the sidecar ended unexpectedly (status %d) and is started again; the agent is cut off "
+                 "meanwhile",
+            m->value);
+        break;
+    case HOLD_STARTED:
+        record_set_process(r, "egressd", pid);
+        (void)record_save(r);
+        break;
+    case HOLD_SERVES:
+        log_info("the sidecar serves again");
+        proof_begin(&w->follow.proof, r, "the restart of the sidecar");
+        break;
+    default: break;
+    }
+}
+
+static bool sidecar_lives(struct holder *side, struct record *r, struct uplink_watch *w)
 {
     struct hold_msg m;
+    pid_t pid = 0;
     int got;
-    while ((got = hold_receive(side->sock, &m, NULL)) == 1)
+    while ((got = hold_receive(side->sock, &m, &pid)) == 1) {
         if (m.type == HOLD_EXITED)
             return false;
+        sidecar_says(&m, pid, r, w);
+    }
     return got == -EAGAIN;
 }
 
@@ -72,14 +97,14 @@ static int watch(
     for (;;) {
         struct pollfd p[] = {{.fd = agent->sock, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN},
             {.fd = side ? side->sock : -1, .events = POLLIN}, {.fd = w->news, .events = POLLIN}};
-        if (poll(p, ARRAY_LEN(p), uplink_watch_timeout(w)) < 0 && errno != EINTR)
+        if (poll(p, ARRAY_LEN(p), side ? uplink_watch_timeout(w) : -1) < 0 && errno != EINTR)
             return EXIT_EGRESSCTL;
         pass_on(agent, tty);
         int status = EXIT_EGRESSCTL;
         enum said said = p[0].revents ? agent_says(agent, tty, &status) : SAID_NOTHING;
         if (said == SAID_ENDED)
             return status;
-        if (side && r && !sidecar_lives(side)) {
+        if (side && r && !sidecar_lives(side, r, w)) {
             log_warn("the sidecar ended unexpectedly, and the sandbox with it; its log is %s/egressd.log",
                 record_str(r, "state_dir"));
             return EXIT_EGRESSCTL;
@@ -93,13 +118,14 @@ static int watch(
     }
 }
 
-int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, struct record *r)
+int netns_watch(struct holder *side, struct holder *agent, enum tty_mode tty, struct sandbox *sb)
 {
-    struct uplink_watch w = {.news = -1, .said = -1};
+    struct uplink_watch w = {.news = -1};
     if (side)
-        uplink_watch_open(&w, r);
-    int status = watch(side, agent, tty, r, &w);
-    uplink_watch_close(&w);
+        uplink_watch_open(&w, sb);
+    int status = watch(side, agent, tty, sb ? sb->rec : NULL, &w);
+    if (side)
+        uplink_watch_close(&w);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
@@ -17,6 +18,24 @@
 
 static const int passed_on[] = {
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT, SIGCHLD};
+
+long long now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool restarts_too_many(struct restarts *r, long long now)
+{
+    long long *oldest = &r->when[0];
+    for (size_t i = 1; i < RESTARTS; i++)
+        if (r->when[i] < *oldest)
+            oldest = &r->when[i];
+    bool much = *oldest && now - *oldest < RESTART_MS;
+    *oldest = now;
+    return much;
+}
 
 /* Written by the handler, read by the loop; a process has one set of handlers, so this is its state. */
 static int caught_pipe[2] = {-1, -1};

@@ -14,6 +14,18 @@
  * process (or a zombie). */
 long long process_start(pid_t pid);
 
+/** A clock that only goes on while the host runs. */
+long long now_ms(void);
+
+/** A sidecar that ends is started again, but not more often than RESTARTS within RESTART_MS. */
+#define RESTARTS 3
+#define RESTART_MS 60000
+struct restarts {
+    long long when[RESTARTS]; /* ms; the oldest is overwritten */
+};
+/** Notes one more. True: that is too many. */
+bool restarts_too_many(struct restarts *r, long long now);
+
 /** Catches what is to be passed on to CMD, and SIGCHLD, into a pipe. Called once, before anything is made. */
 int signals_init(void);
 /** Readable when a signal waits. */

@@ -36,18 +36,18 @@ void resolvers_parse(char *text, struct opt_list *out, bool *loopback)
     }
 }
 
-int resolvers_of_host(char **text, struct opt_list *out)
+int resolvers_look(char **text, struct opt_list *out, bool *stub)
 {
     static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf",
         "/run/NetworkManager/no-stub-resolv.conf", "/run/NetworkManager/resolv.conf"};
-    bool stub = false;
+    *stub = false;
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         struct blob b = {0};
         bool loopback = false;
         if (blob_read(files[i], RESOLV_MAX, &b))
             continue;
         resolvers_parse(b.p, out, &loopback);
-        stub |= loopback;
+        *stub |= loopback;
         if (out->n) {
             *text = b.p;
             return 0;
@@ -58,11 +58,33 @@ int resolvers_of_host(char **text, struct opt_list *out)
     }
     *text = NULL;
     out->n = 0;
+    return -ENOENT;
+}
+
+void resolvers_write(const struct opt_list *list, char out[static RESOLVERS_TEXT])
+{
+    size_t at = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        int n = snprintf(out + at, RESOLVERS_TEXT - at, "nameserver %s\n", list->items[i]);
+        if (n < 0 || (size_t)n >= RESOLVERS_TEXT - at)
+            break;
+        at += (size_t)n;
+    }
+    out[at] = 0;
+}
+
+int resolvers_of_host(char **text, struct opt_list *out)
+{
+    bool stub;
+    int err = resolvers_look(text, out, &stub);
+    if (!err)
+        return 0;
     if (stub)
         log_warn("this host's only DNS server is on its own loopback address, which a sidecar cannot reach; "
                  "name one with "
                  "--dns-upstream IP");
     else
         log_warn("/etc/resolv.conf names no DNS server; name one with --dns-upstream IP");
-    return -ENOENT;
+    return err;
 }

@@ -19,4 +19,11 @@ void resolvers_parse(char *text, struct opt_list *out, bool *loopback);
  * could ask. */
 int resolvers_of_host(char **text, struct opt_list *out);
 
+/** The same without a word, and whether some were left out since they are on this host's own loopback. */
+int resolvers_look(char **text, struct opt_list *out, bool *stub);
+
+/** As a resolv.conf. Those beyond its size are left out. */
+#define RESOLVERS_TEXT 1024
+void resolvers_write(const struct opt_list *list, char out[static RESOLVERS_TEXT]);
+
 #endif

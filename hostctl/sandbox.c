@@ -40,8 +40,11 @@ int blob_read(const char *path, size_t max, struct blob *out)
 {
     *out = (struct blob){0};
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
+    return fd < 0 ? -errno : blob_read_fd(fd, max, out);
+}
+
+int blob_read_fd(int fd, size_t max, struct blob *out)
+{
     size_t room = 4096, used = 0;
     char *p = malloc(room + 1);
     for (;;) {
@@ -353,7 +356,7 @@ int sandbox_proxy_env(struct sandbox *sb, const char *gateway)
 int sandbox_prepare(struct sandbox *sb, const struct run_options *opt)
 {
     struct secret_names names;
-    *sb = (struct sandbox){.opt = opt};
+    *sb = (struct sandbox){.opt = opt, .state_fd = -1};
     int err = prepare_name(sb);
     if (!err)
         err = prepare_policy(sb);
@@ -376,6 +379,8 @@ int sandbox_prepare(struct sandbox *sb, const struct run_options *opt)
 
 void sandbox_free(struct sandbox *sb)
 {
+    if (sb->state_fd >= 0)
+        close(sb->state_fd);
     blob_wipe(&sb->secrets);
     blob_wipe(&sb->policy_text);
     policy_free(sb->policy);

@@ -29,6 +29,11 @@ const char *state_root(void);
 #define SIDECAR_POLICY "policy.yaml"
 #define SIDECAR_SECRETS "secrets"
 #define SIDECAR_CA "ca/ca.crt"
+#define SIDECAR_STATUS_NAME "status" /* the socket that it answers at */
+/* The DNS servers of the host, where nobody named others. */
+#define SIDECAR_RESOLV "resolv.conf"
+/* What it says to people, in the state directory. */
+#define SIDECAR_LOG "egressd.log"
 
 /** `egressctl run` as typed. */
 struct run_options {
@@ -49,6 +54,7 @@ struct blob {
 void blob_wipe(struct blob *b);
 /** Whole file, at most `max` octets; NUL-terminated beyond `n`. 0 or -errno, silent. */
 int blob_read(const char *path, size_t max, struct blob *out);
+int blob_read_fd(int fd, size_t max, struct blob *out);
 
 struct record;
 struct backend;
@@ -60,6 +66,7 @@ struct sandbox {
     struct record *rec;
     char name[SANDBOX_NAME_MAX + 1];
     char *state_dir; /* absolute */
+    int state_fd; /* the folder itself, whatever becomes of its name; -1: not made yet */
     char *cwd; /* NULL: no longer there */
     struct blob policy_text, secrets;
     struct policy *policy;

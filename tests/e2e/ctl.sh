@@ -402,7 +402,6 @@ sidecar_dies() {
     [ $? = 125 ] && grep -q . "$T/err" || { cat "$T/err"; return 1; }
     unchanged
 }
-check "the sandbox ends with its sidecar" sidecar_dies egressd
 check "the sandbox ends with its sidecar's holder" sidecar_dies sidecar
 check "the sandbox ends with its agent's holder" sidecar_dies agent
 many() {

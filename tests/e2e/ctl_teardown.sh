@@ -55,17 +55,28 @@ stopped() {
     no_strays
 }
 check "stop: no packet with a sandbox's address beyond the host" stopped
-crashed() { # ROLE   of the record, or the daemon itself
+killed() { # NAME ROLE   of its record
+    kill -KILL "$(jq ".$2.pid" "$EGRESSD_RUNTIME_DIR/$1/record.json")"
+}
+restarted() {
+    busy b1 || return 1
+    killed b1 egressd
+    eventually 20 grep -q 'serves again' "$T/out-b1" || { cat "$T/out-b1"; return 1; }
+    ctl stop b1
+    wait $RUN
+    no_strays
+}
+check "a killed daemon, and its successor: nor then" restarted
+crashed() {
     local i
-    for i in 1 2; do
+    for i in 2 3; do
         busy b$i || return 1
-        kill -KILL "$(jq ".$1.pid" "$EGRESSD_RUNTIME_DIR/b$i/record.json")"
+        killed b$i sidecar
         wait $RUN
     done
     no_strays
 }
-check "a killed sidecar: nor then" crashed egressd
-check "a killed holder: nor then" crashed sidecar
+check "a killed holder: nor then" crashed
 collected() {
     busy c1 || return 1
     kill -KILL "$(jq .owner.pid "$EGRESSD_RUNTIME_DIR/c1/record.json")"

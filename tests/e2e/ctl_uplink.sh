@@ -6,7 +6,7 @@ BIG=1024 world_up
 export EGRESSD_RUNTIME_DIR=$T/registry
 in_host sysctl -qw net.ipv4.ip_forward=0 # so that each interface is let forward by itself, and none does afterwards
 mkdir -m 777 "$T/w" && cd "$T/w" || exit 1
-printf 'version: 1\negress:\n  routes:\n    - host: origin.test\n' >"$T/policy.yaml"
+printf 'version: 1\negress:\n  routes:\n    - host: origin.test\n    - host: "*.wild.test"\n    - host: strange.test\n' >"$T/policy.yaml"
 ip link add up1 netns "$W-host" type veth peer name dn1 netns "$W-net"
 ip -n "$W-host" addr add 10.78.0.2/24 dev up1
 ip -n "$W-net" addr add 10.78.0.1/24 dev dn1
@@ -93,4 +93,44 @@ leaks() { # what the proof finds then ends the sandbox
     eventually 3 same || { diff "$T/before" "$T/after"; return 1; }
 }
 check "a leak that it finds ends the sandbox" leaks
+
+# -- what a laptop does: other DNS servers, sleep, and connections under way
+follow_world
+# A stream of the agent's that goes on for longer than this test.
+STREAM='curl -sSN -o stream "https://strange.test/sse?3000" 2>stream.err & while kill -0 $! 2>/dev/null && [ ! -e stop ]; do sleep 0.1; done; kill $! && touch unbroken; touch ended'
+follow() {
+    followed run --verbose --name f --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --state-dir "$T/state" -- sh -c "$STREAM" >"$T/out" 2>&1
+}
+rm -f stop
+follow &
+RUN=$!
+eventually 20 test -s stream || { not_ok "start" "$(cat "$T/out" stream.err)"; exit 1; }
+ask() { ctl exec f -- curl -sS --max-time 5 "https://$1.wild.test/" | grep -q hello; }
+check "the host's DNS server is asked" ask one
+other_server() {
+    in_net kill "$(cat "$T/nsd.pid")"
+    echo "nameserver $DNS2" >"$T/resolv.conf"
+    eventually 20 grep -q 'no way round the sidecar after the change of the DNS servers' "$T/out" && eventually 5 ask two || { cat "$T/out"; return 1; }
+}
+check "another DNS server of the host's is asked from then on" other_server
+no_server() { # a host that is offline for a moment
+    : >"$T/resolv.conf"
+    sleep 2.5
+    echo "nameserver $DNS2" >"$T/resolv.conf"
+    ask three && [ "$(grep -c 'other DNS servers' "$T/out")" = 1 ] || { cat "$T/out"; return 1; }
+}
+check "...and still where it has none for a moment" no_server
+sleeps() {
+    echo 3600 >"$T/slept"
+    eventually 20 grep -q "no way round the sidecar after the host's sleep" "$T/out" && grep -q 'has slept for 36[0-9][0-9] seconds' "$T/out" && ask four || { cat "$T/out"; return 1; }
+}
+check "the host's sleep is noticed, and all begun anew" sleeps
+goes_on() {
+    local n
+    n=$(stat -c %s stream)
+    eventually 5 eval "[ \$(stat -c %s stream) -gt $n ]" && touch stop && eventually 5 test -e ended && [ -e unbroken ] || { cat stream.err "$T/out"; return 1; }
+}
+check "a connection of the agent's goes on through all that" goes_on
+touch stop
+wait $RUN
 exit $FAILED

@@ -235,6 +235,42 @@ agent() {
         --state-dir "$T/state" -- "$@"
 }
 
+# follow_world   a second DNS server, at $DNS2; egressctl then reads its host's resolv.conf from $T/resolv.conf, and its host
+# has slept for as many seconds as the file $T/slept says
+DNS2=93.184.216.54
+follow_world() {
+    ip -n "$W-net" addr add $DNS2/32 dev lo
+    sed "s/ip-address: .*/ip-address: $DNS2/; s/nsd.pid/nsd2.pid/; s/xfrd.state/xfrd2.state/; s/zone.list/zone2.list/; s/nsd.log/nsd2.log/" "$T/nsd.conf" >"$T/nsd2.conf"
+    in_net nsd -c "$T/nsd2.conf" -d >/dev/null 2>&1 &
+    eventually 5 in_net dig +time=1 +tries=1 "@$DNS2" origin.test || { echo "the second DNS server did not start" >&2; exit 1; }
+    cat >"$T/slept.c" <<'C'
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    long status = syscall(SYS_clock_gettime, clock, t), seconds = 0;
+    FILE *f = clock == CLOCK_BOOTTIME ? fopen(getenv("SLEPT"), "re") : NULL;
+    if (f && fscanf(f, "%ld", &seconds) == 1)
+        t->tv_sec += seconds;
+    if (f)
+        fclose(f);
+    return (int)status;
+}
+C
+    gcc -shared -fPIC -o "$T/slept.so" "$T/slept.c"
+    echo "nameserver $DNS" >"$T/resolv.conf"
+    echo 0 >"$T/slept"
+}
+# followed ARGS...   egressctl so; never returns
+followed() {
+    exec ip netns exec "$W-host" unshare -m --propagation private bash -c 'mount --bind "$1/resolv.conf" /etc/resolv.conf && shift &&
+        exec "$@"' followed "$T" env LD_PRELOAD="$T/slept.so" SLEPT="$T/slept" "$BUILD/egressctl" "$@"
+}
+
 # logged FILTER   lines of the audit log for which the jq-like python expression holds: logged 'e["event"]=="dns"'
 logged() {
     python3 - "$T/state/audit.jsonl" "$1" <<'PY'

@@ -146,7 +146,7 @@ def serve_one(s, r):
         return s.sendall(b"0\r\n\r\n")
     if path == "/sse":
         s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for i in range(5):
+        for i in range(int(query or 5)):
             event = b": keep-alive\n\ndata: %d %.6f\n\n" % (i, time.time())
             s.sendall(b"%x\r\n%s\r\n" % (len(event), event))
             time.sleep(0.1)
