@@ -35,10 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (n < 2)
         return 0;
     size_t step = p[0] ? p[0] : 1;
+    p++;
+    n--;
     uint8_t *plain = malloc(ROOM(n)), *other = malloc(ROOM(n));
     if (!plain || !other)
         abort();
-    size_t len = squeeze(0, ++p, --n, n, plain);
+    size_t len = squeeze(0, p, n, n, plain);
     for (size_t way = 0; way < squeezed_ways(); way++)
         for (unsigned cut = 0; cut < 2; cut++)
             if (squeeze(way, p, n, cut ? step : n, other) != len || memcmp(plain, other, len) != 0)
