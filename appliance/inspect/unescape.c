@@ -402,7 +402,7 @@ static void follow(struct unescape *u, const struct view *v)
         if (!e.used)
             return;
         if (matters(u->env, &e, v, u->pos))
-            u->until = u->pos + AROUND;
+            u->until = MAX(u->until, u->pos + AROUND); /* what it was begun for may lie further on */
         if (e.none)
             put(u, u->pos, p + k, 1);
         else

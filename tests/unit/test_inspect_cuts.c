@@ -178,6 +178,18 @@ Test(inspect_cuts, lines_of_base64)
         }
 }
 
+/* Where the text around an escape begins with another one, which has been looked at. */
+Test(inspect_cuts, escapes_some_way_apart)
+{
+    for (unsigned gap = 500; gap < 530; gap++) {
+        struct text t = {.n = 0};
+        add(&t, " %%41%*s%%42 ", (int)gap, "");
+        struct outcome o = outbound(t.p, t.n, 0, NULL, NULL);
+        cr_expect(!o.found && !o.status && o.n == t.n, "gap %u: %s", gap, o.detector);
+        free(o.out);
+    }
+}
+
 Test(inspect_cuts, nothing_to_find)
 {
     expect_text(
