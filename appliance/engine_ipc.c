@@ -232,6 +232,7 @@ static uint32_t join(struct engine *e, uint32_t type, const char *host, void (*f
     if (fresh && i->n_asks < ASKS_MAX && len <= HOSTNAME_MAX + 1)
         a = calloc(1, sizeof *a + len);
     if (!a || !w) {
+        free(fresh ? a : NULL);
         free(w);
         return 0;
     }
