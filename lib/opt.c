@@ -176,7 +176,10 @@ static void help_line(FILE *f, const char *left, const char *text)
 
 void opt_help(FILE *f, const char *usage, const struct opt *table)
 {
-    (void)fprintf(f, "%s\nOptions:\n", usage);
+    size_t len = strlen(usage);
+    while (len > 0 && usage[len - 1] == '\n')
+        len--;
+    (void)fprintf(f, "%.*s\n\nOptions:\n", (int)len, usage);
     for (const struct opt *o = table; o->name; o++) {
         char left[96];
         const char letter[] = {'-', o->letter, ',', ' ', '\0'};
