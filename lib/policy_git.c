@@ -155,6 +155,33 @@ static enum git_kind classify_lfs(const struct request *req, struct slice path, 
     return reads ? GIT_FETCH : GIT_PUSH;
 }
 
+/* Not by a method that only asks, nor by POST, which the services take. */
+static bool writes(const struct request *req)
+{
+    static const char *const others[] = {"GET", "HEAD", "POST", "OPTIONS", "PROPFIND"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (strcmp(req->method, others[i]) == 0)
+            return false;
+    return true;
+}
+
+/* A repository's own files: a push of old writes them by WebDAV (git-http-push(1)). */
+static bool is_file_of_git(struct slice path, struct slice *repo)
+{
+    static const char *const files[] = {
+        "objects/", "refs/", "info/", "hooks/", "HEAD", "packed-refs", "config"};
+    const char *end = path.s + path.n, *at = path.s;
+    while ((at = memmem(at, (size_t)(end - at), ".git/", 5)) != NULL) {
+        at += 5;
+        for (size_t i = 0; i < ARRAY_LEN(files); i++)
+            if ((size_t)(end - at) >= strlen(files[i]) && memcmp(at, files[i], strlen(files[i])) == 0) {
+                repo->n = (size_t)(at - path.s) - 1;
+                return true;
+            }
+    }
+    return false;
+}
+
 static enum git_kind classify_path(const struct request *req, struct slice path, struct slice *repo)
 {
     *repo = (struct slice){path.s, 0};
@@ -162,8 +189,12 @@ static enum git_kind classify_path(const struct request *req, struct slice path,
         return GIT_FETCH;
     if (ends_with(path, "/" RECEIVE, repo))
         return GIT_PUSH;
+    if (ends_with(path, "/git-upload-archive", repo))
+        return GIT_OTHER;
     if (ends_with(path, "/info/refs", repo))
-        return classify_refs(req);
+        return writes(req) ? GIT_PUSH : classify_refs(req);
+    if (writes(req) && is_file_of_git(path, repo))
+        return GIT_PUSH;
     const char *lfs = path.n ? memmem(path.s, path.n, "/info/lfs/", strlen("/info/lfs/")) : NULL;
     if (!lfs)
         return GIT_NONE;

@@ -203,7 +203,14 @@ Test(judge, git_is_blocked_without_its_key)
         {"GET /o/n.git/info;x/refs?service=git-receive-pack", TWO},
         {"GET /o/n.git/info%2frefs?service=git-receive-pack", TWO}, {"GET /o/n.git/INFO/refs", TWO},
         {"GET /o/n.git/%69nfo/refs?service=git-upload-pack", GIT},
+        /* a push by WebDAV, and what else is git's */
+        {"PUT /o/n.git/objects/ab/cdef", PUSH}, {"LOCK /o/n.git/refs/heads/main", PUSH},
+        {"MKCOL /o/n.git/objects/ab/", PUSH}, {"MOVE /o/n.git/objects/ab/cdef_1", PUSH},
+        {"PUT /o/n.git/info/refs", PUSH}, {"PUT /o/n/info/refs", PUSH}, {"DELETE /o/n.git/HEAD", PUSH},
+        {"PUT /o/N.GIT/objects/ab/cdef", TWO}, {"PUT /o/n.git;x/objects/ab/cdef", TWO},
+        {"PUT /o/n.git//objects/ab/cdef", TWO}, {"POST /o/n.git/git-upload-archive", GIT},
         /* not git */
+        {"PROPFIND /o/n.git/objects/", OK}, {"PUT /o/n.git/contents/x", OK}, {"PUT /objects/ab/cdef", OK},
         {"GET /docs/git-receive-pack/2.40", OK}, {"GET /info/refs2", OK}, {"GET /xinfo/refs", OK},
         {"GET /x?service=git-receive-pack", OK}, {"GET /o/n/my-git-upload-pack", OK},
         {"GET /o/n.git/HEAD", OK}, {"GET /@scope%2fName/", OK}, {"GET /a%25b;c", OK});
