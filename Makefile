@@ -81,7 +81,7 @@ TEST_DEPS += gnutls-bin golang-go cargo ruby php-cli php-curl libwww-perl liblwp
         python3-pip python3-pycurl $(if $(shell command -v npm),,npm)
 # The Debian package and completions are tried; so is the schema for a fleet's logs.
 TEST_DEPS += dpkg-dev lintian zsh bash-completion postgresql
--include packaging/packaging.mk
+include packaging/packaging.mk
 
 .PHONY: deps packages fetch demo check bench format format-check tidy cppcheck fuzz install uninstall clean help
 # The arm64 shim is cross-built; its libc comes from the other architecture's packages.
