@@ -27,7 +27,7 @@ static int forget(struct dl_phdr_info *info, size_t size, void *data)
             continue;
         uintptr_t from = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
         uintptr_t to = (info->dlpi_addr + p->p_vaddr + p->p_memsz + page - 1) & ~(page - 1);
-        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* NOLINT(performance-no-int-to-ptr) */
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
     }
     return 0;
 }

@@ -103,7 +103,7 @@ static void begin(struct resolver *r, int fd, const struct ipc_resolve *m)
     ask(r, l, host, TYPE_A, began);
     if (ipv6)
         ask(r, l, host, TYPE_AAAA, began);
-} /* NOLINT(clang-analyzer-unix.Malloc): its questions own it; lookup_send() frees it */
+} /* its questions own it; lookup_send() frees it */
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
