@@ -28,7 +28,6 @@ static void add_number(struct text *t, unsigned n, unsigned base)
     text_add(t, digits + i, sizeof digits - i);
 }
 
-/* clang-tidy 14 loses sight of va_start() when it looks at several files in one run. */
 void text_vfmt(struct text *t, const char *fmt, va_list ap)
 {
     for (;;) {
