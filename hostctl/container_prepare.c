@@ -192,8 +192,9 @@ static int make_dir(struct sandbox *sb)
     (void)snprintf(path, sizeof path, "%s/.egressd-%s-%08x%08x", parent, sb->name, r[0], r[1]);
     record_set_str(sb->rec, "private_dir", path);
     int err = record_save(sb->rec);
-    if (!err && (mkdir(path, 0700) || mkdir(strcat(path, "/" SIDECAR_FILES), 0700))) {
-        err = -errno;
+    cleanup_fd int dir = err ? err : mkdir(path, 0700) ? -errno : folder_open(path);
+    if (!err && (dir < 0 || mkdirat(dir, SIDECAR_FILES, 0700))) {
+        err = dir < 0 ? dir : -errno;
         log_warn("cannot make %s: %s", path, strerror(-err));
     }
     return err;

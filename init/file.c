@@ -4,7 +4,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <grp.h>
 #include <unistd.h>
+#include <linux/securebits.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "init/say.h"
@@ -36,12 +40,37 @@ int file_read(const char *path, struct blob *out)
     return 0;
 }
 
-/* Nobody is waited for: a FIFO that nobody reads cannot be opened so. */
-static int write_all(const char *path, int flags, const void *data, size_t len)
+#define NOBODY 65534
+#define GROUPS_MAX 64
+
+/* A user of no group, whose number owns nothing. Where the kernel does not take the rights that go with it
+ * away, there is none. */
+static bool be_nobody(void)
 {
-    cleanup_fd int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags, 0644);
-    if (fd < 0)
-        return -errno;
+    if (prctl(PR_GET_SECUREBITS) & SECBIT_NO_SETUID_FIXUP || setgroups(0, NULL) < 0)
+        return false;
+    (void)setfsgid(NOBODY);
+    (void)setfsuid(NOBODY);
+    return setfsgid((gid_t)-1) == NOBODY && setfsuid((uid_t)-1) == NOBODY;
+}
+
+int file_read_public(const char *path, struct blob *out)
+{
+    gid_t groups[GROUPS_MAX];
+    int n = getgroups(GROUPS_MAX, groups);
+    *out = (struct blob){0};
+    if (n < 0)
+        return -EACCES;
+    int error = be_nobody() ? file_read(path, out) : -EACCES;
+    (void)setfsuid(geteuid());
+    (void)setfsgid(getegid());
+    if (setgroups((size_t)n, groups) < 0 && n > 0)
+        fatal("cannot take on the caller's groups again");
+    return error;
+}
+
+static int write_to(int fd, const void *data, size_t len)
+{
     for (size_t done = 0; done < len;) {
         ssize_t n = write(fd, (const uint8_t *)data + done, len - done);
         if (n < 0)
@@ -49,6 +78,25 @@ static int write_all(const char *path, int flags, const void *data, size_t len)
         done += (size_t)n;
     }
     return 0;
+}
+
+/* Nobody is waited for: a FIFO that nobody reads cannot be opened so. */
+static int write_all(const char *path, int flags, const void *data, size_t len)
+{
+    cleanup_fd int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags, 0644);
+    return fd < 0 ? -errno : write_to(fd, data, len);
+}
+
+int file_create(const char *path, const void *data, size_t len, const struct stat *like)
+{
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    bool owned = st.st_uid == like->st_uid && st.st_gid == like->st_gid;
+    if ((!owned && fchown(fd, like->st_uid, like->st_gid) < 0) || fchmod(fd, like->st_mode & 0777) < 0)
+        return -errno;
+    return write_to(fd, data, len);
 }
 
 int file_write(const char *path, const void *data, size_t len)

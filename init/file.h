@@ -19,6 +19,14 @@ struct blob {
 /** A regular file of at most FILE_MAX octets. 0 or -errno; the caller frees out->data. */
 int file_read(const char *path, struct blob *out);
 
+/** The same, but only what everybody may read: it may be copied to where everybody can. -EACCES for the rest.
+ */
+int file_read_public(const char *path, struct blob *out);
+
+/** A new file with the mode and the owner that `like` tells. 0 or -errno. */
+struct stat;
+int file_create(const char *path, const void *data, size_t len, const struct stat *like);
+
 /** Writes all of it to `path`: created with mode 0644, or truncated, where it is. 0 or -errno. */
 int file_write(const char *path, const void *data, size_t len);
 

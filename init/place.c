@@ -113,12 +113,20 @@ char *place_write(struct place *p, const char *name, const void *data, size_t le
     return path;
 }
 
-static int mount_copy(struct place *p, const char *path, const void *data, size_t len)
+/* The copy has no other name than `path` afterwards, so that the folders which keep others from the original
+ * keep them from it. */
+static int mount_copy(
+    struct place *p, const char *path, const void *data, size_t len, const struct stat *like)
 {
     TEXT(name, 32);
     text_fmt(&name, "copy-%u", p->copies++);
-    cleanup_free char *copy = place_write(p, name.data, data, len);
-    return mount(copy, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+    cleanup_free char *copy = path_join(place_dir(p), name.data);
+    (void)unlink(copy); /* an earlier run was interrupted */
+    int error = file_create(copy, data, len, like);
+    if (error == 0 && mount(copy, path, NULL, MS_BIND, NULL) < 0)
+        error = -errno;
+    (void)unlink(copy);
+    return error;
 }
 
 /* A link that leads nowhere (systemd's resolv.conf in an image) cannot be written through. */
@@ -134,7 +142,8 @@ static int write_over_dangling_link(const char *path, const void *data, size_t l
 
 int place_replace(struct place *p, const char *path, const void *data, size_t len)
 {
-    int error = p->can_mount ? mount_copy(p, path, data, len) : -EPERM;
+    struct stat st;
+    int error = !p->can_mount ? -EPERM : stat(path, &st) < 0 ? -errno : mount_copy(p, path, data, len, &st);
     return error == 0 || p->apart ? error : file_rewrite(path, data, len);
 }
 
@@ -142,7 +151,7 @@ int place_put(struct place *p, const char *path, const void *data, size_t len)
 {
     struct stat st;
     if (p->can_mount && stat(path, &st) == 0) {
-        int error = mount_copy(p, path, data, len);
+        int error = mount_copy(p, path, data, len, &(struct stat){.st_mode = 0644});
         if (error == 0)
             return 0;
     }

@@ -33,8 +33,9 @@ const char *place_find(struct place *p);
 /** Writes DIR/name, readable to all. Fatal where it cannot. Returns the path, to be freed. */
 char *place_write(struct place *p, const char *name, const void *data, size_t len);
 
-/** Makes the agent see `data` at `path`, a file that is there. Its folders need not be root's: whoever owns
- * them may change them meanwhile, so nothing is made, and where we can mount, nothing written. 0 or -errno.
+/** Makes the agent see `data` at `path`, a file that is there, for whoever could read that. Its folders need
+ * not be root's: whoever owns them may change them meanwhile, so nothing is made, and where we can mount,
+ * nothing written. 0 or -errno.
  */
 int place_replace(struct place *p, const char *path, const void *data, size_t len);
 /** The same in a folder of root's, where it may be missing or a link to nothing. */

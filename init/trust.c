@@ -72,7 +72,7 @@ static char *own_bundle(struct place *p, const struct blob *ca)
 {
     struct blob system = {0};
     for (unsigned i = 0; i < ARRAY_LEN(bundles); i++)
-        if (file_read(bundles[i], &system) == 0)
+        if (bundle_read_foreign(bundles[i], &system))
             break;
     struct blob all = bundle_with(&system, ca);
     char *path = place_write(p, "ca-bundle.pem", all.data, all.len);
@@ -120,7 +120,8 @@ static void tell_wget(struct place *p, const char *bundle)
 {
     const char *chosen = getenv("SYSTEM_WGETRC");
     struct blob settings;
-    if (file_read(chosen != NULL ? chosen : "/etc/wgetrc", &settings) != 0)
+    /* It may hold a password, and ours is for all to read. */
+    if (file_read_public(chosen != NULL ? chosen : "/etc/wgetrc", &settings) != 0)
         settings = (struct blob){0};
     TEXT(line, PLACE_PATH_MAX + 32);
     text_fmt(&line, "\nca_certificate = %s\n", bundle);

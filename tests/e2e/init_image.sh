@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 INIT=$BUILD/egress-init
 P=initi$$
-unset REQUESTS_CA_BUNDLE
+unset REQUESTS_CA_BUNDLE SYSTEM_WGETRC
 GW=10.88.0.5
 D=$(mktemp -d /tmp/egress-image.XXXXXX) && chmod 755 "$D"
 [ "$(id -u)" = 0 ] || { skip init_image "needs root"; exit 0; }
@@ -50,7 +50,8 @@ boot() {
     *" nomount "*) script+="exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin chroot $r /egress-init \"\$@\"" ;;
     *) script+="exec chroot $r /egress-init \"\$@\"" ;;
     esac
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin ${REQUESTS_CA_BUNDLE:+REQUESTS_CA_BUNDLE="$REQUESTS_CA_BUNDLE"} ip netns exec "$P-A" unshare -m sh -c "$script" sh --gateway $GW "$@" 2>&1
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin ${REQUESTS_CA_BUNDLE:+REQUESTS_CA_BUNDLE="$REQUESTS_CA_BUNDLE"} \
+        ${SYSTEM_WGETRC:+SYSTEM_WGETRC="$SYSTEM_WGETRC"} ip netns exec "$P-A" unshare -m sh -c "$script" sh --gateway $GW "$@" 2>&1
 }
 # gives NAME PATTERN MODE IMAGE ...
 gives() {
@@ -128,6 +129,26 @@ for mode in "rw mount" "rw nomount"; do
     out=$(REQUESTS_CA_BUNDLE=/secret boot "$mode" planted "${CA[@]}" -- /busybox sh -c '/busybox cat $REQUESTS_CA_BUNDLE /run/egress/*')
     if grep -q BEGIN.CERT <<<"$out" && ! grep -q hidden <<<"$out"; then ok "of a file that a link leads to only certificates are copied ($mode)"; else not_ok "of a file that a link leads to only certificates are copied ($mode)" "$out"; fi
 done
+mkdir -p "$D/planted/dev/shm" "$D/planted/etc/ssl" "$D/planted/jdk/lib/security" "$D/planted/closed"
+printf 'nameserver %s\n' $GW >"$D/planted/etc/resolv.conf"
+unreadable() { # NAME MODE FILE SCRIPT   what only root may read stays so
+    local out
+    out=$(SYSTEM_WGETRC=$3 boot "$2" planted "${CA[@]}" --user 1000 -- /busybox sh -c "echo \$SYSTEM_WGETRC; $4" 2>&1)
+    if grep -q "$5" <<<"$out" && ! grep -q hidden <<<"$out"; then ok "$1 ($2)"; else not_ok "$1 ($2)" "$out"; fi
+}
+all='/busybox find / -xdev -type f -size -20k -exec /busybox cat {} +; /busybox cat /run/egress/* /dev/shm/egress/*'
+unreadable "a file of root's that SYSTEM_WGETRC names is copied to nobody" "ro nomount shm" /secret "$all" '^/dev/shm/egress/wgetrc'
+(echo hidden=1) >"$D/planted/closed/wgetrc" && chmod 644 "$D/planted/closed/wgetrc" && chmod 700 "$D/planted/closed"
+unreadable "... nor one in a folder of root's" "ro nomount shm" /closed/wgetrc "$all" '^/dev/shm/egress/wgetrc'
+echo shown=1 >"$D/planted/wgetrc"
+SYSTEM_WGETRC=/wgetrc
+gives "... one that all may read is" '^shown=1' "ro nomount shm" planted "${CA[@]}" -- /busybox sh -c '/busybox cat $SYSTEM_WGETRC'
+unset SYSTEM_WGETRC
+cp "$D/planted/secret" "$D/planted/etc/ssl/cert.pem" && chmod 600 "$D/planted/etc/ssl/cert.pem"
+for mode in "rw mount" "rw nomount"; do
+    unreadable "a bundle that only root may read stays so, with our CA in it" "$mode" /none "/busybox cat /etc/ssl/cert.pem; $all; echo end" '^end'
+done
+rm "$D/planted/etc/ssl/cert.pem"
 if [ "$(tail -n 1 "$D/planted/secret")" = hidden-from-the-agent ]; then ok "... and nothing is written through the link"; else not_ok "... and nothing is written through the link"; fi
 
 if command -v keytool >/dev/null; then

@@ -132,8 +132,9 @@ check "--user UID:GID" who
 # In the background, so that $! is egressctl itself.
 ctl_in_background() { exec ip netns exec "$W-host" "$BUILD/egressctl" "$@"; }
 mkdir -p "$T/long"
-ctl_in_background run --backend podman --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name long \
-    --dns-upstream $DNS --state-dir "$T/long" -- /bin/busybox sh -c 'trap "echo got TERM; exit 9" TERM; echo up; while :; do /bin/busybox sleep 0.1; done' \
+follow_world
+followed run --verbose --backend podman --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name long \
+    --state-dir "$T/long" -- /bin/busybox sh -c 'trap "echo got TERM; exit 9" TERM; echo up; while :; do /bin/busybox sleep 0.1; done' \
     >"$T/long.out" 2>"$T/long.err" &
 LONG=$!
 eventually 20 grep -q up "$T/long.out" || not_ok "a long run" "$(cat "$T/long.err")"
@@ -166,6 +167,35 @@ check "containers are labelled" labels
 sed 's/plain.test/h2.test/' "$T/policy.yaml" >"$T/other.yaml"
 reloads() { API_TOKEN=$API_TOKEN ctl reload long --policy "$T/other.yaml" && eventually 5 bash -c "! ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox wget -q -O - http://plain.test/ 2>/dev/null | grep hello"; }
 check "reload" reloads
+looks_well() { ctl ps | grep -qE '^long +podman +running'; }
+hangs() { # what a file says is not enough
+    local pid
+    pid=$(pod inspect --format '{{.State.Pid}}' egressd-long-sidecar)
+    kill -STOP "$pid"
+    ctl ps | grep -qE '^long +podman +broken .*does not answer'
+    local status=$?
+    kill -CONT "$pid"
+    [ $status = 0 ] && eventually 5 looks_well || { ctl ps; return 1; }
+}
+check "ps sees a sidecar that hangs" hangs
+reaches() { xc /bin/busybox wget -q -O - http://origin.test/ | grep -q hello; }
+other_server() {
+    in_net kill "$(cat "$T/nsd.pid")"
+    echo "nameserver $DNS2" >"$T/resolv.conf"
+    eventually 30 grep -q 'no way round the sidecar after the change of the DNS servers' "$T/long.err" && eventually 5 reaches || { cat "$T/long.err"; return 1; }
+}
+check "another DNS server of the host's is asked" other_server
+sleeps() {
+    echo 3600 >"$T/slept"
+    eventually 30 grep -q "no way round the sidecar after the host's sleep" "$T/long.err" && reaches || { cat "$T/long.err"; return 1; }
+}
+check "the host's sleep is noticed" sleeps
+same_address() {
+    ip -n "$W-host" addr add 10.77.0.9/24 dev up0
+    ip -n "$W-host" route replace default via 10.77.0.1 src 10.77.0.9
+    eventually 30 grep -q 'no way round the sidecar after the change of the uplink' "$T/long.err" && reaches || { cat "$T/long.err"; return 1; }
+}
+check "another address of the host's is noticed" same_address
 check "ca" bash -c "ip netns exec $W-host $BUILD/egressctl ca long | grep -q BEGIN"
 check "doctor proves it from inside" ctl doctor long
 check "stop" ctl stop long
@@ -175,6 +205,7 @@ check "...with its last words" grep -q 'got TERM' "$T/long.out"
 
 # -- nothing is left
 check "nothing is left of all that" left
+DNS=$DNS2
 sigterm() {
     ctl_in_background run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sleep 60 >"$T/out" 2>&1 &
     local pid=$!
