@@ -72,12 +72,14 @@ static bool is_unreserved(uint8_t c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c);
 }
 
-size_t form_percent(const uint8_t *in, size_t n, bool upper, uint8_t *out)
+size_t form_percent(const uint8_t *in, size_t n, unsigned how, uint8_t *out)
 {
-    const char *hex = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    /* all; Python's; JavaScript's for a component, and for a whole URI */
+    static const char *const kept[FORM_PERCENTS / 2] = {"", "/", "!'()*", "!'()*;,/?:@&=+$#"};
+    const char *hex = how & 1 ? "0123456789ABCDEF" : "0123456789abcdef";
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
-        if (is_unreserved(in[i])) {
+        if (is_unreserved(in[i]) || strchr(kept[how / 2], in[i])) {
             out[len++] = in[i];
             continue;
         }
@@ -88,37 +90,37 @@ size_t form_percent(const uint8_t *in, size_t n, bool upper, uint8_t *out)
     return len;
 }
 
-/* `slash`: PHP and some others escape it too. */
-size_t form_json(const uint8_t *in, size_t n, bool slash, uint8_t *out)
+/* How programs write what JSON and HTML do not take as it is: a character, and what stands for it. The last
+ * one ends a row. */
+static const char *const writings[FORM_WRITINGS][8] = {
+    {"\"\\\"", "\\\\\\"}, /* RFC 8259 7 */
+    {"\"\\\"", "\\\\\\", "/\\/"}, /* PHP */
+    {"\"\\\"", "\\\\\\", "&\\u0026", "<\\u003c", ">\\u003e"}, /* Go, Rails */
+    {"\"\\\"", "\\\\\\", "&\\u0026", "<\\u003C", ">\\u003E"}, /* Django */
+    {"\"\\u0022", "\\\\\\", "&\\u0026", "<\\u003C", ">\\u003E", "'\\u0027", "+\\u002B",
+        "`\\u0060"}, /* .NET */
+    {"\"\\\\\\\"", "\\\\\\\\\\"}, /* JSON in JSON */
+    {"'\\'", "\\\\\\"}, /* Python's and others' literals */
+    {"&&amp;", "<&lt;", ">&gt;"}, /* of the five, those that text needs */
+    {"&&amp;", "<&lt;", ">&gt;", "\"&quot;", "'&#39;"}, /* Ruby, JavaScript */
+    {"&&amp;", "<&lt;", ">&gt;", "\"&quot;", "'&#x27;"}, /* Python */
+    {"&&amp;", "<&lt;", ">&gt;", "\"&quot;", "'&#039;"}, /* PHP */
+    {"&&amp;", "<&lt;", ">&gt;", "\"&quot;", "'&apos;"}, /* XML */
+    {"&&amp;", "<&lt;", ">&gt;", "\"&#34;", "'&#39;", "+&#43;"}, /* Go */
+    {"&&amp;", "<&lt;", ">&gt;", "\"&#34;", "'&#39;"}, /* Jinja */
+    {"&&amp;", "<&lt;", ">&gt;", "\"&quot;", "'&#x27;", "/&#x2F;", "`&#x60;", "=&#x3D;"}, /* Mustache */
+};
+
+size_t form_written(const uint8_t *in, size_t n, unsigned how, uint8_t *out)
 {
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
-        if (in[i] == '"' || in[i] == '\\' || (slash && in[i] == '/'))
-            out[len++] = '\\';
-        out[len++] = in[i];
-    }
-    return len;
-}
-
-static const char *entity(uint8_t c, bool named)
-{
-    switch (c) {
-    case '&': return "&amp;";
-    case '<': return "&lt;";
-    case '>': return "&gt;";
-    case '"': return named ? "&quot;" : "&#34;";
-    case '\'': return named ? "&#39;" : "&#x27;";
-    default: return NULL;
-    }
-}
-
-size_t form_html(const uint8_t *in, size_t n, bool named, uint8_t *out)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *e = entity(in[i], named);
-        size_t k = e ? strlen(e) : 1;
-        memcpy(out + len, e ? (const uint8_t *)e : in + i, k);
+        const char *as = NULL;
+        for (unsigned k = 0; k < ARRAY_LEN(writings[how]) && writings[how][k]; k++)
+            if ((uint8_t)writings[how][k][0] == in[i])
+                as = writings[how][k] + 1;
+        size_t k = as ? strlen(as) : 1;
+        memcpy(out + len, as ? (const uint8_t *)as : in + i, k);
         len += k;
     }
     return len;

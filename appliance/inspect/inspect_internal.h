@@ -161,9 +161,11 @@ size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n, si
 size_t form_base64(const uint8_t *in, size_t n, unsigned shift, bool url, uint8_t *out);
 size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out);
 /** Escapes of what needs one; room for 6 * n. */
-size_t form_percent(const uint8_t *in, size_t n, bool upper, uint8_t *out);
-size_t form_json(const uint8_t *in, size_t n, bool slash, uint8_t *out);
-size_t form_html(const uint8_t *in, size_t n, bool named, uint8_t *out);
+#define FORM_PERCENTS 8u
+size_t form_percent(const uint8_t *in, size_t n, unsigned how, uint8_t *out);
+/** As programs write it in JSON and HTML; `how` of FORM_WRITINGS. */
+#define FORM_WRITINGS 15u
+size_t form_written(const uint8_t *in, size_t n, unsigned how, uint8_t *out);
 /** The same for base32, or base32hex (RFC 4648 7); `shift` 0..4; room for 8 * (n / 5 + 1). */
 size_t form_base32(const uint8_t *in, size_t n, unsigned shift, bool hex, uint8_t *out);
 /** The octets that a secret written in hex (dashes between) or base64 stands for; 0: it is neither, or short.

@@ -108,19 +108,25 @@ bool literals_add_secret(struct literals *l, const char *name, const char *value
     return ok;
 }
 
+/* Not among the literals from `from` on: two of one text would each be told. */
+static bool is_new(const struct literals *l, size_t from, const uint8_t *text, size_t len)
+{
+    for (size_t i = from; i < l->n; i++)
+        if (l->v[i].len == len && memcmp(l->v[i].text, text, len) == 0)
+            return false;
+    return true;
+}
+
 bool literals_add_escaped(struct literals *l, const char *name, const char *value)
 {
-    size_t n = strlen(value), len;
+    size_t n = strlen(value), from = l->n, len;
     const uint8_t *v = (const uint8_t *)value;
     const char *d = literals_detector(l->arena, "known_secrets", name);
     cleanup_free uint8_t *out = malloc(6 * n + 1);
     bool ok = out && d;
-    for (unsigned k = 0; ok && k < 6; k++) {
-        bool other = k & 1;
-        len = k < 2   ? form_percent(v, n, other, out)
-              : k < 4 ? form_json(v, n, other, out)
-                      : form_html(v, n, other, out);
-        if (len != n) /* else it is the secret itself */
+    for (unsigned k = 0; ok && k < FORM_PERCENTS + FORM_WRITINGS; k++) {
+        len = k < FORM_PERCENTS ? form_percent(v, n, k, out) : form_written(v, n, k - FORM_PERCENTS, out);
+        if (len != n && is_new(l, from, out, len)) /* else it is the secret itself */
             ok = add_form(l, out, len, d);
     }
     if (out)

@@ -65,6 +65,10 @@ def chunks(body, size):
     return b"".join(b"%x\r\n%s\r\n" % (len(body[i : i + size]), body[i : i + size]) for i in range(0, len(body), size)) + b"0\r\n"
 
 
+def written(text, how):
+    return "".join(how.get(c, c) for c in text).encode()
+
+
 def leak(s, kind, head):
     """The credential that came, given back."""
     m = re.search(rb"(?im)^authorization: bearer ([^\r\n]+)", head)
@@ -78,6 +82,8 @@ def leak(s, kind, head):
     encodings = {
         "raw": body, "base64": base64.b64encode(body), "base64-1": base64.b64encode(b"x" + body), "base64-2": base64.b64encode(b"xx" + body), "base64url": base64.urlsafe_b64encode(body), "hex": body.hex().encode(), "HEX": body.hex().upper().encode(),
 "percent": urllib.parse.quote(body, safe="").encode(), "percent-lower": re.sub(rb"%..", lambda m: m[0].lower(), urllib.parse.quote(body, safe="").encode()), "json": json.dumps({"a": body.decode()}).encode(), "json-slash": json.dumps({"a": body.decode()}).replace("/", "\\/").encode(),
+        "quote": urllib.parse.quote(body).encode(), "component": urllib.parse.quote(body, safe="!'()*").encode(), "json-go": written(json.dumps(body.decode()), {"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"}), "json-net": written(body.decode(), {c: "\\u%04X" % ord(c) for c in "\"&'+<>`"}), "json-json": json.dumps(json.dumps(body.decode())).encode(),
+        "html-go": written(body.decode(), {"&": "&amp;", '"': "&#34;", "+": "&#43;"}), "html-mustache": written(body.decode(), {"&": "&amp;", '"': "&quot;", "/": "&#x2F;", "=": "&#x3D;"}),
         "html": html.escape(body.decode()).encode(), "basic": b"Basic " + base64.b64encode(b"u:" + t),
     }
     if kind in encodings:

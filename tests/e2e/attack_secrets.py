@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 DIGEST = sys.argv[1]
 KINDS = ["raw", "split", "chunk1", "chunk7", "trailer", "late", "gzip", "deflate", "twice", "members", "stored", "header", "location", "cookie", "etag", "challenge", "phrase", "hints", "error", "close", "multipart", "image", "untyped", "octets", "events", "coded",
-         "base64", "base64-1", "base64-2", "base64url", "hex", "HEX", "percent", "percent-lower", "json", "json-slash", "html", "basic", "header64"]
+         "base64", "base64-1", "base64-2", "base64url", "hex", "HEX", "percent", "percent-lower", "json", "json-slash", "html", "basic", "header64", "quote", "component", "json-go", "json-net", "json-json", "html-go", "html-mustache"]
 
 
 def report(name, fine, why=""):
