@@ -70,11 +70,12 @@ class Contender:
 
     # ---- accounts
 
-    def pids(self):
+    def pids(self, of=None):
+        """Those that are of one session with the contender (or another process)."""
         out = []
         for d in os.listdir("/proc"):
             try:
-                if d.isdigit() and os.getsid(int(d)) == self.process.pid:
+                if d.isdigit() and os.getsid(int(d)) == (of or self.process).pid:
                     out.append(int(d))
             except ProcessLookupError:
                 pass
@@ -140,8 +141,14 @@ class Contender:
 
 
     def paced(self, rate):
-        """us: the 99th percentile of questions for names not seen before, so many a second."""
-        text, _, _ = self.load("dnsperf", "-v", "-s", w.GATEWAY, "-d", f"{self.world.dir}/dns/paced", "-c", 8, "-q", 400, "-n", 1, "-Q", rate)
+        """us: the 99th percentile of questions for names not seen before, so many a second. Client, contender and name server
+        run before all else, since one in a hundred waits for whatever else the machine does."""
+        servers = self.pids() + self.pids(self.world.dns)
+        for pid in servers:
+            w.sh("chrt", "-a", "-f", "-p", "1", str(pid), ok=False)
+        text, _, _ = self.load("chrt", "-f", "1", "dnsperf", "-v", "-s", w.GATEWAY, "-d", f"{self.world.dir}/dns/paced", "-c", 8, "-q", 400, "-n", 1, "-Q", rate)
+        for pid in servers:
+            w.sh("chrt", "-a", "-o", "-p", "0", str(pid), ok=False)
         times = sorted(float(t) for t in re.findall(r"^> \S+ \S+ A ([\d.]+)$", text, re.M))
         if len(times) < w.PACED * 0.9:
             raise Failed(f"paced: {len(times)} of {w.PACED} answers: " + text.strip()[-160:])
@@ -229,10 +236,10 @@ def idle(s, _q):
 
 
 def dns(s, q):
-    yield "miss_p99", s.paced(4000)     # before there is a cache
     n, rate, used = s.dnsperf("cold", "-n", 1)
     yield "miss_qps", rate
-    yield "names_pss", s.memory()
+    yield "names_pss", s.memory()       # of those 10,000, so before any others
+    yield "miss_p99", s.paced(4000)
     s.dnsperf("hot", "-l", 1)
     n, rate, used = s.dnsperf("hot", "-l", q["dns"])
     yield "hot_qps", rate

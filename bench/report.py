@@ -23,10 +23,10 @@ SPLICE_GOALS = {"ka_cpu": ("peer", 0.90), "new_cpu": ("peer", 0.87), "seq_us": (
                 "up_cpu": ("peer", 0.69), "hold_kib": ("peer", 0.86)}
 SPLICE = [(k, label, d, up, SPLICE_GOALS.get(k)) for k, label, d, up, _ in BUMP if k in SPLICE_GOALS or k in ("k100_cpu", "first_ms", "ka_rps")]
 DNS = [
-    ("hot_qps", "100 names cached, queries/s", 0, 1, ("unbound", 1.2)),
+    ("hot_qps", "100 names cached, queries/s (the client's core is the limit)", 0, 1, ("unbound", 1.2)),
     ("hot_cpu", "… CPU s / 100,000 queries", 3, 0, ("unbound", 0.85)),
     ("miss_qps", "10,000 names, all missing, queries/s", 0, 1, ("dnsmasq", 1.1)),
-    ("miss_p99", "… 4,000 a second of them, p99 µs", 0, 0, ("is", 250)),
+    ("miss_p99", "8,000 more, 4,000 a second, p99 µs", 0, 0, ("is", 250)),
     ("names_pss", "memory with 10,000 names, Pss MiB", 1, 0, ("is", 8)),
     ("start_ms", "start to listening, ms", 0, 0, None),
 ]

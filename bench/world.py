@@ -199,7 +199,7 @@ zone:
             f.writelines(f"n{i:05}.{ZONE} A\n" for i in range(10000))
         with open(d + "/paced", "w") as f:
             f.writelines(f"p{i:05}.{ZONE} A\n" for i in range(PACED))
-        self.spawn(self.inside(self.up, LOAD_CPU, "nsd", "-d", "-c", d + "/conf"), d + "/log")
+        self.dns = self.spawn(self.inside(self.up, LOAD_CPU, "nsd", "-d", "-c", d + "/conf"), d + "/log")
 
     # ---- unmaking
 
