@@ -126,6 +126,22 @@ static void set_limit(int what, const char *name)
         die_errno("cannot set the limit %s to 0", name);
 }
 
+/** What an agent makes a child hold is bounded for each connection and stream, but it may open thousands.
+ * When this much is in use, allocations fail, and with them the requests that want more: rather than the
+ * host's memory. Sanitizers need more than anybody has. */
+static void limit_memory(void)
+{
+    const rlim_t most = MIB(1024), least = MIB(256);
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    struct rlimit r;
+    if (SANDBOX_RELAXED || getrlimit(RLIMIT_DATA, &r) < 0 || pages <= 0 || size <= 0)
+        return;
+    rlim_t quarter = (rlim_t)pages * (rlim_t)size / 4;
+    r.rlim_max = r.rlim_cur = MIN(r.rlim_cur, MIN(MAX(quarter, least), most));
+    if (setrlimit(RLIMIT_DATA, &r) < 0)
+        die_errno("cannot limit the memory");
+}
+
 /** Neither its memory nor its descriptors are for others to look at; nor a core file's. */
 static void set_secrecy(void)
 {
@@ -179,6 +195,7 @@ void sandbox_enter(enum sandbox_role role)
     set_identity(roles[role].uid);
     set_capabilities(0, 0);
     set_limit(RLIMIT_NPROC, "nproc");
+    limit_memory();
     set_secrecy();
     /* A change of identity clears it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

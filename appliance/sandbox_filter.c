@@ -17,19 +17,6 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
-/* Sanitizers open files, look at their own maps and start a symbolizer. Their builds get a filter (so that
- * Seccomp is 2 and the code below runs) that refuses just what the tests look for. */
-#if defined(__SANITIZE_ADDRESS__)
-#define RELAXED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
-#define RELAXED 1
-#endif
-#endif
-#ifndef RELAXED
-#define RELAXED 0
-#endif
-
 /** No part of egressd, nor nft or iptables, which the monitor runs, ever calls these: an exploit does. */
 static const int killers[] = {SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
     SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup),
@@ -146,11 +133,11 @@ static void allow_sockets(struct builder *b, bool datagrams)
 
 static void fill(struct builder *b, enum sandbox_role role)
 {
-    if (!RELAXED)
+    if (!SANDBOX_RELAXED)
         RULES(b, SCMP_ACT_KILL_PROCESS, killers);
     if (role == SANDBOX_MONITOR)
         return; /* its children's filters come on top, and nft runs under this one */
-    if (RELAXED) {
+    if (SANDBOX_RELAXED) {
         RULES(b, SCMP_ACT_ERRNO(EPERM), ((const int[]){SCMP_SYS(execve), SCMP_SYS(execveat)}));
         return;
     }
@@ -178,7 +165,7 @@ static void prove_closed(bool open_filter)
 
 void sandbox_filter(enum sandbox_role role)
 {
-    bool open = RELAXED || role == SANDBOX_MONITOR;
+    bool open = SANDBOX_RELAXED || role == SANDBOX_MONITOR;
     struct builder b = {.ctx = seccomp_init(open ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM))};
     if (!b.ctx)
         die("cannot make a filter of system calls: out of memory");
