@@ -31,6 +31,7 @@ struct gate_log *gate_log_new(struct audit *audit);
 /** Writes all that is left, then frees. NULL is fine. */
 void gate_log_free(struct gate_log *l, uint64_t now);
 
+/** A refused packet: a line for the first of its flow; those after it are counted. `now`: loop ms. */
 void gate_log_denied(struct gate_log *l, const struct packet *p, const struct gate_verdict *v, uint64_t now);
 /** Packets that the kernel dropped because the queue was full. */
 void gate_log_lost(struct gate_log *l, uint64_t packets);

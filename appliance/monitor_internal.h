@@ -105,6 +105,7 @@ struct monitor {
     int exit_status;
 };
 
+/** CLOCK_MONOTONIC. */
 uint64_t monitor_now_ms(void);
 
 /* monitor_setup.c */

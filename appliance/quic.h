@@ -30,6 +30,7 @@ enum quic_result {
     QUIC_NAMELESS, /* a ClientHello without a usable server_name */
 };
 
+/** Before the first datagram of a flow. */
 void quic_hello_init(struct quic_hello *h);
 /** One UDP payload, all its coalesced packets. `host` is canonical. */
 enum quic_result quic_hello_add(

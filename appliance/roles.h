@@ -82,6 +82,8 @@ struct engine_config {
         *ticket_key; /* TICKET_KEY_LEN random octets, the same for all engines; NULL: each its own */
 };
 
+/** A process's whole life behind fork(2): give up privileges, serve until told to end. Return its exit
+ * status. */
 int signer_run(const struct signer_config *c);
 int resolver_run(const struct resolver_config *c);
 /** What upstreams are verified against: the system's CAs and those in these PEM files. The monitor loads it

@@ -46,6 +46,8 @@ struct answer {
     uint16_t n_private, n_never; /* addresses left out by the rebinding guard */
 };
 
+/** Before the first message: `name` is what was asked; `body` gets what may be passed on, and must outlive
+ * `a`. */
 void answer_init(struct answer *a, struct dns_body *body, const struct dns_name *name);
 
 /** `allow_private`: addresses that are not global may stay (never those of addr_is_never()). Returns 0, or

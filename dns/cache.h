@@ -64,6 +64,7 @@ struct cache_value {
 struct cache_entry *cache_put(
     struct cache *c, const struct cache_key *k, const struct cache_value *v, uint32_t now);
 
+/** What the entry holds; valid until the cache changes. */
 struct body_view cache_body(const struct cache_entry *e);
 
 #endif

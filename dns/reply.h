@@ -34,6 +34,8 @@ struct dns_body {
     uint8_t b[BODY_MAX];
 };
 
+/** Empty; `qname_len`: octets of the question's name, which records without an owner of their own point to.
+ */
 void body_init(struct dns_body *b, size_t qname_len);
 /** Appends a record of the present owner to the answer section. */
 void body_add(struct dns_body *b, uint16_t type, const uint8_t *rdata, size_t len);

@@ -24,6 +24,7 @@ struct endpoint {
 /** Room for the longest textual form and its NUL. */
 #define ADDR_STRLEN 46
 
+/** From four octets in network order. */
 struct addr addr_v4(const uint8_t b[static 4]);
 bool addr_is_v4(const struct addr *a);
 static inline bool addr_eq(const struct addr *a, const struct addr *b)
@@ -38,6 +39,7 @@ bool endpoint_parse(const char *s, uint16_t port, struct endpoint *out);
 /** Canonical text (RFC 5952; IPv4 dotted). Returns `out`. */
 char *addr_format(const struct addr *a, char out[static ADDR_STRLEN]);
 
+/** False: neither AF_INET nor AF_INET6. */
 bool addr_from_sockaddr(const struct sockaddr *sa, struct endpoint *out);
 /** Writes AF_INET for an IPv4 address. Returns the length to give to the kernel. */
 unsigned addr_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *out);

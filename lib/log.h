@@ -12,6 +12,7 @@ void log_init(const char *name);
 /** More output from log_debug(); off by default. */
 void log_verbose(int on);
 
+/** One line to stderr, each in one write, behind the name of log_init(). */
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -174,6 +174,7 @@ int policy_audit_only(struct policy *p);
 /** Is this refusal only written down? */
 bool policy_only_notes(const struct policy *p, enum reason why);
 
+/** Whether the route covers this port; whether its names may be asked for with this query type. */
 bool route_has_port(const struct route *r, uint16_t port);
 bool route_has_dns_type(const struct route *r, uint16_t qtype);
 

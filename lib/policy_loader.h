@@ -62,7 +62,8 @@ load_fn load_word; /* unsigned or enum: index in spec->words */
 /** "a, b or c" of a NULL-terminated list. Returns `out`. */
 char *join_words(const char *const *list, char *out, size_t outlen);
 
-bool is_token(const char *s); /* RFC 9110 5.6.2 */
+/** A name or method as RFC 9110 5.6.2 has it. */
+bool is_token(const char *s);
 /** Reads a field name in any case into lower case; NULL after an error. */
 const char *load_field_name(struct load *l, const struct ynode *n);
 

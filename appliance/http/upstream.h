@@ -18,6 +18,7 @@ struct upstream_key {
     const struct addr *dialled; /* the agent's choice, NULL: none; only a preference among leased addresses */
 };
 
+/** One an engine; NULL: no memory. */
 struct upstream_pool *upstream_pool_new(struct engine *e);
 void upstream_pool_free(struct upstream_pool *p);
 

@@ -29,6 +29,7 @@ struct ws_parser {
     uint64_t length, at; /* of the payload, and how much of it has come */
 };
 
+/** `masked`: the agent's side, whose frames must be (RFC 6455 5.1). */
 void ws_parser_init(struct ws_parser *p, bool masked);
 
 enum ws_result {
