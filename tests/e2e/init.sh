@@ -254,7 +254,8 @@ says "the agent cannot kill or trace its init" 0 'Operation not permitted' ip ne
     sh -c 'kill -9 1; sleep 0.1; strace -p 1 2>&1; true'
 for sig in TERM INT HUP QUIT USR1 USR2 WINCH CONT; do
     rm -f "$D/sig"
-    net A "$INIT" --gateway $GW --reap -- bash -c "trap 'echo got $sig; exit 9' $sig; echo ready; while :; do sleep 0.02; done" >"$D/sig" 2>&1 &
+    # whoever runs this in the background has some ignored, and what is ignored is not forwarded
+    net A env --default-signal "$INIT" --gateway $GW --reap -- bash -c "trap 'echo got $sig; exit 9' $sig; echo ready; while :; do sleep 0.02; done" >"$D/sig" 2>&1 &
     pid=$!
     eventually 5 grep -q ready "$D/sig"
     kill -$sig "$(pgrep -f -- "^$INIT --gateway $GW --reap -- bash -c trap .echo got $sig" | head -1)" 2>"$D/err"
