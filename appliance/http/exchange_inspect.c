@@ -24,13 +24,22 @@ enum reason exchange_inspect_found(struct exchange *x, const struct finding *f, 
     return dir == INSPECT_OUTBOUND ? REASON_DLP_OUTBOUND : REASON_DLP_INBOUND;
 }
 
-static enum reason look(struct exchange *x, const char *where, const char *text, size_t len, unsigned but)
+/* `*told` is set where there is a finding. */
+static enum reason look_and_tell(
+    struct exchange *x, const char *where, const char *text, size_t len, unsigned but, bool *told)
 {
     struct finding f;
     unsigned d = detectors(x, INSPECT_OUTBOUND) | but;
     if (!inspect_text(x->e->inspector, d, INSPECT_OUTBOUND, where, text, len, &f))
         return REASON_NONE;
+    *told = true;
     return exchange_inspect_found(x, &f, INSPECT_OUTBOUND);
+}
+
+static enum reason look(struct exchange *x, const char *where, const char *text, size_t len, unsigned but)
+{
+    bool ignored;
+    return look_and_tell(x, where, text, len, but, &ignored);
 }
 
 /* Over TLS the server name has been looked at; this is for plain HTTP. */
@@ -55,18 +64,28 @@ static bool is_signed_url(const char *query)
 }
 
 /* The name as well: it is as free as the value. */
-static enum reason look_at_field(struct exchange *x, const struct field *f)
+static enum reason look_at_field(struct exchange *x, const struct field *f, bool *told)
 {
     char where[80];
     (void)snprintf(where, sizeof where, "header:%.*s", (int)MIN(f->name_len, 60u), f->name);
-    enum reason why = look(x, where, f->value, f->value_len, is_session(f) ? DETECT_NOT_SESSIONS : 0);
-    return why != REASON_NONE ? why : look(x, "header", f->name, f->name_len, 0);
+    unsigned but = is_session(f) ? DETECT_NOT_SESSIONS : 0;
+    enum reason why = look_and_tell(x, where, f->value, f->value_len, but, told);
+    return why != REASON_NONE ? why : look_and_tell(x, "header", f->name, f->name_len, 0, told);
 }
 
-/* All fields in one text first: most requests have nothing to find in any of them. */
+static size_t put_line(char *to, const char *text, size_t len)
+{
+    memcpy(to, text, len);
+    memcpy(to + len, "\n\n", 2);
+    return len + 2;
+}
+
+/* All fields in one text first: most requests have nothing to find in any of them. The values come together:
+ * a secret may be cut into several. */
 static enum reason look_at_fields(struct exchange *x, const struct field *f, size_t n)
 {
-    struct finding ignored;
+    struct finding all;
+    bool told = false;
     size_t room = 0, len = 0;
     for (size_t i = 0; i < n; i++)
         room += f[i].name_len + f[i].value_len + 4u;
@@ -79,26 +98,26 @@ static enum reason look_at_fields(struct exchange *x, const struct field *f, siz
         if (exchange_strips(x->route, &f[i]))
             continue;
         if (is_session(&f[i])) {
-            enum reason why = look_at_field(x, &f[i]);
+            enum reason why = look_at_field(x, &f[i], &told);
             if (why != REASON_NONE)
                 return why;
             continue;
         }
-        memcpy(text + len, f[i].name, f[i].name_len);
-        len += f[i].name_len;
-        memcpy(text + len, "\n\n", 2);
-        memcpy(text + len + 2, f[i].value, f[i].value_len);
-        len += f[i].value_len + 2u;
-        memcpy(text + len, "\n\n", 2);
-        len += 2;
+        len += put_line(text + len, f[i].value, f[i].value_len);
     }
+    for (size_t i = 0; i < n; i++)
+        if (!exchange_strips(x->route, &f[i]) && !is_session(&f[i]))
+            len += put_line(text + len, f[i].name, f[i].name_len);
     if (!inspect_text(
-            x->e->inspector, detectors(x, INSPECT_OUTBOUND), INSPECT_OUTBOUND, "header", text, len, &ignored))
+            x->e->inspector, detectors(x, INSPECT_OUTBOUND), INSPECT_OUTBOUND, "header", text, len, &all))
         return REASON_NONE;
+    told = false;
     enum reason why = REASON_NONE;
     for (size_t i = 0; i < n && why == REASON_NONE; i++)
         if (!exchange_strips(x->route, &f[i]) && !is_session(&f[i]))
-            why = look_at_field(x, &f[i]);
+            why = look_at_field(x, &f[i], &told);
+    if (!told && strncmp(all.detector, "known_secrets", strlen("known_secrets")) == 0)
+        why = exchange_inspect_found(x, &all, INSPECT_OUTBOUND);
     return why;
 }
 

@@ -40,6 +40,8 @@ get multipart   -X PUT -F "f=@-;filename=a.txt" \$u/multipart < <(printf 'key: %
 get query       "https://origin.test/?q=$GHP"
 get path        "https://origin.test/x/$GHP/y"
 get header      -H "X-Note: $GHP" https://origin.test/
+get halves      -H "X-One: \${s:0:16}" -H "X-Two: \${s:16}" https://origin.test/
+get auditedhalves -H "X-One: \${s:0:16}" -H "X-Two: \${s:16}" https://strange.test/
 get bearer      -H "Authorization: Bearer $GHP" https://origin.test/
 get plain       -X PUT --data "a=$GHP" http://origin.test/put/plain
 get sni         https://ghp-kq7zr2vw9pl4xt6mk3jd8f2h5n7c1b4v6x9z0q2w3r5.wild.test/
@@ -63,11 +65,11 @@ if ! agent "$T/policy.yaml" bash -c "bash '$T/cases.sh'; bash '$T/cases2.sh'" >"
 o=$T/out
 denied() { grep -q '"reason":"dlp_outbound"' "$o/$1.body" && [ "$(cat "$o/$1.code")" = 403 ] || { echo "$1: $(cat "$o/$1.code") $(head -c 300 "$o/$1.body")"; return 1; }; }
 passed() { case $(cat "$o/$1.code") in 20[0-9]|404|405) true ;; *) echo "$1: $(cat "$o/$1.code") $(head -c 300 "$o/$1.body")"; false ;; esac; }
-for n in raw b64 hex gz gzplain gzb64 late slow form multipart query path header bearer plain sni; do check "blocked: $n" denied $n; done
-for n in off audited lookalike stripped benign random randomb64; do check "passed: $n" passed $n; done
+for n in raw b64 hex gz gzplain gzb64 late slow form multipart query path header halves bearer plain sni; do check "blocked: $n" denied $n; done
+for n in off audited auditedhalves lookalike stripped benign random randomb64; do check "passed: $n" passed $n; done
 o=$T/out2
-for n in raw b64 hex gz gzplain gzb64 late slow form multipart query path header bearer; do check "blocked over HTTP/2: $n" denied $n; done
-for n in off audited lookalike stripped benign random randomb64; do check "passed over HTTP/2: $n" passed $n; done
+for n in raw b64 hex gz gzplain gzb64 late slow form multipart query path header halves bearer; do check "blocked over HTTP/2: $n" denied $n; done
+for n in off audited auditedhalves lookalike stripped benign random randomb64; do check "passed over HTTP/2: $n" passed $n; done
 check "over HTTP/2, 20 MB of noise arrive as they were" cmp "$o/up.src" "$T/www/put/2/random"
 o=$T/out
 check "20 MB of noise arrive as they were" cmp "$o/up.src" "$T/www/put/random"
