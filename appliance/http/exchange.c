@@ -1,5 +1,6 @@
 #include "appliance/http/exchange_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "appliance/flow/flow.h"
@@ -100,6 +101,17 @@ static void refuse(struct exchange *x, enum reason why, uint16_t status, const c
     if (x->back)
         x->back->ops->abort(x->back, ABORT_POLICY);
     end(x);
+}
+
+/* For the agent: what it means, and what was met. NULL: there is nothing to add to the reason's own words. */
+static const char *hint_with(struct exchange *x, enum reason why, const char *detail)
+{
+    enum { DETAIL_MAX = 160, ROOM = 320 };
+    const char *words = reason_hint(why);
+    char *hint = detail && strcmp(detail, words) != 0 ? arena_alloc(x->arena, ROOM) : NULL;
+    if (hint)
+        (void)snprintf(hint, ROOM, "%.*s: %.*s", (int)strlen(words) - 1, words, DETAIL_MAX, detail);
+    return hint;
 }
 
 /* Ends it because one side is gone. */
@@ -326,7 +338,7 @@ void exchange_upstream_failed(struct exchange *x, enum reason why, const char *d
     enter(x);
     x->opening = NULL;
     x->detail = detail ? arena_strndup(x->arena, detail, strnlen(detail, 300)) : NULL;
-    refuse(x, why, 0, x->detail);
+    refuse(x, why, 0, hint_with(x, why, x->detail));
     leave(x);
 }
 
@@ -479,7 +491,7 @@ static void bad_response(struct exchange *x, const char *detail)
     if (x->resp_started)
         cut(x, ABORT_PROTOCOL);
     else
-        refuse(x, REASON_UPSTREAM_UNREACHABLE, 502, detail);
+        refuse(x, REASON_UPSTREAM_UNREACHABLE, 502, hint_with(x, REASON_UPSTREAM_UNREACHABLE, detail));
 }
 
 static void response_done(struct exchange *x)
@@ -618,7 +630,8 @@ void exchange_response_abort(struct exchange *x, enum http_abort why, const char
         cut(x, why);
     } else {
         x->detail = detail;
-        refuse(x, REASON_UPSTREAM_UNREACHABLE, why == ABORT_TIMEOUT ? 504 : 502, detail);
+        refuse(x, REASON_UPSTREAM_UNREACHABLE, why == ABORT_TIMEOUT ? 504 : 502,
+            hint_with(x, REASON_UPSTREAM_UNREACHABLE, detail));
     }
     leave(x);
 }

@@ -195,10 +195,12 @@ Test(exchange, upstream_failures)
     EXPECT_HAS(take(w.agent), "HTTP/1.1 502 ");
     w.fail = REASON_UPSTREAM_UNREACHABLE;
     put(w.agent, GET "\r\n");
-    EXPECT_HAS(take(w.agent), "HTTP/1.1 504 ");
+    const char *got = take(w.agent);
+    EXPECT_HAS(got, "HTTP/1.1 504 ");
+    EXPECT_HAS(got, "\"hint\":\"The upstream could not be reached: ");
     w.fail = REASON_PRIVATE_ADDRESS;
     put(w.agent, GET "\r\n");
-    const char *got = take(w.agent);
+    got = take(w.agent);
     EXPECT_HAS(got, "HTTP/1.1 403 ");
     EXPECT_HAS(got, "private_address");
 }
