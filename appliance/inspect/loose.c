@@ -25,7 +25,7 @@ struct view {
     struct loose *l;
     const uint8_t *p;
     size_t n;
-    bool fin;
+    bool first, fin; /* first: p[0] is the text's */
     size_t open; /* from here on it waits */
     size_t keep; /* and from here on it is looked at again */
     size_t match;
@@ -51,6 +51,13 @@ static void tell(struct view *v, size_t at, const char *detector)
         return;
     v->match = at;
     v->detector = detector;
+}
+
+/* With the octet before it. */
+static void wait_for(struct view *v, size_t at)
+{
+    v->open = MIN(v->open, at);
+    v->keep = MIN(v->keep, at - MIN(at, (size_t)1));
 }
 
 /* ---- seed phrases ---- */
@@ -157,6 +164,8 @@ static void seeds(struct view *v)
     uint16_t words[256];
     uint8_t apart[ARRAY_LEN(words)];
     size_t n = 0, begin = 0, i = 0;
+    while (!v->first && i < v->n && is_letter(v->p[i])) /* the end of a word that has been seen */
+        i++;
     while (i < v->n) {
         if (n == 0)
             i = without_phrase(v, i);
@@ -202,7 +211,7 @@ static void seeds(struct view *v)
         return;
     if (v->n - begin > TAIL_MAX)
         begin = v->n - TAIL_MAX;
-    v->keep = MIN(v->keep, begin);
+    v->keep = MIN(v->keep, begin - MIN(begin, (size_t)2)); /* "\\n" before it */
     if (n >= HELD_WORDS && !v->fin)
         v->open = MIN(v->open, begin);
 }
@@ -246,8 +255,8 @@ static void card_at(struct view *v, size_t at)
     uint32_t shape;
     end += groups(v->p + at, v->n - at, digits, &n, &shape);
     bool open = end + 1 >= v->n && !v->fin;
-    if (open && n >= HELD_DIGITS && n < 16 && shape >> 4)
-        v->open = v->keep = MIN(MIN(v->open, v->keep), at);
+    if (open && shape >> 4 && n >= HELD_DIGITS && (n < 16 || looks_like_card(digits, n)))
+        wait_for(v, at);
     if (shape != 0x4444 && shape != 0x465 && shape != 0x464)
         return;
     if (open || (end < v->n && is_word(v->p[end])) || !looks_like_card(digits, n))
@@ -274,7 +283,7 @@ static void cards(struct view *v)
         while (b > low && grouped[v->p[b - 1]])
             b--;
         for (; b <= q; b++)
-            if (is_digit(v->p[b]) && (b == 0 || !is_word(v->p[b - 1])))
+            if (is_digit(v->p[b]) && (b == 0 ? v->first : !is_word(v->p[b - 1])))
                 card_at(v, b);
     }
 }
@@ -316,16 +325,16 @@ static void bots(struct view *v)
         size_t time = url64_run(dot, MIN(have, (size_t)7));
         while (left < 29 && p - left > v->p && url64_run(p - left - 1, 1))
             left++;
-        if (left < 23 || left > 28 || !says_number(p - left, left))
+        if (left < 23 || left > 28 || (p - left == v->p && !v->first) || !says_number(p - left, left))
             continue;
         size_t at = (size_t)(p - v->p) - left;
         size_t mac =
             time == 6 && have > 7 && dot[6] == '.' ? url64_run(dot + 7, MIN(have - 7, (size_t)40)) : 0;
-        bool open = !v->fin && (time == have || (time == 6 && 7 + mac >= have && mac < 27));
-        if (mac >= 27 && mac <= 38 && looks_random(dot + 7, mac))
+        bool open = !v->fin && (time == have || (time == 6 && 7 + mac >= have && mac <= 38));
+        if (open)
+            wait_for(v, at);
+        else if (mac >= 27 && mac <= 38 && looks_random(dot + 7, mac))
             tell(v, at, "token_patterns:discord_bot_token");
-        else if (open)
-            v->open = v->keep = MIN(MIN(v->open, v->keep), at);
     }
 }
 
@@ -347,6 +356,7 @@ uint64_t loose_feed(struct loose *l, uint64_t at, const uint8_t *p, size_t n, bo
     v.open = v.match = v.n;
     v.keep = v.n > TAIL_MIN ? v.n - TAIL_MIN : 0;
     uint64_t base = at - l->n;
+    v.first = base == 0;
     seeds(&v);
     cards(&v);
     bots(&v);

@@ -190,6 +190,24 @@ Test(inspect_cuts, escapes_some_way_apart)
     }
 }
 
+#define FILLER " which is some text that goes on for as long as it takes to be looked at again, and some more"
+
+Test(inspect_cuts, formats_without_a_beginning)
+{
+    static const char words[] = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+    struct text t = {.n = 0};
+    expect_text("paid with 4539-5787-6362-1486" FILLER, true);
+    expect_text("a number, x4539-5787-6362-1486" FILLER, false); /* glued to a word on either side */
+    expect_text("a number, 4539-5787-6362-1486x" FILLER, false);
+    expect_text("MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs" FILLER, true);
+    expect_text("MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWsZnCjm1XVW7vRze4b" FILLER, false);
+    add(&t, "il%s" FILLER, words); /* the last of its words alone is in no phrase */
+    expect(&t, false, t.p);
+    t.n = 0;
+    add(&t, "it is:\\n%s" FILLER, words);
+    expect(&t, true, t.p);
+}
+
 Test(inspect_cuts, nothing_to_find)
 {
     expect_text(
