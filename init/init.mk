@@ -64,3 +64,6 @@ $(BUILD)/tests/test_init_%: tests/unit/test_init_%.c $(BUILD)/libinit.a
 $(BUILD)/fuzz/fuzz_init_%: tests/fuzz/fuzz_init_%.c $(BUILD)/libinit.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) -fsanitize=fuzzer $(BUILD)/libinit.a -o $@
+$(BUILD)/replay/init_%: tests/fuzz/fuzz_init_%.c $(BUILD)/tests/fuzz/replay.o $(BUILD)/libinit.a
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) $(BUILD)/tests/fuzz/replay.o $(BUILD)/libinit.a -o $@

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for FUZZ_SECONDS (default 5) from its corpus, under ASan and UBSan, JOBS (default 2) at a time.
+# Every fuzz target under ASan and UBSan, JOBS (default 2) at a time: built with gcc, as what is shipped, it replays its corpus; built
+# with clang it runs from there for FUZZ_SECONDS (default 5).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-$PWD/build}
@@ -7,6 +8,23 @@ fz=$BUILD/fuzzing
 log=$(mktemp)
 work=$(mktemp -d)
 trap 'rm -rf "$log" "$work"' EXIT
+# The objects are those of the unit tests.
+if ! make --no-print-directory -j2 BUILD="$BUILD/san" CC=gcc OPT="-O1 -g" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" \
+    replay-bins >"$log" 2>&1; then
+    echo "not ok replay targets build: $(tail -n 20 "$log")"
+    exit 1
+fi
+replayed=0
+for dir in tests/fuzz/corpus/*; do
+    name=${dir##*/}
+    if timeout 60 "$BUILD/san/replay/$name" "$dir" >"$log" 2>&1; then
+        replayed=$((replayed + 1))
+    else
+        echo "not ok replay of $name: $(tail -n 25 "$log")"
+    fi
+done
+[ $replayed -eq "$(find tests/fuzz -name 'fuzz_*.c' | wc -l)" ] && echo "ok all $replayed targets replay their corpus, built with gcc" ||
+    echo "not ok $replayed targets replayed their corpus"
 if ! make --no-print-directory -j2 BUILD="$fz" CC=clang OPT="-O1 -g" \
     SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-bins >"$log" 2>&1; then
     echo "not ok fuzz targets build: $(tail -n 20 "$log")"

@@ -16,9 +16,16 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) -fsanitize=fuzzer $(ARCHIVES) $(ALL_LIBS) -o $@
 
-.PHONY: unit-tests fuzz-bins
+# The same targets without a fuzzer: they replay their corpus.
+REPLAY_BIN := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/replay/%)
+$(BUILD)/replay/%: tests/fuzz/fuzz_%.c $(BUILD)/tests/fuzz/replay.o $(ARCHIVES)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $< $(LDFLAGS_ALL) $(BUILD)/tests/fuzz/replay.o $(ARCHIVES) $(ALL_LIBS) -o $@
+
+.PHONY: unit-tests fuzz-bins replay-bins
 unit-tests: $(UNIT_BIN)
 fuzz-bins: $(FUZZ_BIN)
+replay-bins: $(REPLAY_BIN)
 
 # Programs that end-to-end tests drive parts with.
 $(BUILD)/tests/e2e/%: tests/e2e/%.c $(ARCHIVES)

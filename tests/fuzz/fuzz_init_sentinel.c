@@ -7,7 +7,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint16_t id = size >= 2 ? (uint16_t)(data[0] << 8 | data[1]) : 0;
+    uint16_t id = 0;
+    if (size >= 2)
+        id = (uint16_t)(data[0] << 8 | data[1]);
     (void)sentinel_judge(data, size, id, 0x0100000a);
     return 0;
 }

@@ -3,48 +3,16 @@
 #ifndef TESTS_FUZZ_INSPECT_LAYERS_H
 #define TESTS_FUZZ_INSPECT_LAYERS_H
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "appliance/inspect/inspect_internal.h"
 #include "appliance/inspect/layer.h"
 #include "lib/base.h"
-
-#define SECRET "Kq7-zR2v/W9+pL4xT6_m"
-
-static struct inspector *fuzz_inspector;
-static struct secrets *fuzz_secrets; /* kept, so that nothing counts as leaked */
-static struct policy *fuzz_policy;
-
-static void check(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-static void set_up(void)
-{
-    char path[] = "/tmp/fuzz_layers_XXXXXX", err[300];
-    struct policy_error perr;
-    if (fuzz_inspector)
-        return;
-    int fd = mkstemp(path);
-    check(fd >= 0 && write(fd, "KEY=" SECRET "\n", sizeof SECRET + 4) > 0 && close(fd) == 0);
-    fuzz_secrets = secrets_load(path, err, sizeof err);
-    (void)unlink(path);
-    fuzz_policy = policy_load("version: 1\n", 11, &perr);
-    fuzz_inspector = inspector_new(fuzz_policy, fuzz_secrets, err, sizeof err);
-    check(fuzz_inspector && inspector_thread_init(fuzz_inspector) == 0);
-}
+#include "tests/fuzz/inspect_setup.h"
 
 static struct scan_env new_env(size_t n)
 {
     set_up();
-    return (struct scan_env){.i = fuzz_inspector,
-        .lits = &fuzz_inspector->all,
+    return (struct scan_env){.i = inspector,
+        .lits = &inspector->all,
         .detectors = DETECT_KNOWN_SECRETS | DETECT_TOKEN_PATTERNS,
         .stop = true,
         .input = n};
