@@ -126,9 +126,10 @@ static void write_screen(FILE *f, const struct netfilter_config *c)
         "        # fragments (untracked ones stay fragments) and options, source routing among them\n"
         "        ip frag-off & 0xbfff != 0 counter name odd meta mark set $ODD notrack accept\n"
         "        ip hdrlength != 5 counter name odd meta mark set $ODD notrack accept\n"
-        "        ip protocol != { tcp, udp, icmp } counter name odd meta mark set $ODD notrack accept\n"
-        "        ip protocol tcp goto screen_tcp\n"
-        "        ip protocol udp goto screen_udp\n"
+        "        ip protocol vmap { tcp : goto screen_tcp, udp : goto screen_udp, icmp : goto screen_icmp }\n"
+        "        counter name odd meta mark set $ODD notrack accept\n"
+        "    }\n\n"
+        "    chain screen_icmp {\n"
         "        icmp type echo-request icmp code 0 ip length <= 128 fib daddr . iif type local meta mark "
         "set "
         "$LOCAL notrack accept\n"
@@ -181,9 +182,11 @@ static void write_screen6(FILE *f, const struct netfilter_config *c)
             "accept\n"
             "        ip6 daddr { ::/96, ::ffff:0:0/96 } counter name odd meta mark set $ODD notrack accept\n"
             "        # the transport right behind the fixed header: no fragments, no extension headers\n"
-            "        ip6 nexthdr != { tcp, udp, icmpv6 } counter name odd meta mark set $ODD notrack accept\n"
-            "        ip6 nexthdr tcp goto screen_tcp\n"
-            "        ip6 nexthdr udp goto screen_udp\n"
+            "        ip6 nexthdr vmap { tcp : goto screen_tcp, udp : goto screen_udp, icmpv6 : goto "
+            "screen_icmp6 }\n"
+            "        counter name odd meta mark set $ODD notrack accept\n"
+            "    }\n\n"
+            "    chain screen_icmp6 {\n"
             "        icmpv6 type echo-request icmpv6 code 0 ip6 length <= 108 fib daddr . iif type local "
             "meta mark "
             "set $LOCAL notrack accept\n"
@@ -207,10 +210,11 @@ static void write_gate(FILE *f, const struct netfilter_config *c)
     fprintf(f,
         "    chain gate {\n"
         "        type filter hook prerouting priority -160; policy accept;\n"
+        "        meta mark & 0x%08x != $QUEUE accept # most: nobody is asked\n"
         "        iifname != \"%s\" accept\n"
         "        meta mark $QUEUE meta l4proto udp ct mark $FORWARD meta mark set $FORWARD accept\n"
         "        meta mark { $QUEUE, $ODD, $SPOOFED } counter name queued\n",
-        c->agent_if);
+        MARK_QUEUE_BITS, c->agent_if);
     if (c->caps.gate == GATE_NFT_QUEUE) {
         fprintf(f, "        # no bypass: nobody listens, nothing passes\n");
         fprintf(f, "        meta mark { $QUEUE, $ODD, $SPOOFED } queue num %u", (unsigned)QUEUE_NUMBER);
@@ -261,8 +265,8 @@ static void write_input(FILE *f, const struct netfilter_config *c)
     fprintf(f,
         "    chain input {\n"
         "        type filter hook input priority filter; policy drop;\n"
-        "        iifname \"lo\" accept\n"
         "        iifname \"%s\" meta mark { $LOCAL, %s } accept\n"
+        "        iifname \"lo\" accept\n"
         "        iifname \"%s\" counter name input_refused drop\n",
         c->agent_if, c->caps.intercept == INTERCEPT_REDIRECT ? "$WEB, $RELAY, $DNS" : "$TPROXY", c->agent_if);
     if (c->caps.ipv6)
