@@ -264,6 +264,6 @@ void load_proxy(struct load *l, const struct ynode *n, const struct key_spec *sp
     (void)spec;
     uint16_t *port = out;
     if (load_map(l, n, "proxy", keys, ARRAY_LEN(keys), port) && *port && !policy_proxy_port_ok(*port))
-        load_error(
-            l, n, "port %u is in use otherwise (53, 80, 443 and 15001 are); such as 3128", (unsigned)*port);
+        load_error(l, ynode_get(n, "port"),
+            "port %u is in use otherwise (53, 80, 443 and 15001 are); such as 3128", (unsigned)*port);
 }

@@ -237,6 +237,7 @@ Test(policy, text_errors)
         {"version: 1\nproxy: {port: -1}\n", 2, 15, "a whole number"},
         {"version: 1\nproxy: {port: 0x50}\n", 2, 15, "a whole number"},
         {"version: 1\nproxy: {port: '80'}\n", 2, 15, "a whole number"},
+        {"version: 1\nproxy: {port: 443}\n", 2, 15, "is in use otherwise"},
         {"version: 1\ntimeouts: {connect: 5 s}\n", 2, 21, "a time such as"},
         {"version: 1\ntimeouts: {connect: 1.5s}\n", 2, 21, "a time such as"},
         {"version: 1\ntimeouts: {connect: 1ms}\n", 2, 21, "out of range"},
