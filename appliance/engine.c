@@ -45,7 +45,7 @@ static void on_deadline(struct engine_timer *t)
         return;
     }
     flows_abort(e);
-    uv_stop(&e->loop);
+    e->stopped = true;
 }
 
 static void start_drain(struct role *r)
@@ -81,7 +81,7 @@ static void on_turn(struct engine *e)
         ask_for_rotation(r);
     }
     if (e->draining && e->n_flows == 0 && e->n_lingering == 0 && gate_has_said_all(r->gate))
-        uv_stop(&e->loop);
+        e->stopped = true;
 }
 
 /* ---- the monitor ---- */
@@ -97,7 +97,7 @@ static void on_control(uv_poll_t *handle, int status, int events)
         return;
     if (got != 1) { /* without a monitor nobody answers for us */
         r->status = 1;
-        uv_stop(&e->loop);
+        e->stopped = true;
         return;
     }
     if (m.type == IPC_AUDIT_FD && fd >= 0) {
@@ -153,7 +153,8 @@ static void serve(struct role *r)
     engine_accept_start(e);
     if (ipc_send(e->config->control, &ready, -1) != 0)
         die_errno("cannot reach the monitor");
-    (void)uv_run(&e->loop, UV_RUN_DEFAULT);
+    while (!e->stopped)
+        engine_turn(e, true);
 }
 
 static void finish(struct role *r)

@@ -50,6 +50,7 @@ struct engine {
     uint64_t n_lingering; /* conns whose owner is gone, but not their last octets */
     size_t kept; /* octets of requests that may have to be sent again: http/exchange_retry.c */
     bool draining;
+    bool stopped; /* the loop is to end with this turn */
     void (*on_turn)(struct engine *e); /* before each wait of the loop; NULL: none */
     uint8_t scratch[64 * 1024]; /* valid within one callback only */
 };
@@ -57,10 +58,26 @@ struct engine {
 /** The loop, timers and deferred calls, and `wire`; for engine_run() and for tests, which may leave
  * everything else NULL. `e` is zeroed by the caller. 0 or -errno. */
 int engine_loop_init(struct engine *e);
+/** One turn: deferred calls, on_turn, then what is ready or due, for which it waits if `wait`. */
+void engine_turn(struct engine *e, bool wait);
 /** Closes every conn and handle that is left, and the loop. */
 void engine_loop_close(struct engine *e);
 
-/** Coarse timers: a wheel driven by one uv_timer, 100 ms a tick; arming and cancelling are O(1). */
+/** A descriptor that the loop waits for; zeroed but for `fn` and `fd` at first. Level-triggered. */
+struct engine_watch {
+    /** EPOLLIN and EPOLLOUT, as far as they are waited for; or EPOLLERR alone, and watching has stopped. */
+    void (*fn)(struct engine_watch *w, uint32_t events);
+    int fd;
+    uint32_t events; /* what is waited for */
+};
+/** `events` 0: nothing. */
+void engine_watch(struct engine *e, struct engine_watch *w, uint32_t events);
+/** The end, without a system call: for a descriptor that another watch will take over. */
+void engine_unwatch(struct engine *e, struct engine_watch *w);
+/** The end of the watch and of its descriptor. */
+void engine_watch_close(struct engine *e, struct engine_watch *w);
+
+/** Coarse timers: a wheel of 100 ms a tick; arming and cancelling are O(1). */
 struct engine_timer {
     struct engine_timer *next, **prev;
     uint64_t due; /* loop milliseconds */

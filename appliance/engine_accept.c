@@ -5,6 +5,7 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -20,9 +21,8 @@
 #define FLOWS_MIN 16
 
 struct listener {
-    uv_poll_t poll;
+    struct engine_watch watch;
     struct engine *e;
-    int fd;
     bool proxy; /* the explicit proxy's */
 };
 
@@ -95,7 +95,7 @@ static bool shed(const struct listener *l)
     struct sockaddr_storage peer;
     if (a->reserve >= 0)
         (void)close(a->reserve);
-    int fd = accept_one(l->fd, &peer);
+    int fd = accept_one(l->watch.fd, &peer);
     if (fd >= 0)
         take(l, fd, &peer, true);
     a->reserve = fcntl(e->config->control, F_DUPFD_CLOEXEC, 0);
@@ -106,14 +106,14 @@ static bool shed(const struct listener *l)
     return false;
 }
 
-static void on_connection(uv_poll_t *handle, int status, int events)
+static void on_connection(struct engine_watch *w, uint32_t events)
 {
-    const struct listener *l = handle->data;
+    const struct listener *l = (const struct listener *)((char *)w - offsetof(struct listener, watch));
     struct engine *e = l->e;
-    (void)status, (void)events;
+    (void)events;
     for (int i = 0; i < ACCEPTS_A_TURN && !e->draining; i++) {
         struct sockaddr_storage peer;
-        int fd = accept_one(l->fd, &peer);
+        int fd = accept_one(w->fd, &peer);
         if (fd >= 0) {
             take(l, fd, &peer, false);
             continue;
@@ -129,12 +129,8 @@ static void on_connection(uv_poll_t *handle, int status, int events)
 
 static void watch(struct engine_accept *a, bool on)
 {
-    for (size_t i = 0; i < a->n; i++) {
-        if (on)
-            (void)uv_poll_start(&a->listeners[i].poll, UV_READABLE, on_connection);
-        else
-            (void)uv_poll_stop(&a->listeners[i].poll);
-    }
+    for (size_t i = 0; i < a->n; i++)
+        engine_watch(a->e, &a->listeners[i].watch, on ? EPOLLIN : 0);
 }
 
 static uint64_t flows_max(void)
@@ -163,12 +159,8 @@ int engine_accept_open(struct engine *e)
         struct listener *l = &a->listeners[a->n];
         if (fds[i] < 0)
             continue;
-        *l = (struct listener){.e = e, .fd = fds[i], .proxy = i == 2};
-        tcp_keepalive(l->fd);
-        int err = uv_poll_init(&e->loop, &l->poll, l->fd);
-        if (err)
-            return err;
-        l->poll.data = l;
+        *l = (struct listener){.watch = {on_connection, fds[i], 0}, .e = e, .proxy = i == 2};
+        tcp_options(fds[i]); /* which those that are accepted inherit */
         a->n++;
     }
     return 0;

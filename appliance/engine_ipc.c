@@ -3,6 +3,7 @@
 
 #include <openssl/rand.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "appliance/flow/lru.h"
 #include "appliance/flow/tls.h"
@@ -42,7 +43,8 @@ struct leaf {
 };
 
 struct engine_ipc {
-    uv_poll_t signer, resolver;
+    struct engine *e;
+    struct engine_watch signer, resolver;
     struct ask *asks;
     size_t n_asks;
     uint32_t last_id; /* random at first: what a predecessor had asked is not taken for an answer */
@@ -77,11 +79,9 @@ static int send_ask(struct engine *e, const struct ask *a)
     return ipc_send(e->config->signer, &m, -1);
 }
 
-static void on_socket(uv_poll_t *handle, int status, int events);
-
-static void watch(struct engine *e, uint32_t type, int events)
+static void watch(struct engine *e, uint32_t type, uint32_t events)
 {
-    (void)uv_poll_start(type == IPC_RESOLVE ? &e->ipc->resolver : &e->ipc->signer, events, on_socket);
+    engine_watch(e, type == IPC_RESOLVE ? &e->ipc->resolver : &e->ipc->signer, events);
 }
 
 static void try_send(struct engine *e, struct ask *a)
@@ -89,7 +89,7 @@ static void try_send(struct engine *e, struct ask *a)
     int err = send_ask(e, a);
     a->sent = err == 0;
     if (err == -EAGAIN)
-        watch(e, a->type, UV_READABLE | UV_WRITABLE);
+        watch(e, a->type, EPOLLIN | EPOLLOUT);
 }
 
 /* ---- answering ---- */
@@ -179,37 +179,44 @@ static void on_message(struct engine *e, const struct ipc_msg *m)
 
 static void send_waiting(struct engine *e, uint32_t type)
 {
-    watch(e, type, UV_READABLE);
+    watch(e, type, EPOLLIN);
     for (struct ask *a = e->ipc->asks; a; a = a->next) {
         if (a->type == type && !a->sent && !a->done)
             try_send(e, a);
     }
 }
 
-static void on_socket(uv_poll_t *handle, int status, int events)
+static void on_socket(struct engine *e, struct engine_watch *w, bool signer, uint32_t events)
 {
-    struct engine *e = handle->data;
-    bool signer = handle == &e->ipc->signer;
-    int sock = signer ? e->config->signer : e->config->resolver;
-    if (status < 0) { /* the pair belongs to the monitor, which ends with the signer and so ends us */
-        (void)uv_poll_stop(handle);
+    if (events & EPOLLERR) /* the pair belongs to the monitor, which ends with the signer and so ends us */
         return;
-    }
-    if (events & UV_WRITABLE)
+    if (events & EPOLLOUT)
         send_waiting(e, signer ? IPC_LEAF_ASK : IPC_RESOLVE);
     for (int i = 0; i < 64; i++) {
         struct ipc_msg m;
-        int r = ipc_recv(sock, &m, NULL);
+        int r = ipc_recv(w->fd, &m, NULL);
         if (r == 1) {
             on_message(e, &m);
         } else if (r != -EAGAIN) {
             log_warn("the %s's socket is gone or talks nonsense", signer ? "signer" : "resolver");
-            (void)uv_poll_stop(handle);
+            engine_watch(e, w, 0);
             return;
         } else {
             return;
         }
     }
+}
+
+static void on_signer(struct engine_watch *w, uint32_t events)
+{
+    struct engine_ipc *i = (struct engine_ipc *)((char *)w - offsetof(struct engine_ipc, signer));
+    on_socket(i->e, w, true, events);
+}
+
+static void on_resolver(struct engine_watch *w, uint32_t events)
+{
+    struct engine_ipc *i = (struct engine_ipc *)((char *)w - offsetof(struct engine_ipc, resolver));
+    on_socket(i->e, w, false, events);
 }
 
 static struct ask *find_by_host(const struct engine_ipc *i, uint32_t type, const char *host)
@@ -309,16 +316,16 @@ int engine_ipc_open(struct engine *e)
     if (RAND_bytes((uint8_t *)&seed, sizeof seed) == 1)
         i->leaves = lru_new(LEAVES_MAX, seed, free);
     i->last_id = (uint32_t)(seed >> 16);
-    if (!i->leaves || uv_poll_init(&e->loop, &i->signer, e->config->signer) != 0 ||
-        uv_poll_init(&e->loop, &i->resolver, e->config->resolver) != 0) {
-        lru_free(i->leaves);
+    if (!i->leaves) {
         free(i);
         return -ENOMEM;
     }
-    i->signer.data = i->resolver.data = e;
+    i->e = e;
+    i->signer = (struct engine_watch){on_signer, e->config->signer, 0};
+    i->resolver = (struct engine_watch){on_resolver, e->config->resolver, 0};
     e->ipc = i;
-    watch(e, IPC_LEAF_ASK, UV_READABLE);
-    watch(e, IPC_RESOLVE, UV_READABLE);
+    watch(e, IPC_LEAF_ASK, EPOLLIN);
+    watch(e, IPC_RESOLVE, EPOLLIN);
     return 0;
 }
 

@@ -1,9 +1,17 @@
 /* The part of an engine that everything else stands on: the loop, coarse timers, and calls put off to its
- * next turn. */
+ * next turn.
+ *
+ * The outer loop is ours, with libuv's inside it by uv_backend_fd(): what connections wait for is in an epoll
+ * set of our own, since uv_poll needs four system calls for a descriptor that comes and two for each change,
+ * where one will do. What is rare (the monitor, the gate) is libuv's.
+ *
+ * What the kernel tells of is a descriptor and the number of the watch that it was set for, not a pointer: an
+ * event that comes late, for a watch that has ended within the same turn, finds nobody. */
 #include "appliance/engine.h"
 
 #include <malloc.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "appliance/flow/conn_internal.h"
 #include "lib/base.h"
@@ -20,15 +28,28 @@ static_assert(LEASE_DNS_ID_LEN == AUDIT_ID_LEN, "a lease holds an id of the log"
 #define HEAP_STEP KIB(256)
 #define SLOTS 512u /* 51 s a round; later ones stay for another round */
 
+#define EVENTS_A_TURN 256
+#define FDS_STEP 64u
+/* What libuv's own set is known by. */
+#define INNER UINT64_MAX
+
 struct deferred {
     void (*fn)(void *arg);
     void *arg;
 };
 
+/* One descriptor. */
+struct place {
+    struct engine_watch *w; /* NULL: none */
+    uint32_t number; /* of the watch */
+    bool in_set;
+};
+
 struct engine_loop {
-    uv_timer_t tick;
-    uv_prepare_t prepare;
-    uv_idle_t idle;
+    int epoll;
+    struct place *places; /* by descriptor */
+    size_t n_places;
+    bool ticking; /* there are timers */
     uint64_t ticked; /* the last tick that was served, in ticks */
     uint64_t crowd; /* the most connections since the heap was last trimmed */
     struct engine_timer *slots[SLOTS];
@@ -124,20 +145,19 @@ static void trim_heap(const struct engine *e)
     l->crowd = e->n_flows;
 }
 
-static void on_tick(uv_timer_t *handle)
+static void tick(struct engine *e)
 {
-    struct engine *e = handle->data;
     struct engine_loop *l = e->timers;
     uint64_t now = engine_now_ms(e), tick = now / TICK_MS;
+    if (!l->ticking || tick <= l->ticked)
+        return;
     uint64_t first = tick - l->ticked > SLOTS ? tick - SLOTS : l->ticked;
     for (uint64_t i = first + 1; i <= tick; i++)
         run_slot(l, i % SLOTS, now);
     l->ticked = tick;
-    bool idle = !any_timer(l);
-    if (idle || tick % TRIM_TICKS == 0)
+    l->ticking = any_timer(l);
+    if (!l->ticking || tick % TRIM_TICKS == 0)
         trim_heap(e);
-    if (idle)
-        (void)uv_timer_stop(&l->tick);
 }
 
 void engine_timer_set(
@@ -145,13 +165,100 @@ void engine_timer_set(
 {
     struct engine_loop *l = e->timers;
     engine_timer_clear(t);
-    if (!uv_is_active((uv_handle_t *)&l->tick)) {
+    if (!l->ticking)
         l->ticked = engine_now_ms(e) / TICK_MS;
-        (void)uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS);
-    }
+    l->ticking = true;
     t->fn = fn;
     t->due = engine_now_ms(e) + ms;
     push_timer(&l->slots[(t->due / TICK_MS + 1) % SLOTS], t);
+}
+
+/* ---- descriptors ---- */
+
+static struct place *place_of(struct engine_loop *l, int fd)
+{
+    size_t at = (size_t)fd;
+    if (at >= l->n_places) {
+        size_t n = MAX(at + FDS_STEP, l->n_places * 2);
+        struct place *p = reallocarray(l->places, n, sizeof *p);
+        if (!p)
+            die("out of memory");
+        memset(p + l->n_places, 0, (n - l->n_places) * sizeof *p);
+        l->places = p;
+        l->n_places = n;
+    }
+    return &l->places[at];
+}
+
+static int control(const struct engine_loop *l, int op, int fd, uint32_t events, uint32_t number)
+{
+    struct epoll_event ev = {.events = events, .data.u64 = (uint64_t)number << 32 | (uint32_t)fd};
+    return epoll_ctl(l->epoll, op, fd, &ev) == 0 ? 0 : -errno;
+}
+
+void engine_watch(struct engine *e, struct engine_watch *w, uint32_t events)
+{
+    struct engine_loop *l = e->timers;
+    if (events == w->events)
+        return;
+    struct place *p = place_of(l, w->fd);
+    if (p->w != w) {
+        p->w = w;
+        p->number++;
+    }
+    w->events = events;
+    int err = 0;
+    if (!events) {
+        (void)control(l, EPOLL_CTL_DEL, w->fd, 0, 0);
+        p->w = NULL;
+    } else {
+        err = control(l, p->in_set ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd, events, p->number);
+        if (err == -ENOENT) /* who was given it closed it, and this is another of the same number */
+            err = control(l, EPOLL_CTL_ADD, w->fd, events, p->number);
+    }
+    if (err)
+        die("cannot watch a descriptor: %s", strerror(-err)); /* a lost one would be a hang */
+    p->in_set = events != 0;
+}
+
+void engine_unwatch(struct engine *e, struct engine_watch *w)
+{
+    if (w->events)
+        place_of(e->timers, w->fd)->w = NULL;
+    w->events = 0;
+}
+
+void engine_watch_close(struct engine *e, struct engine_watch *w)
+{
+    engine_unwatch(e, w);
+    place_of(e->timers, w->fd)->in_set = false;
+    (void)close(steal_fd(&w->fd));
+}
+
+static void dispatch(struct engine *e, const struct epoll_event *ev)
+{
+    struct engine_loop *l = e->timers;
+    int fd = (int)(uint32_t)ev->data.u64;
+    struct place *p = place_of(l, fd);
+    if (p->number != (uint32_t)(ev->data.u64 >> 32))
+        return; /* the watch that this is for has ended */
+    struct engine_watch *w = p->w;
+    if (!w) {
+        if (p->in_set) /* given on, and nobody waits for it */
+            (void)control(l, EPOLL_CTL_DEL, fd, 0, 0);
+        p->in_set = false;
+        return;
+    }
+    uint32_t got = ev->events;
+    if (got & EPOLLERR) {
+        engine_watch(e, w, 0);
+        w->fn(w, EPOLLERR);
+        return;
+    }
+    got =
+        got == EPOLLHUP ? w->events : got & w->events; /* what has been waited for has come, or never will */
+    if (got)
+        w->fn(w, got);
 }
 
 /* ---- deferred calls ---- */
@@ -170,11 +277,6 @@ void engine_defer(struct engine *e, void (*fn)(void *arg), void *arg)
     l->calls[l->n_calls++] = (struct deferred){fn, arg};
 }
 
-static void on_idle(uv_idle_t *handle)
-{
-    (void)handle; /* its being active is what keeps the loop from waiting */
-}
-
 /* Calls made by these calls wait for the next turn, so that one busy connection does not starve the others.
  */
 static void run_deferred(struct engine_loop *l)
@@ -189,20 +291,67 @@ static void run_deferred(struct engine_loop *l)
         memmove(l->calls, l->calls + n, l->n_calls * sizeof *l->calls);
 }
 
-static void on_prepare(uv_prepare_t *handle)
+/* ---- turns ---- */
+
+static bool inner_is_due(const struct engine *e)
 {
-    struct engine *e = handle->data;
+    return uv_loop_alive(&e->loop) && uv_backend_timeout(&e->loop) == 0;
+}
+
+/* Milliseconds until something is due; -1: nothing is. */
+static int patience(const struct engine *e)
+{
+    const struct engine_loop *l = e->timers;
+    int inner = uv_loop_alive(&e->loop) ? uv_backend_timeout(&e->loop) : -1;
+    if (l->n_calls || inner == 0)
+        return 0;
+    if (!l->ticking)
+        return inner;
+    uint64_t now = engine_now_ms(e), next = (l->ticked + 1) * TICK_MS;
+    int ours = next > now ? (int)(next - now) : 0;
+    return inner < 0 ? ours : MIN(inner, ours);
+}
+
+void engine_turn(struct engine *e, bool wait)
+{
     struct engine_loop *l = e->timers;
+    struct epoll_event ready[EVENTS_A_TURN];
     run_deferred(l);
-    if (l->n_calls)
-        (void)uv_idle_start(&l->idle, on_idle);
-    else
-        (void)uv_idle_stop(&l->idle);
     if (e->on_turn)
         e->on_turn(e);
+    if (e->stopped)
+        return;
+    int n = epoll_wait(l->epoll, ready, EVENTS_A_TURN, wait ? patience(e) : 0);
+    uv_update_time(&e->loop);
+    bool inner = inner_is_due(e);
+    for (int i = 0; i < n; i++) {
+        if (ready[i].data.u64 == INNER)
+            inner = true;
+        else
+            dispatch(e, &ready[i]);
+    }
+    tick(e);
+    if (inner)
+        (void)uv_run(&e->loop, UV_RUN_NOWAIT);
 }
 
 /* ---- life ---- */
+
+static int set_up(struct engine *e, struct engine_loop *l)
+{
+    int err = uv_loop_init(&e->loop);
+    if (err)
+        return err;
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event inner = {.events = EPOLLIN, .data.u64 = INNER};
+    if (l->epoll >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, uv_backend_fd(&e->loop), &inner) == 0)
+        return 0;
+    err = -errno;
+    (void)uv_loop_close(&e->loop);
+    if (l->epoll >= 0)
+        (void)close(l->epoll);
+    return err;
+}
 
 int engine_loop_init(struct engine *e)
 {
@@ -210,23 +359,13 @@ int engine_loop_init(struct engine *e)
     (void)mallopt(M_TOP_PAD, (int)HEAP_STEP);
     struct engine_loop *l = calloc(1, sizeof *l);
     e->wire = calloc(1, sizeof *e->wire);
-    if (!l || !e->wire) {
-        free(l);
-        free(e->wire);
-        return -ENOMEM;
-    }
-    int err = uv_loop_init(&e->loop);
+    int err = l && e->wire ? set_up(e, l) : -ENOMEM;
     if (err) {
         free(l);
         free(e->wire);
         return err;
     }
     e->timers = l;
-    (void)uv_timer_init(&e->loop, &l->tick);
-    (void)uv_prepare_init(&e->loop, &l->prepare);
-    (void)uv_idle_init(&e->loop, &l->idle);
-    l->tick.data = l->prepare.data = l->idle.data = e;
-    (void)uv_prepare_start(&l->prepare, on_prepare);
     return 0;
 }
 
@@ -246,6 +385,8 @@ void engine_loop_close(struct engine *e)
     uv_walk(&e->loop, close_handle, NULL);
     (void)uv_run(&e->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&e->loop);
+    (void)close(l->epoll);
+    free(l->places);
     free(l->calls);
     free(l);
     free(e->wire);

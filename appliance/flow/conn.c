@@ -1,8 +1,7 @@
 #include "appliance/flow/conn_internal.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 /* A last answer has this long without progress to get out; then the peer has this long to end its side, and
@@ -48,21 +47,17 @@ void octets_free(struct octets *o)
     *o = (struct octets){0};
 }
 
-static void on_poll(uv_poll_t *handle, int status, int events);
+static void on_ready(struct engine_watch *w, uint32_t events);
 
 struct conn *conn_new(struct engine *e, int fd, const struct conn_ops *ops, void *arg)
 {
     struct conn *c = calloc(1, sizeof *c);
-    if (!c || uv_poll_init(&e->loop, &c->poll, fd) != 0) {
-        free(c);
+    if (!c) {
         (void)close(fd);
         return NULL;
     }
-    int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a socket pair, harmlessly */
-    c->poll.data = c;
+    c->watch = (struct engine_watch){on_ready, fd, 0};
     c->e = e;
-    c->fd = fd;
     c->ops = ops;
     c->arg = arg;
     c->next = e->conns;
@@ -91,7 +86,7 @@ SSL *conn_ssl(const struct conn *c)
 
 int conn_fd(const struct conn *c)
 {
-    return c->fd;
+    return c->watch.fd;
 }
 
 size_t conn_queued(const struct conn *c)
@@ -121,20 +116,14 @@ static void arm(struct conn *c, bool keep_readable)
 {
     if (c->closed)
         return;
-    int events = 0;
+    uint32_t events = 0;
     if (((c->read_on && !c->eof) || c->handshaking || c->lingering) && !c->fin_in)
-        events |= UV_READABLE;
+        events |= EPOLLIN;
     if (is_waiting(c) || c->want_write)
-        events |= UV_WRITABLE;
+        events |= EPOLLOUT;
     if (keep_readable && !c->fin_in)
-        events |= c->armed & UV_READABLE;
-    if (events == c->armed)
-        return;
-    c->armed = (uint8_t)events;
-    if (events)
-        (void)uv_poll_start(&c->poll, events, on_poll);
-    else
-        (void)uv_poll_stop(&c->poll);
+        events |= c->watch.events & EPOLLIN;
+    engine_watch(c->e, &c->watch, events);
 }
 
 void conn_arm(struct conn *c)
@@ -142,25 +131,13 @@ void conn_arm(struct conn *c)
     arm(c, true);
 }
 
-static void maybe_free(struct conn *c)
-{
-    if (c->handle_closed && !c->scheduled)
-        free(c);
-}
-
-static void on_handle_closed(uv_handle_t *h)
-{
-    struct conn *c = h->data;
-    c->handle_closed = true;
-    maybe_free(c);
-}
-
-/* The end, whatever came before: descriptor, TLS and buffers now, the struct once the loop has let go of it.
- */
+/* The end, whatever came before: descriptor, TLS and buffers now, the struct once whoever called us has
+ * returned. */
 static void destroy(struct conn *c, bool reset)
 {
     if (c->closed)
         return;
+    conn_schedule(c);
     c->closed = true;
     c->ops = NULL;
     if (c->lingering)
@@ -176,11 +153,9 @@ static void destroy(struct conn *c, bool reset)
         c->next->prev = c->prev;
     if (reset) {
         struct linger l = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+        (void)setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
     }
-    uv_close((uv_handle_t *)&c->poll, on_handle_closed);
-    (void)close(c->fd);
-    c->fd = -1;
+    engine_watch_close(c->e, &c->watch);
 }
 
 static void deliver_readable(struct conn *c);
@@ -216,7 +191,7 @@ static void finish_output(struct conn *c)
 {
     if (c->shut && !c->shut_done) {
         c->shut_done = true;
-        (void)shutdown(c->fd, SHUT_WR);
+        (void)shutdown(c->watch.fd, SHUT_WR);
     }
 }
 
@@ -224,7 +199,7 @@ static ssize_t socket_send(struct conn *c, const void *p, size_t n)
 {
     ssize_t r;
     do
-        r = send(c->fd, p, n, MSG_NOSIGNAL);
+        r = send(c->watch.fd, p, n, MSG_NOSIGNAL);
     while (r < 0 && errno == EINTR);
     if (r >= 0)
         return r;
@@ -372,7 +347,7 @@ static ssize_t plain_read(struct conn *c, void *buf, size_t n)
         return -EAGAIN;
     ssize_t r;
     do
-        r = recv(c->fd, buf, n, 0);
+        r = recv(c->watch.fd, buf, n, 0);
     while (r < 0 && errno == EINTR);
     if (r < 0)
         return errno == EAGAIN ? -EAGAIN : -errno;
@@ -433,7 +408,7 @@ static void on_scheduled(void *arg)
     struct conn *c = arg;
     c->scheduled = false;
     if (c->closed)
-        maybe_free(c);
+        free(c);
     else if (c->handshake_over)
         deliver_handshake(c);
     else
@@ -478,7 +453,7 @@ static void discard_input(struct conn *c)
 {
     uint8_t *buf = c->e->wire->out; /* unused between calls */
     ssize_t r;
-    while ((r = recv(c->fd, buf, WIRE_OUT, 0)) > 0) {
+    while ((r = recv(c->watch.fd, buf, WIRE_OUT, 0)) > 0) {
         if ((size_t)r >= c->linger_left) {
             destroy(c, true);
             return;
@@ -543,7 +518,6 @@ static void on_readable(struct conn *c)
  * to know. */
 static void on_socket_error(struct conn *c)
 {
-    c->armed = 0; /* libuv has stopped the handle */
     if ((c->read_on && !c->eof) || c->handshaking || c->lingering)
         on_readable(c);
     else if (is_waiting(c) || c->want_write)
@@ -552,18 +526,16 @@ static void on_socket_error(struct conn *c)
         conn_arm(c);
 }
 
-static void on_poll(uv_poll_t *handle, int status, int events)
+static void on_ready(struct engine_watch *w, uint32_t events)
 {
-    struct conn *c = handle->data;
-    if (c->closed)
-        return;
-    if (status < 0) {
+    struct conn *c = (struct conn *)((char *)w - offsetof(struct conn, watch));
+    if (events & EPOLLERR) {
         on_socket_error(c);
         return;
     }
-    if (events & UV_WRITABLE)
+    if (events & EPOLLOUT)
         on_writable(c);
-    if (!c->closed && (events & UV_READABLE))
+    if (!c->closed && (events & EPOLLIN))
         on_readable(c);
 }
 

@@ -1,11 +1,11 @@
 /** \file
  * A non-blocking byte stream over a TCP socket, with TLS or without: the only place that knows which.
  *
- * Readable and drained are level-triggered callbacks from the loop (uv_poll on the descriptor). No buffer is
- * held while a connection is idle: callers read into the engine's scratch, and OpenSSL reads and writes
- * through two buffers that all connections of an engine share (one system call for as many records as there
- * are). What the socket does not take is queued; a caller that got 1 from conn_send() stops producing until
- * on_drained, which bounds the queue to what one producer turn makes.
+ * Readable and drained are level-triggered callbacks from the loop (engine_watch on the descriptor). No
+ * buffer is held while a connection is idle: callers read into the engine's scratch, and OpenSSL reads and
+ * writes through two buffers that all connections of an engine share (one system call for as many records as
+ * there are). What the socket does not take is queued; a caller that got 1 from conn_send() stops producing
+ * until on_drained, which bounds the queue to what one producer turn makes.
  */
 #ifndef EGRESS_APPLIANCE_FLOW_CONN_H
 #define EGRESS_APPLIANCE_FLOW_CONN_H
@@ -26,7 +26,7 @@ struct conn_ops {
         struct conn *c, void *arg, int err); /* negative errno; the conn is dead, still to be closed */
 };
 
-/** Takes `fd` (non-blocking, TCP_NODELAY set here). NULL: no memory; fd is closed. Reading starts disabled.
+/** Takes `fd` (non-blocking; see tcp_options()). NULL: no memory; fd is closed. Reading starts disabled.
  */
 struct conn *conn_new(struct engine *e, int fd, const struct conn_ops *ops, void *arg);
 /** For accepted sockets: an orderly conn_close() sends what is queued, then FIN, and takes in for a moment

@@ -21,7 +21,7 @@ void octets_consume(struct octets *o, size_t n);
 void octets_free(struct octets *o);
 
 struct conn {
-    uv_poll_t poll;
+    struct engine_watch watch;
     struct engine *e;
     struct conn *next, **prev;
     const struct conn_ops *ops; /* NULL: closed or lingering */
@@ -37,11 +37,9 @@ struct conn {
     uint64_t in, out;
     struct engine_timer linger_timer;
     uint32_t linger_left;
-    int fd;
     int err; /* what ended input, or the handshake; 0 */
     int write_err; /* what ended output; 0 */
     uint8_t corks;
-    uint8_t armed; /* uv_poll events */
     bool read_on;
     bool handshaking, handshake_over;
     bool dry; /* the socket had nothing more; poll will tell */
@@ -51,7 +49,7 @@ struct conn {
     bool want_write, want_drained;
     bool shut, shut_done;
     bool linger, lingering, progress;
-    bool scheduled, closed, handle_closed;
+    bool scheduled, closed;
     bool ktls; /* the kernel encrypts what is sent */
     uint8_t record_type; /* of what OpenSSL writes next; 0: data */
 };

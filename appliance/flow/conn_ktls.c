@@ -30,9 +30,9 @@ bool conn_ktls_start(struct conn *c, const void *info)
     /* What OpenSSL has encrypted itself must be in the socket before. */
     if (c->ktls || len == 0 || c->queue.len || c->write_err)
         return false;
-    if (setsockopt(c->fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") != 0)
+    if (setsockopt(c->watch.fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") != 0)
         return false;
-    c->ktls = setsockopt(c->fd, SOL_TLS, TLS_TX, info, len) == 0;
+    c->ktls = setsockopt(c->watch.fd, SOL_TLS, TLS_TX, info, len) == 0;
     return c->ktls;
 }
 
@@ -52,7 +52,7 @@ static ssize_t send_record(const struct conn *c, uint8_t type, const void *p, si
     memcpy(CMSG_DATA(h), &type, sizeof type);
     ssize_t r;
     do
-        r = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+        r = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
     while (r < 0 && errno == EINTR);
     return r < 0 ? -errno : r;
 }

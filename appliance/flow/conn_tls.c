@@ -96,7 +96,7 @@ static ssize_t wire_fill(struct conn *c)
         return err;
     ssize_t r;
     do
-        r = recv(c->fd, w->in, WIRE_IN, 0);
+        r = recv(c->watch.fd, w->in, WIRE_IN, 0);
     while (r < 0 && errno == EINTR);
     if (r < 0)
         return -errno;

@@ -8,9 +8,10 @@
 #define TCP_RTO_MAX_MS 44 /* Linux 6.15 */
 #endif
 
-void tcp_keepalive(int fd)
+void tcp_options(int fd)
 {
     int on = 1, idle = 60, interval = 15, count = 4;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "appliance/flow/keepalive.h"
@@ -18,11 +19,10 @@
 #define CANDIDATES_MAX (IPC_ADDRS_MAX + 1)
 
 struct attempt {
-    uv_poll_t poll;
-    struct upstream_dialing *d; /* NULL: given up, only the handle is still closing */
+    struct engine_watch watch;
+    struct upstream_dialing *d;
     struct attempt *next;
     struct endpoint peer;
-    int fd;
 };
 
 struct upstream_dialing {
@@ -42,18 +42,10 @@ struct upstream_dialing {
     int err; /* the last failure */
 };
 
-static void on_attempt_closed(uv_handle_t *h)
+static void attempt_close(struct attempt *a)
 {
-    free(h->data);
-}
-
-/* Takes the descriptor out of the loop; it stays open. */
-static int attempt_end(struct attempt *a)
-{
-    (void)uv_poll_stop(&a->poll);
-    a->d = NULL;
-    uv_close((uv_handle_t *)&a->poll, on_attempt_closed);
-    return steal_fd(&a->fd);
+    engine_watch_close(a->d->e, &a->watch);
+    free(a);
 }
 
 static void dialing_free(struct upstream_dialing *d)
@@ -64,7 +56,7 @@ static void dialing_free(struct upstream_dialing *d)
         engine_cancel(d->e, d->token);
     for (struct attempt *a = d->attempts, *next; a; a = next) {
         next = a->next;
-        (void)close(attempt_end(a));
+        attempt_close(a);
     }
     *d->prev = d->next;
     if (d->next)
@@ -107,9 +99,7 @@ static int open_socket(const struct endpoint *ep, struct sockaddr_storage *ss, s
     int fd = socket(ss->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    tcp_keepalive(fd);
+    tcp_options(fd);
     return fd;
 }
 
@@ -124,27 +114,26 @@ static void attempt_drop(struct upstream_dialing *d, struct attempt *a)
         }
 }
 
-static void on_connect(uv_poll_t *handle, int status, int events)
+static void on_connect(struct engine_watch *w, uint32_t events)
 {
-    (void)events;
-    struct attempt *a = handle->data;
+    struct attempt *a = (struct attempt *)((char *)w - offsetof(struct attempt, watch));
     struct upstream_dialing *d = a->d;
-    if (!d)
-        return;
     int err = 0;
     socklen_t len = sizeof err;
-    if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
+    if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
         err = errno;
-    if (status < 0 && err == 0)
-        err = -status;
-    struct endpoint peer = a->peer;
+    if ((events & EPOLLERR) && err == 0)
+        err = ECONNABORTED;
     attempt_drop(d, a);
-    int fd = attempt_end(a);
     if (err == 0) {
+        struct endpoint peer = a->peer;
+        engine_unwatch(d->e, w);
+        int fd = steal_fd(&w->fd);
+        free(a);
         finish(d, fd, &peer);
         return;
     }
-    (void)close(fd);
+    attempt_close(a);
     d->err = -err;
     dial_next(d);
 }
@@ -160,17 +149,11 @@ static int attempt_start(struct upstream_dialing *d, const struct addr *to)
     if (connect(fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
         return -errno;
     struct attempt *a = calloc(1, sizeof *a);
-    if (!a || uv_poll_init(&d->e->loop, &a->poll, fd) != 0) {
-        free(a);
+    if (!a)
         return -ENOMEM;
-    }
-    a->poll.data = a;
-    a->d = d;
-    a->peer = ep;
-    a->fd = steal_fd(&fd);
-    a->next = d->attempts;
+    *a = (struct attempt){.watch = {on_connect, steal_fd(&fd), 0}, .d = d, .next = d->attempts, .peer = ep};
     d->attempts = a;
-    (void)uv_poll_start(&a->poll, UV_WRITABLE, on_connect);
+    engine_watch(d->e, &a->watch, EPOLLOUT);
     return 0;
 }
 

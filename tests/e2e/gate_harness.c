@@ -101,8 +101,8 @@ static void run_engine(unsigned index, const struct engine_config *c)
         accepting[i].data = (void *)(intptr_t)fds[i];
         (void)uv_poll_start(&accepting[i], UV_READABLE, on_accept);
     }
-    (void)uv_run(&e.loop, UV_RUN_DEFAULT);
-    exit(0);
+    for (;;)
+        engine_turn(&e, true);
 }
 
 /* ---- resolver: the question back, refused, from the address that was asked ---- */

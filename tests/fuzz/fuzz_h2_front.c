@@ -114,7 +114,7 @@ static void turn(int fd, int times)
 {
     char sink[4096];
     for (int i = 0; i < times; i++) {
-        (void)uv_run(&w.e.loop, UV_RUN_NOWAIT);
+        engine_turn(&w.e, false);
         while (recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0)
             ;
     }
@@ -148,10 +148,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         http_front_drain(&w.front);
     close(sv[0]);
     for (int i = 0; i < 4; i++)
-        (void)uv_run(&w.e.loop, UV_RUN_NOWAIT);
+        engine_turn(&w.e, false);
     http_front_close(&w.front);
     for (int i = 0; i < 4; i++)
-        (void)uv_run(&w.e.loop, UV_RUN_NOWAIT);
+        engine_turn(&w.e, false);
     check(w.closed == 1);
     (void)audit_flush(w.e.audit);
     return 0;

@@ -226,14 +226,14 @@ static void world_close(void)
 static void pump(void)
 {
     for (int i = 0; i < 12; i++)
-        (void)uv_run(&w.e.loop, UV_RUN_NOWAIT);
+        engine_turn(&w.e, false);
 }
 
 static inline void wait_ms(unsigned ms)
 {
     uint64_t until = uv_hrtime() + ms * 1000000ull;
     while (uv_hrtime() < until) {
-        (void)uv_run(&w.e.loop, UV_RUN_NOWAIT);
+        engine_turn(&w.e, false);
         usleep(5000);
     }
 }

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -123,7 +124,7 @@ static void run_until(struct engine *e, bool (*over)(const struct end *, const s
     const struct end *a, const struct end *b)
 {
     for (int i = 0; i < 100000 && !over(a, b); i++)
-        (void)uv_run(&e->loop, UV_RUN_ONCE);
+        engine_turn(e, true);
     cr_assert(over(a, b));
 }
 
@@ -333,7 +334,7 @@ Test(conn, a_lingering_answer_is_not_lost)
     cr_assert_eq(b.last, 0);
     close_end(&b);
     while (e->n_lingering)
-        (void)uv_run(&e->loop, UV_RUN_ONCE);
+        engine_turn(e, true);
     cr_assert_null(e->conns);
     engine_down(e);
 }
@@ -383,7 +384,7 @@ Test(conn, tls_pauses_and_goes_on)
         b.sum_in = r > 0 ? mix(b.sum_in, buf, (size_t)r) : b.sum_in;
     }
     for (int i = 0; i < 20; i++)
-        (void)uv_run(&e->loop, UV_RUN_NOWAIT);
+        engine_turn(e, false);
     cr_assert_eq(b.got, 0, "nothing is delivered while reading is off");
     conn_read_enable(b.c, true);
     run_until(e, b_ended, &a, &b);
@@ -504,7 +505,7 @@ Test(conn, tls_ends_of_handshakes_go_with_what_follows)
     handshake_well(&n, &a, &b, "a.example", TLS_ALPN_HTTP11);
     conn_read_enable(a.c, false);
     for (int i = 0; i < 3; i++)
-        (void)uv_run(&e->loop, UV_RUN_NOWAIT);
+        engine_turn(e, false);
     cr_assert_eq(waiting_at(&a), 0, "no ticket alone");
     cr_assert_eq(conn_send(b.c, "answer", 6), 0);
     cr_assert_gt(waiting_at(&a), 6 + 22 + 100, "answer and ticket");
@@ -586,7 +587,7 @@ static const char *came(struct engine *e, int fd)
 {
     static char text[100];
     for (int i = 0; i < 3; i++)
-        (void)uv_run(&e->loop, UV_RUN_NOWAIT);
+        engine_turn(e, false);
     ssize_t n = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
     text[MAX(n, 0)] = '\0';
     return text;
@@ -611,6 +612,104 @@ Test(conn, ktls_data_does_not_overtake_a_ticket)
     cr_assert_str_eq(came(e, sv[1]), " ticket2 data alert");
     close_end(&a);
     close(sv[1]);
+    engine_down(e);
+}
+
+/* ---- descriptors ---- */
+
+struct watched {
+    struct engine_watch watch;
+    struct engine *e;
+    struct watched *other; /* that ends when this one hears something */
+    uint32_t heard;
+    int far; /* the other end */
+};
+
+static void on_watched(struct engine_watch *watch, uint32_t events)
+{
+    struct watched *w = (struct watched *)((char *)watch - offsetof(struct watched, watch));
+    w->heard |= events;
+    if (w->other)
+        engine_watch_close(w->e, &w->other->watch);
+    if (w->other)
+        w->other->other = NULL;
+    w->other = NULL;
+}
+
+static struct watched watched_new(struct engine *e)
+{
+    int sv[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
+    return (struct watched){.watch = {on_watched, sv[0], 0}, .e = e, .far = sv[1]};
+}
+
+static void watched_close(struct watched *w)
+{
+    if (w->watch.fd >= 0)
+        engine_watch_close(w->e, &w->watch);
+    close(w->far);
+}
+
+/* What the kernel has told of both is looked at after one has ended the other. */
+Test(engine, a_watch_that_has_ended_hears_nothing)
+{
+    struct engine *e = engine_up();
+    struct watched a = watched_new(e), b = watched_new(e);
+    a.other = &b;
+    b.other = &a;
+    engine_watch(e, &a.watch, EPOLLIN);
+    engine_watch(e, &b.watch, EPOLLIN);
+    cr_assert(write(a.far, "x", 1) == 1 && write(b.far, "x", 1) == 1);
+    engine_turn(e, true);
+    cr_assert_eq(!a.heard + !b.heard, 1, "one of them");
+    struct watched *ended = a.heard ? &b : &a;
+    close(ended->far);
+    *ended = watched_new(e); /* of the same number */
+    engine_watch(e, &ended->watch, EPOLLIN);
+    engine_turn(e, false);
+    cr_assert_eq(ended->heard, 0);
+    cr_assert_eq(write(ended->far, "x", 1), 1);
+    engine_turn(e, true);
+    cr_assert_eq(ended->heard, EPOLLIN);
+    watched_close(&a);
+    watched_close(&b);
+    engine_down(e);
+}
+
+Test(engine, a_descriptor_is_given_on)
+{
+    struct engine *e = engine_up();
+    struct watched a = watched_new(e), b = a;
+    engine_watch(e, &a.watch, EPOLLOUT);
+    engine_turn(e, true);
+    cr_assert_eq(a.heard, EPOLLOUT);
+    engine_unwatch(e, &a.watch);
+    a.heard = 0;
+    engine_turn(e, false); /* it can still be written to, and nobody cares */
+    engine_watch(e, &b.watch, EPOLLIN);
+    engine_turn(e, false);
+    cr_assert_eq(b.heard, 0);
+    cr_assert_eq(write(b.far, "x", 1), 1);
+    engine_turn(e, true);
+    cr_assert(a.heard == 0 && b.heard == EPOLLIN);
+    watched_close(&b);
+    engine_down(e);
+}
+
+Test(engine, an_error_is_told_once_and_ends_the_watch)
+{
+    struct engine *e = engine_up();
+    struct watched a = watched_new(e);
+    cr_assert_eq(write(a.watch.fd, "x", 1), 1);
+    engine_watch(e, &a.watch, EPOLLIN);
+    close(a.far); /* over what it has not read: a reset */
+    engine_turn(e, true);
+    cr_assert_eq(a.heard, EPOLLERR);
+    cr_assert_eq(a.watch.events, 0);
+    a.heard = 0;
+    engine_turn(e, false);
+    cr_assert_eq(a.heard, 0);
+    engine_watch_close(e, &a.watch);
     engine_down(e);
 }
 
@@ -641,10 +740,10 @@ Test(engine, timers_fire_once_in_time)
     engine_timer_clear(&t[3]);
     uint64_t start = engine_now_ms(e);
     while (engine_now_ms(e) < start + 150)
-        (void)uv_run(&e->loop, UV_RUN_ONCE);
+        engine_turn(e, true);
     cr_assert_eq(fired, 1);
     while (engine_now_ms(e) < start + 500)
-        (void)uv_run(&e->loop, UV_RUN_ONCE);
+        engine_turn(e, true);
     cr_assert_eq(fired, 2);
     engine_timer_clear(&t[2]);
     engine_down(e);
@@ -655,7 +754,7 @@ Test(engine, deferred_calls_run_before_the_loop_waits)
     struct engine *e = engine_up();
     int n = 0;
     engine_defer(e, on_deferred, &n);
-    (void)uv_run(&e->loop, UV_RUN_NOWAIT);
+    engine_turn(e, false);
     cr_assert_eq(n, 1);
     engine_down(e);
 }
