@@ -2,18 +2,9 @@
 # Everything at once under AddressSanitizer: clients of every kind, what breaks off in every state, 5,000 idle connections, 1 GiB
 # each way. Afterwards descriptors and memory of every process are what they were, and none was replaced.
 . "$(dirname "$0")/lib.sh"
-SAN=${SANBUILD:-$BUILD/san}
-make -C "$TOP" --no-print-directory -j2 BUILD="$SAN" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT="-O1 -g" all >"${TMPDIR:-/tmp}/soak$$.log" 2>&1 ||
-    { not_ok "a build with sanitizers" "$(tail -5 "${TMPDIR:-/tmp}/soak$$.log")"; exit 1; }
-rm -f "${TMPDIR:-/tmp}/soak$$.log"
+. "$HERE/sanitized.bash"
 BIG=262144 world_up
-# egressd takes nothing of its caller's environment, so a script gives it the sanitizers' options.
-mkdir "$T/bin"
-cp "$SAN/egressctl" "$SAN/egress-init" "$T/bin"
-cp "$SAN/egressd" "$T/bin/egressd.san"
-printf '#!/bin/sh\nexport ASAN_OPTIONS=quarantine_size_mb=8:abort_on_error=1:detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1\nexec %s "$@"\n' "$T/bin/egressd.san" >"$T/bin/egressd"
-chmod 755 "$T/bin" "$T/bin/egressd"
-BUILD=$T/bin
+sanitized
 mkdir -m 777 "$T/out"
 truncate -s 1G "$T/www/huge"
 chmod 644 "$T/www/huge"
