@@ -113,7 +113,7 @@ PY
     WORLD_PIDS="$WORLD_PIDS $!"
     # Everything that our side sends on the uplink, but for address resolution.
     ip netns exec "$N-w" tcpdump -l -n --immediate-mode -i w0 -Q in \
-        'not arp and not (icmp6 and (ip6[40] >= 133 and ip6[40] <= 137)) and not (ip6 and ip6[6] == 0 and dst net ff02::/16)' >"$T/uplink" 2>/dev/null &
+        'not arp and not (icmp6 and not src net fd00:9::/64 and (ip6[40] >= 133 and ip6[40] <= 137)) and not (ip6 and ip6[6] == 0 and dst net ff02::/16)' >"$T/uplink" 2>/dev/null &
     WORLD_PIDS="$WORLD_PIDS $!"
     cat >"$T/policy.yaml" <<'POLICY'
 version: 1

@@ -233,6 +233,13 @@ def table6(me, gw, to):
         "v6 router advert": ip6(ll, "ff02::1", 58, icmp6(ll, "ff02::1", 134, body=b"\x40\0\x07\x08" + b"\0" * 8), hops=255),
         "v6 redirect": ip6(ll, me, 58, icmp6(ll, me, 137, body=b"\0" * 36), hops=255),
         "v6 router solicit": ip6(me, "ff02::2", 58, icmp6(me, "ff02::2", 133), hops=255),
+        # The kernel's own, when they are for the sidecar; a way out, were they for somebody else.
+        "v6 neighbour solicitation to the world": ip6(me, to, 58, icmp6(me, to, 135, body=b"\0" * 4 + socket.inet_pton(socket.AF_INET6, to) + b"leak" * 100), hops=255),
+        "v6 neighbour advertisement to the world": ip6(me, to, 58, icmp6(me, to, 136, body=b"\x60\0\0\0" + socket.inet_pton(socket.AF_INET6, to) + b"leak" * 100), hops=255),
+        "v6 neighbour solicitation to the uplink's net": ip6(me, "2606:2800:220:2::1", 58, icmp6(me, "2606:2800:220:2::1", 135, body=b"\0" * 4 + socket.inet_pton(socket.AF_INET6, to)), hops=255),
+        "v6 neighbour advertisement, spoofed": ip6("2606:2800:220:2::1", "ff02::1", 58, icmp6("2606:2800:220:2::1", "ff02::1", 136, body=b"\x20\0\0\0" + socket.inet_pton(socket.AF_INET6, "2606:2800:220:2::1") + b"\2\1\2\0\0\0\0\1"), hops=255),
+        "v6 dns to a group": ip6(me, "ff02::fb", 17, u(me, "ff02::fb", sp, 53)),
+        "v6 multicast web": ip6(me, "ff0e::99", 6, t(me, "ff0e::99", sp, 443, SYN)),
         "v6 mdns": ip6(me, "ff02::fb", 17, u(me, "ff02::fb", 5353, 5353), hops=255),
         "v6 dhcp": ip6(ll, "ff02::1:2", 17, u(ll, "ff02::1:2", 546, 547)),
         "v6 multicast": ip6(me, "ff0e::99", 17, u(me, "ff0e::99", sp, 9)),
