@@ -96,6 +96,10 @@ int audit_locate(const char **name, const char *state_dir, char dir[static AUDIT
     } else if (!*name && newest(dir)) {
         return 0;
     }
+    if (access(state_root(), X_OK) && errno == EACCES) {
+        log_warn("%s is root's: sudo egressctl audit ...", state_root());
+        return -EACCES;
+    }
     log_warn(*name ? "there is no log of a sandbox %s; with a state directory elsewhere: --state-dir DIR"
                    : "there is no log yet%s",
         *name ? *name : "");
@@ -186,12 +190,7 @@ static bool format_ok(struct audit_query *q)
         log_warn("audit: --event %s: dns, flow, http, dlp, start, reload or stop", q->filter.event);
         return false;
     }
-    q->json = strcmp(q->format, "json") == 0;
-    if (!q->json && strcmp(q->format, "table") != 0) {
-        log_warn("audit: --format %s: table or json", q->format);
-        return false;
-    }
-    return true;
+    return command_format(q->format, "table", "audit", &q->json);
 }
 
 int cmd_audit(int argc, char **argv)
@@ -215,7 +214,7 @@ int cmd_audit(int argc, char **argv)
             argc, argv, 0, &args, &status))
         return status;
     const char *name = args.n_pos ? args.pos[0] : NULL;
-    if (args.n_pos > 1 || !format_ok(&q) || audit_locate(&name, q.state_dir, dir))
+    if (!command_words(&args, 1, "audit") || !format_ok(&q) || audit_locate(&name, q.state_dir, dir))
         return EXIT_EGRESSCTL;
     struct audit_files *f = audit_files_open(dir);
     if (!f) {

@@ -71,10 +71,13 @@ static bool netns_host(void)
 static void runtimes(void)
 {
     static const char *const known[] = {"podman", "docker"};
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (cli_present(known[i]))
-            printf("ok    %s, for --image%s\n", known[i],
-                runs(known[i], "version") ? "" : ", but it does not answer");
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        bool good = cli_present(known[i]) && runs(known[i], "version");
+        if (good)
+            printf("ok    %s, for --image\n", known[i]);
+        else if (cli_present(known[i]))
+            printf("-     %s, for --image, does not answer: try `%s version`\n", known[i], known[i]);
+    }
 }
 #endif
 
@@ -89,6 +92,8 @@ int cmd_doctor(int argc, char **argv)
             "running sandbox is tight,\ntried from inside; if it is not, it is ended.\n\n",
             argc, argv, 0, &args, &status))
         return status;
+    if (!command_words(&args, 1, "doctor"))
+        return EXIT_EGRESSCTL;
     if (args.n_pos)
         return examine(args.pos[0]);
 #ifdef __linux__

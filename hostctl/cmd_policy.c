@@ -235,7 +235,7 @@ int cmd_ca(int argc, char **argv)
             "usage: egressctl ca [NAME]\n\nPrints the CA certificate (PEM) of a running sandbox.\n\n", argc,
             argv, 0, &args, &status))
         return status;
-    if (args.n_pos > 1 || sandbox_find(args.n_pos ? args.pos[0] : NULL, &r))
+    if (!command_words(&args, 1, "ca") || sandbox_find(args.n_pos ? args.pos[0] : NULL, &r))
         return EXIT_EGRESSCTL;
     const struct backend *b = backend_of(&r);
     int err = b ? b->get_file(&r, SIDECAR_CA, &pem) : -EINVAL;
@@ -260,7 +260,7 @@ int cmd_pf(int argc, char **argv)
             "optional: a second wall on the host.\n\n",
             argc, argv, 0, &args, &status))
         return status;
-    if (args.n_pos > 1 || sandbox_find(args.n_pos ? args.pos[0] : NULL, &r))
+    if (!command_words(&args, 1, "pf") || sandbox_find(args.n_pos ? args.pos[0] : NULL, &r))
         return EXIT_EGRESSCTL;
     const char *backend = record_str(&r, "backend");
     status = EXIT_EGRESSCTL;

@@ -11,8 +11,10 @@
 #include "lib/base.h"
 #include "lib/log.h"
 
-/* As long as container runtimes give: then SIGKILL. */
+/* As long as container runtimes give CMD: then SIGKILL. */
 #define GRACE_S 10
+/* What egressctl may need for the rest, on a busy machine. */
+#define CLEAR_S 30
 
 /* -- ps -- */
 
@@ -31,8 +33,8 @@ static const char *state_of(const struct record *r, bool alive, const struct hea
     const char *phase = record_str(r, "phase");
     if (!alive)
         return "dead";
-    if (phase && strcmp(phase, "starting") == 0)
-        return "starting";
+    if (phase && (strcmp(phase, "starting") == 0 || strcmp(phase, PHASE_ENDING) == 0))
+        return phase;
     if (h->note[0])
         return "broken";
     return or_dash(phase);
@@ -48,7 +50,8 @@ static int list_one(struct record *r, bool alive, void *arg)
         b->health(r, &h);
     if (!alive)
         (void)snprintf(h.note, sizeof h.note, "egressctl gc removes what is left");
-    const char *state = state_of(r, alive, &h), *note = strcmp(state, "starting") == 0 ? "" : h.note;
+    const char *state = state_of(r, alive, &h),
+               *note = strcmp(state, "starting") == 0 || strcmp(state, PHASE_ENDING) == 0 ? "" : h.note;
     if (l->json) {
         json_t *o = json_pack("{s:s,s:s*,s:s,s:b,s:b,s:b,s:i,s:s*,s:s*,s:s*,s:s*,s:s}", "name", r->name,
             "backend", backend, "state", state, "sidecar", h.sidecar, "ready", h.ready, "agent", h.agent,
@@ -76,7 +79,10 @@ int cmd_ps(int argc, char **argv)
     if (!command_options(
             table, "usage: egressctl ps [--format table|json]\n\n", argc, argv, 0, &args, &status))
         return status;
-    struct listing l = {.json = strcmp(format, "json") == 0, .all = json_array()};
+    struct listing l = {.all = NULL};
+    if (!command_words(&args, 0, "ps") || !command_format(format, "table", "ps", &l.json))
+        return EXIT_EGRESSCTL;
+    l.all = json_array();
     if (record_each(list_one, &l))
         status = EXIT_EGRESSCTL;
     if (l.json) {
@@ -97,6 +103,8 @@ int cmd_gc(int argc, char **argv)
     if (!command_options(table, "usage: egressctl gc\n\nRemoves what crashed sandboxes left.\n\n", argc, argv,
             0, &args, &status))
         return status;
+    if (!command_words(&args, 0, "gc"))
+        return EXIT_EGRESSCTL;
     cleanup_fd int lock = registry_lock();
     return lock < 0 || sandbox_gc(true) < 0 ? EXIT_EGRESSCTL : 0;
 }
@@ -120,6 +128,17 @@ static bool gone(const char *name, const struct record *r, int seconds)
     return false;
 }
 
+/* CMD has ended, and what was made for it is being removed. */
+static bool is_ending(const char *name)
+{
+    struct record now;
+    bool alive = false;
+    const char *phase = record_open(&now, name, &alive) == 0 ? record_str(&now, "phase") : NULL;
+    bool yes = phase && strcmp(phase, PHASE_ENDING) == 0;
+    record_close(&now);
+    return yes;
+}
+
 static int stop_one(struct record *r)
 {
     pid_t owner = record_process(r, "owner");
@@ -129,7 +148,7 @@ static int stop_one(struct record *r)
     /* egressctl passes it on to CMD and cleans up behind it. */
     if (owner && kill(owner, SIGTERM) == 0) {
         (void)kill(owner, SIGCONT); /* it may be stopped, with its CMD */
-        if (!gone(r->name, r, GRACE_S))
+        if (!gone(r->name, r, GRACE_S) && !(is_ending(r->name) && gone(r->name, r, CLEAR_S)))
             (void)kill(owner, SIGKILL);
     }
     (void)gone(r->name, r, 1);

@@ -156,6 +156,8 @@ static int start(struct sandbox *sb)
 /* The record is the only list of what is to be removed, also here. */
 static int finish(struct sandbox *sb)
 {
+    record_set_str(sb->rec, "phase", PHASE_ENDING);
+    (void)record_save(sb->rec);
     (void)sb->backend->stop(sb->rec, true);
     sb->backend->free(sb);
     cleanup_fd int lock = registry_lock();

@@ -32,6 +32,23 @@ bool command_options(const struct opt *table, const char *text, int argc, char *
     return false;
 }
 
+bool command_words(const struct opt_args *args, size_t most, const char *command)
+{
+    if ((size_t)args->n_pos <= most)
+        return true;
+    log_warn("%s: what is \"%s\" for? (egressctl %s --help)", command, args->pos[most], command);
+    return false;
+}
+
+bool command_format(const char *value, const char *other, const char *command, bool *is_json)
+{
+    *is_json = strcmp(value, "json") == 0;
+    if (*is_json || strcmp(value, other) == 0)
+        return true;
+    log_warn("%s: --format %s: %s or json", command, value, other);
+    return false;
+}
+
 struct pick {
     const char *name;
     struct record *out;

@@ -24,6 +24,11 @@ int cmd_pf(int argc, char **argv);
 bool command_options(const struct opt *table, const char *usage, int argc, char **argv, unsigned flags,
     struct opt_args *args, int *status);
 
+/** No more than `most` words after the command's name? Else says so. */
+bool command_words(const struct opt_args *args, size_t most, const char *command);
+/** One of two words. Else says so. */
+bool command_format(const char *value, const char *other, const char *command, bool *is_json);
+
 /** Where the audit log is: `state_dir` where that is given, else of the sandbox `*name`, also after its end,
  * else of the last one. `*name` becomes that of a living one, or NULL. 0, or -errno after a message. */
 #define AUDIT_PATH_LEN 4200

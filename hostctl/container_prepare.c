@@ -141,7 +141,10 @@ int container_look_at_image(const struct cli *c, struct sandbox *sb)
             o = cli_inspect(c, CLI_IMAGE, image);
     }
     if (!o) {
-        log_warn("--image %s: %s has no such image and cannot pull it", image, c->program);
+        log_warn(
+            "--image %s: %s has no such image and cannot pull it; its reason is above. `%s image ls` lists "
+            "what is there",
+            image, c->program, c->program);
         return -ENOENT;
     }
     const char *user = c->d->image_user(o);

@@ -344,9 +344,11 @@ static int hide_state(const struct mounter *m)
 {
     const char *dir = m->sb->state_dir, *registry = registry_dir();
     int err = hide_dir(m, STATE_ROOT);
+    if (!err && !within(state_root(), STATE_ROOT))
+        err = hide_dir(m, state_root());
     if (!err && registry && !within(registry, "/run"))
         err = hide_dir(m, registry);
-    if (err || within(dir, STATE_ROOT))
+    if (err || within(dir, STATE_ROOT) || within(dir, state_root()))
         return err;
     if (only_state(dir) && !(m->sb->cwd && within(m->sb->cwd, dir)))
         return hide_dir(m, dir);

@@ -38,7 +38,12 @@ const char *registry_dir(void)
 #endif
     struct stat st;
     if (mkdir(dir, 0700) && errno != EEXIST) {
-        log_warn("cannot make %s: %s; run as root or set EGRESSD_RUNTIME_DIR", dir, strerror(errno));
+        log_warn("cannot make %s: %s; run egressctl as root (sudo), or set EGRESSD_RUNTIME_DIR", dir,
+            strerror(errno));
+        return NULL;
+    }
+    if (geteuid() != 0 && lstat(dir, &st) == 0 && st.st_uid == 0) {
+        log_warn("the sandboxes of %s are root's: sudo egressctl ..., or set EGRESSD_RUNTIME_DIR", dir);
         return NULL;
     }
     if (lstat(dir, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {

@@ -14,6 +14,9 @@
 
 #include "hostctl/sandbox.h"
 
+/* The value of "phase" once CMD has ended. */
+#define PHASE_ENDING "ending"
+
 struct record {
     char name[SANDBOX_NAME_MAX + 1];
     json_t *json; /* the record; never NULL */

@@ -76,6 +76,9 @@ int blob_read_fd(int fd, size_t max, struct blob *out)
 
 const char *state_root(void)
 {
+    const char *given = getenv("EGRESSD_STATE_DIR");
+    if (given && *given == '/')
+        return given;
 #ifdef __APPLE__
     static char own[PATH_MAX];
     const char *home = getenv("HOME");

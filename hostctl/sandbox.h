@@ -20,7 +20,8 @@
 #define SANDBOX_NAME_MAX 40
 
 /** Where state directories are unless --state-dir says otherwise: one a sandbox, kept after its end for its
- * log. On macOS, where sandboxes belong to a user, ~/.egressd for who is not root. */
+ * log. On macOS, where sandboxes belong to a user, ~/.egressd for who is not root; the environment's
+ * EGRESSD_STATE_DIR for all. */
 #define STATE_ROOT "/var/lib/egressd"
 const char *state_root(void);
 

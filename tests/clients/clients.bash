@@ -29,6 +29,14 @@ lwp|Perl LWP, IO::Socket::SSL|system bundle, `PERL_LWP_SSL_CA_FILE`|perl -MLWP -
 http-tiny|Perl HTTP::Tiny|system bundle, `SSL_CERT_FILE`|perl -MHTTP::Tiny -e "print HTTP::Tiny->VERSION"
 '
 
+# Too big for every run: tried by `matrix.sh --more`, as far as they are there.
+MORE='
+chromium|Chromium, headless|policy in `/etc/chromium`|chromium --version
+firefox|Firefox, headless|policy in `/etc/firefox`|firefox-esr --version
+deno|Deno fetch|`DENO_CERT`, `DENO_TLS_CA_STORE`|deno --version
+bun|Bun fetch|`NODE_EXTRA_CA_CERTS`|bun --version
+'
+
 # What a success shows, and nothing else does.
 TOKEN='hello from the origin'
 
@@ -87,6 +95,10 @@ print(urllib3.PoolManager(ca_certs=certifi.where(), cert_reqs="REQUIRED").reques
     php-curl) php -r '$c = curl_init($argv[1]); if (!curl_exec($c)) { echo curl_error($c); exit(1); }' "https://$h/" ;;
     lwp) perl -MLWP::UserAgent -e '$r = LWP::UserAgent->new->get($ARGV[0]); print $r->is_success ? $r->content : die $r->status_line' "https://$h/" ;;
     http-tiny) perl -MHTTP::Tiny -e '$r = HTTP::Tiny->new(verify_SSL => 1)->get($ARGV[0]); $r->{success} or die $r->{content}; print $r->{content}' "https://$h/" ;;
+    chromium) chromium --headless --no-sandbox --disable-gpu --user-data-dir="$HOME/chromium" --dump-dom "https://$h/" ;;
+    firefox) /usr/bin/python3 "$(dirname "${BASH_SOURCE[0]}")/firefox.py" "https://$h/" ;;
+    deno) DENO_DIR=$HOME/deno deno eval --no-lock 'console.log(await (await fetch(Deno.args[0])).text())' "https://$h/" ;;
+    bun) bun -e 'console.log(await (await fetch(process.argv[1])).text())' "https://$h/" ;;
     *) echo "no such client" >&2 && return 2 ;;
     esac
 }

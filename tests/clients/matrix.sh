@@ -5,6 +5,7 @@
 # whose stores cannot be changed (the variables alone).
 #
 #     matrix.sh [--write]     compares the table's verdicts with docs/clients.md, or writes it
+#     matrix.sh --more        prints the lines of the clients that are too big for every run; MORE_PATH: where they are
 if [ "${1:-}" != --inside ]; then
     # Stores are changed for the test in a mount namespace of its own.
     exec unshare -m --propagation private bash "$0" --inside "$@"
@@ -12,6 +13,7 @@ fi
 shift
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/clients.bash"
+[ "${1:-}" = --more ] && CLIENTS=$MORE PATH=${MORE_PATH:+$MORE_PATH:}$PATH
 SITUATIONS="root user empty readonly"
 DOC=$TOP/docs/clients.md
 BIG=1024 world_up
@@ -192,6 +194,7 @@ for pair in "root user" "empty readonly"; do
     wait "${running[@]}"
 done
 table >"$T/table.md"
+[ "${1:-}" = --more ] && { cat "$T/table.md"; [ -z "${KEEP:-}" ] || tail -n 3 "$T"/out/*/*.err; exit; }
 
 if [ "${1:-}" = --write ]; then
     sed -i -e "/^| client /r $T/table.md" -e '/^| /d' -e '/^|--/d' "$DOC"

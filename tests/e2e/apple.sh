@@ -145,7 +145,7 @@ long() {
 long >"$T/long.out" 2>"$T/long.err" &
 LONG=$!
 running() { ctl ps | grep -qE "$1 +apple +running"; }
-check "ps shows it" eventually 30 running long
+check "ps shows it" eventually 60 running long
 check "inspect has the fixture's shape" stand_in container-inspect-agent.json inspect egressd-long-agent
 check "list has the fixture's shape" stand_in container-list-all.json list --all --format json
 check "network inspect has the fixture's shape" stand_in network-inspect-hostonly.json network inspect egressd-long-net

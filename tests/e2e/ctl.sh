@@ -41,6 +41,20 @@ bad_place() { run --policy "$T/bad.yaml" -- true; grep -q "bad.yaml:1:[0-9]*: " 
 check "a bad policy is told by FILE:LINE:COL" bad_place
 says_nothing_allowed() { run -- true && grep -q 'nothing is allowed' "$T/err"; }
 check "without a policy it says that nothing is allowed" says_nothing_allowed
+tells() { # PATTERN ARGS...   fails with 125, and says what to do
+    ctl "${@:2}" >"$T/out" 2>"$T/err"
+    [ $? = 125 ] && grep -qE -- "$1" "$T/err" || { cat "$T/out" "$T/err"; return 1; }
+}
+check "a word too many is told" tells 'ps: what is "extra" for' ps extra
+check "an unknown format is told" tells '--format xml: table or json' ps --format xml
+check "a sandbox that is not there is told" tells 'no running sandbox nobody.*egressctl ps' exec nobody -- true
+roots() { # an ordinary user of a host whose sandboxes are root's
+    ctl ps >/dev/null
+    in_host setpriv --reuid 1000 --regid 1000 --clear-groups "$BUILD/egressctl" "$@" >"$T/out" 2>"$T/err"
+    [ $? = 125 ] && grep -q 'sudo egressctl' "$T/err" || { cat "$T/out" "$T/err"; return 1; }
+}
+check "without root: what to do" roots run -- true
+check "...also for what runs already" roots ps
 pipes() { head -c 3000000 /dev/urandom >"$T/in" && run -- cat <"$T/in" | cmp - "$T/in"; }
 check "stdin and stdout are CMD's" pipes
 err_passes() { run -- sh -c 'echo oops >&2' && grep -qx oops "$T/err"; }
@@ -64,7 +78,7 @@ check "CMD has a home and a name" home
 # -- what the agent sees
 check "the host's processes are hidden" status_is 0 run -- sh -c '[ "$(ls -d /proc/[0-9]* | wc -l)" -lt 8 ]'
 check "the registry is hidden" status_is 0 run -- sh -c '! test -e /run/egressd && test -z "$(ls -A "$0")"' "$EGRESSD_RUNTIME_DIR"
-check "the state is hidden" status_is 0 run -- sh -c '! ls /var/lib/egressd/* 2>/dev/null'
+check "the state is hidden" status_is 0 run -- sh -c '! ls /var/lib/egressd/* "$0"/* 2>/dev/null' "$EGRESSD_STATE_DIR"
 proxies() { [ -z "$(HTTPS_PROXY=a http_proxy=b SSH_AUTH_SOCK=c DOCKER_HOST=d run -- env | grep -iE '^(https?_proxy|SSH_AUTH_SOCK|DOCKER_HOST)=')" ]; }
 check "variables that lead round the sidecar do not pass" proxies
 others_pass() { [ "$(CTL_OTHER='a b' run -- sh -c 'echo "$CTL_OTHER"')" = "a b" ]; }
@@ -131,7 +145,7 @@ nowhere() {
         tr '\0' '\n' <"/proc/$pid/cmdline" | grep -q -F "$TOKEN" && { echo "cmdline of $pid"; found=1; }
         tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -q -F "$TOKEN" && { echo "environ of $pid: $(cat "/proc/$pid/comm")"; found=1; }
     done
-    grep -r -l -F "$TOKEN" "$EGRESSD_RUNTIME_DIR/ctls$$" /var/lib/egressd/ctls$$ && found=1
+    grep -r -l -F "$TOKEN" "$EGRESSD_RUNTIME_DIR/ctls$$" "$EGRESSD_STATE_DIR/ctls$$" && found=1
     ctl stop ctls$$
     wait
     return $found
@@ -202,7 +216,7 @@ honest() { # ps asks the sidecar; what a file says is not enough
     run --name ctlh$$ -- sleep 60 &
     eventually 5 running ctlh$$ || return 1
     healthy ctlh$$ || { ctl ps --format json; return 1; }
-    grep -q '"ready":true' "/var/lib/egressd/ctlh$$/status.json" || return 1
+    grep -q '"ready":true' "$EGRESSD_STATE_DIR/ctlh$$/status.json" || return 1
     p=$(jq .egressd.pid "$EGRESSD_RUNTIME_DIR/ctlh$$/record.json")
     kill -STOP "$p"
     ctl ps | grep -q "^ctlh$$ .* broken .*does not answer" || { ctl ps; kill -CONT "$p"; return 1; }
@@ -387,7 +401,7 @@ everything() { # every process of two sandboxes at one blow, one of them kept, o
     wait $p 2>/dev/null
     eventually 5 eval "ctl ps | grep -c '^ctl[xy]$$ .* dead' | grep -qx 2" || { ctl ps; return 1; }
     eventually 3 eval "ctl gc >/dev/null && ! ctl ps | grep -q ctl" || { ctl ps; return 1; }
-    [ -s "/var/lib/egressd/ctly$$/audit.jsonl" ] || { echo "the log is gone"; return 1; }
+    [ -s "$EGRESSD_STATE_DIR/ctly$$/audit.jsonl" ] || { echo "the log is gone"; return 1; }
     unchanged
 }
 check "gc after SIGKILL of everything leaves the host as it was" everything
@@ -460,4 +474,5 @@ check "without a default route it starts, and says so" island
 # -- terminal
 check "Ctrl-C, Ctrl-Z and a shell's job control on a terminal" in_host python3 "$HERE/ctl_tty.py" "$BUILD/egressctl"
 check "nothing is left in the end" unchanged
+check "nor is any state where the machine has its own" eval "! ls /var/lib/egressd 2>/dev/null | grep -E '^ctl[a-z0-9]*$$\$'"
 exit $FAILED

@@ -180,6 +180,7 @@ world_up() {
     [ "$(id -u)" = 0 ] || { echo "these tests need root: they make network namespaces" >&2; exit 1; }
     T=$(mktemp -d /tmp/egress-test.XXXXXX)
     chmod 755 "$T"
+    export EGRESSD_STATE_DIR=$T/states # nothing of a test's stays on the machine
     trap world_down EXIT
     trap 'exit 130' INT TERM
     ip netns add "$W-host" && ip netns add "$W-net" || exit 1
