@@ -102,6 +102,21 @@ Test(filter, namespaces_and_the_rest)
     cr_expect_eq(call(SYS_read, 0, 0, 0, 0), SECCOMP_RET_ALLOW);
 }
 
+Test(filter, whatever_the_arguments)
+{
+    /* open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr, quotactl_fd, open_tree_attr:
+     * the same everywhere */
+    static const int refused[] = {SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, 428, 429,
+        430, 431, 432, 433, 442, 443, 467, SYS_open_by_handle_at, SYS_bpf, SYS_perf_event_open,
+        SYS_userfaultfd, SYS_add_key, SYS_keyctl, SYS_request_key, SYS_kexec_load, SYS_init_module,
+        SYS_finit_module, SYS_delete_module, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl,
+        SYS_syslog, SYS_vhangup};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        cr_expect_eq(call(refused[i], 0, 0, 0, 0), REFUSED(EPERM), "%d", refused[i]);
+    for (int nr = 425; nr <= 427; nr++)
+        cr_expect_eq(call(nr, 0, 0, 0, 0), REFUSED(ENOSYS), "%d", nr);
+}
+
 Test(filter, no_other_numbering_goes_round_it)
 {
     struct seccomp_data d = {.nr = SYS_read, .arch = AUDIT_ARCH_I386};

@@ -120,6 +120,17 @@ Test(ipc, counts_are_bounded)
     cr_assert_eq(check(&m), -EBADMSG);
 }
 
+Test(ipc, ids_go_into_the_log_as_they_are)
+{
+    static const char bad[] = "\"\\ \n\x01\x7f\xff";
+    for (size_t i = 0; i < sizeof bad - 1; i++) {
+        struct ipc_msg m = {.type = IPC_RESOLVED, .resolved = {.dns_id = "abc"}};
+        cr_assert_eq(check(&m), 0);
+        m.resolved.dns_id[1] = bad[i];
+        cr_assert_eq(check(&m), -EBADMSG, "0x%02x", (unsigned char)bad[i]);
+    }
+}
+
 Test(ipc, a_descriptor_comes_with_its_own_type_only)
 {
     struct ipc_msg m = {.type = IPC_AUDIT_FD}, ready = {.type = IPC_READY}, got;
