@@ -6,7 +6,9 @@ gives the head back (which a redaction may change), /to?URL redirects there, /10
 /gzip, /cookies, /304, /reject (a final answer instead of 100) and /unread (so, but the body is a request to it) are what their names say; /leak/KIND gives the
 credential of the request back in one of many ways.
 """
-import base64, gzip, html, itertools, json, os, re, socket, ssl, sys, threading, time, urllib.parse, zlib
+import base64, gzip, html, itertools, json, os, re, sys, time, urllib.parse, zlib
+
+from serving import listen_http
 
 ADDRESS, CERT, KEY, DIRECTORY = sys.argv[1:5]
 number = itertools.count(1)
@@ -163,16 +165,4 @@ def connection(s, context):
         s.close()
 
 
-def listen(port, context):
-    server = socket.create_server((ADDRESS, port), backlog=128)
-    while True:
-        s, _ = server.accept()
-        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=connection, args=(s, context), daemon=True).start()
-
-
-tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-tls.load_cert_chain(CERT, KEY)
-tls.set_alpn_protocols(["http/1.1"])
-threading.Thread(target=listen, args=(80, None), daemon=True).start()
-listen(443, tls)
+listen_http(ADDRESS, CERT, KEY, connection)

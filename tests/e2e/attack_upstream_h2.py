@@ -3,9 +3,10 @@
 usage: attack_upstream_h2.py serve ADDRESS CERT KEY RECORD-DIRECTORY
        attack_upstream_h2.py                  inside a sandbox: prints "ok NAME" and "not ok NAME: why"
 """
-import os, re, socket, ssl, struct, subprocess, sys, threading, time
+import os, struct, subprocess, sys, time
 
 from h2_raw import ACK, CONT, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PRIORITY, PUSH, RST, SETTINGS, WINDOW, field, frame, integer
+from serving import listen, tls_context
 
 OK = b"\x88"  # :status 200
 START = frame(HEADERS, END_HEADERS, 1, OK)
@@ -132,9 +133,7 @@ class Upstream:
 
 def serve(address, cert, key, record):
     names = {}
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    context.set_alpn_protocols(["h2", "http/1.1"])
+    context = tls_context(cert, key, ["h2", "http/1.1"])
     context.sni_callback = lambda s, name, _: names.__setitem__(id(s), name)
 
     def connection(raw):
@@ -146,11 +145,7 @@ def serve(address, cert, key, record):
         except (OSError, EOFError, ValueError):
             raw.close()
 
-    server = socket.create_server((address, 443), backlog=128)
-    while True:
-        raw, _ = server.accept()
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=connection, args=(raw,), daemon=True).start()
+    listen(address, 443, connection)
 
 
 # ---- the agent's side ----

@@ -2,7 +2,9 @@
 
 usage: attack_upstream_origin.py ADDRESS CERTIFICATES        NAME.pem and NAME.key (or leaf.key) for NAME.bad.test; hostile.pem for the rest
 """
-import os, socket, ssl, sys, threading, time
+import os, ssl, sys, time
+
+from serving import listen
 
 ADDRESS, CERTIFICATES = sys.argv[1:3]
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -88,8 +90,4 @@ def connection(raw):
         raw.close()
 
 
-server = socket.create_server((ADDRESS, 443), backlog=128)
-while True:
-    raw, _ = server.accept()
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    threading.Thread(target=connection, args=(raw,), daemon=True).start()
+listen(ADDRESS, 443, connection)

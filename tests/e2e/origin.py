@@ -12,7 +12,9 @@ Serves TLS on 443 and plain HTTP on 80 of ADDRESS. Paths:
   /switch        101 to a protocol nobody asked for         /git/...     git http-backend below GITROOT, and LFS
   /lfs/OID       an LFS object of GITROOT/lfs: GET, PUT
 """
-import json, os, socket, ssl, struct, subprocess, sys, threading, time
+import json, os, socket, struct, subprocess, sys, time
+
+from serving import listen_http
 
 ADDRESS, CERT, KEY, GITROOT = sys.argv[1:5]
 
@@ -193,16 +195,4 @@ def connection(s, context):
         s.close()
 
 
-def listen(port, context):
-    server = socket.create_server((ADDRESS, port), backlog=128)
-    while True:
-        s, _ = server.accept()
-        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=connection, args=(s, context), daemon=True).start()
-
-
-tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-tls.load_cert_chain(CERT, KEY)
-tls.set_alpn_protocols(["http/1.1"])
-threading.Thread(target=listen, args=(80, None), daemon=True).start()
-listen(443, tls)
+listen_http(ADDRESS, CERT, KEY, connection)
