@@ -75,14 +75,14 @@ struct pattern {
 #define PATTERN_RANDOM 0x2u /* must look drawn by lot */
 #define PATTERN_FOLD 0x4u /* the anchor in any case; written in lower case */
 #define PATTERN_EXACT 0x8u /* longer than max is something else */
-#define PATTERN_NO_BASE64 \
-    0x10u /* so do many octets look in base64: behind more of it, or within, it is none */
 
 extern const struct pattern inspect_patterns[];
 extern const size_t inspect_n_patterns;
 
 /* verify.c */
 verify_fn verify_run, verify_github, verify_aws_id, verify_parts;
+/** Is it a short beginning that came by chance, in base64 of something else? */
+bool within_base64(const struct candidate *c, const struct pattern *t);
 /* verify_text.c */
 verify_fn verify_jwt, verify_pem, verify_url, verify_assigned, verify_telegram, verify_openai;
 /* verify_named.c */

@@ -155,7 +155,7 @@ const struct pattern inspect_patterns[] = {
     RUN("stripe_webhook_secret", "whsec_", "Aa9/+=", 32, 64, R),
     RUN("square_secret", "sq0csp-", "Aa9_-", 43, 43, R | X),
     RUN("square_token", "sq0atp-", "Aa9_-", 22, 22, R | X),
-    RUN("square_token", "EAAA", "Aa9_-", 60, 60, L | R | X | PATTERN_NO_BASE64),
+    RUN("square_token", "EAAA", "Aa9_-", 60, 60, L | R | X),
     RUN("paypal_token", "access_token$production$", "a9$", 40, 60, R),
     RUN("shopify_token", "shpat_", "fF", 32, 32, R | X),
     RUN("shopify_token", "shpss_", "fF", 32, 32, R | X),

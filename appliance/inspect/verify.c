@@ -17,21 +17,38 @@ static size_t run_length(const struct candidate *c, const struct pattern *t, boo
     return n;
 }
 
-#define BASE64_BEFORE 20u
+#define BASE64_BEFORE 32u
+#define BY_CHANCE_MAX 6u /* octets of a beginning that megabytes of base64 hold by chance */
 
-/* In the midst of base64, which '+' and '/' cut into words? */
-static bool within_base64(const struct candidate *c)
+/* In the midst of base64, as far as what comes before tells: no words, no name, no number. Line breaks are of
+ * no account. */
+bool within_base64(const struct candidate *c, const struct pattern *t)
 {
-    size_t k = 0;
-    while (k < BASE64_BEFORE && k < c->before && in_class("Aa9+/", c->p[-1 - (ptrdiff_t)k]))
-        k++;
-    return k == BASE64_BEFORE;
+    size_t n = 0, upper = 0, lower = 0, digits = 0, changes = 0, breaks = 0;
+    unsigned last = 0;
+    if (c->folded || strlen(t->anchor) > BY_CHANCE_MAX)
+        return false;
+    for (size_t k = 0; n < BASE64_BEFORE && k < c->before && breaks <= 2; k++) {
+        uint8_t o = c->p[-1 - (ptrdiff_t)k];
+        if (o == '\n' || o == '\r') {
+            breaks++;
+            continue;
+        }
+        if (b64_value(o) < 0)
+            return false;
+        unsigned kind = o <= '9' ? 1 : o <= 'Z' ? 2 : 3; /* the marks go with one or the other */
+        digits += kind == 1;
+        upper += kind == 2;
+        lower += kind == 3;
+        changes += n && kind != last;
+        last = kind;
+        n++;
+    }
+    return n == BASE64_BEFORE && upper >= 4 && lower >= 4 && digits && changes >= 10;
 }
 
 static bool left_ok(const struct candidate *c, const struct pattern *t)
 {
-    if (t->flags & PATTERN_NO_BASE64 && within_base64(c))
-        return false;
     return !(t->flags & PATTERN_LEFT) || c->before == 0 || !is_word(c->p[-1]);
 }
 
@@ -57,7 +74,7 @@ enum scan_verdict verify_run(const struct candidate *c, const struct pattern *t)
     struct pattern shape = *t;
     if (t->flags & PATTERN_RANDOM && !(t->flags & PATTERN_EXACT)) /* more of it would not change the answer */
         shape.max = MIN(t->max, MAX(t->min, RANDOM_LOOK));
-    enum scan_verdict v = verify_shape(c, &shape, &n);
+    enum scan_verdict v = within_base64(c, t) ? SCAN_NO : verify_shape(c, &shape, &n);
     if (v != SCAN_MATCH || !(t->flags & PATTERN_RANDOM))
         return v;
     return looks_random(c->p + strlen(t->anchor), n) ? SCAN_MATCH : SCAN_NO;
