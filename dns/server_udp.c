@@ -11,7 +11,8 @@
 /* Questions have a few hundred octets at most; what is cut here does not parse. */
 #define QUESTION_MAX 1280
 /* Answers that leave together share most of what they cost, so under a flood the next questions get time to
- * become many: for as long as reading brings this many at once, and the one before was just now. */
+ * become many: for as long as reading brings this many at once, the one before was just now, and hardly any
+ * wait for an upstream. */
 #define GROWS_FROM 16
 #define GROW_NS 50000
 #define GROW_WITHIN_NS 1000000
@@ -59,7 +60,8 @@ static void let_grow(const struct resolver *r)
 {
     const struct timespec t = {.tv_nsec = GROW_NS};
 
-    if (r->udp_batch >= GROWS_FROM && r->udp_batch < BATCH && uv_hrtime() - r->udp_batch_at < GROW_WITHIN_NS)
+    if (r->udp_batch >= GROWS_FROM && r->udp_batch < BATCH && asks_pending(r->asks) < GROWS_FROM &&
+        uv_hrtime() - r->udp_batch_at < GROW_WITHIN_NS)
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
