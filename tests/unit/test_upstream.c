@@ -450,3 +450,33 @@ Test(upstream, who_leaves_the_queue_takes_no_turn)
     close(up);
     close(second);
 }
+
+static void on_probed(void *arg, enum reason why, bool h2, const char *detail)
+{
+    (void)why, (void)h2, (void)detail;
+    ++*(unsigned *)arg;
+}
+
+/* Two are dialled, two wait for a connection; an agent that leaves takes its own along, wherever it is. */
+Test(upstream, probes_are_called_off_by_their_handles)
+{
+    struct upstream_request *r[4];
+    unsigned answers = 0;
+    listener = listen_at(PUBLIC);
+    resolves_to(PUBLIC, NULL);
+    const struct upstream_key k = {
+        .host = "a.example", .port = 80, .tls = true, .route = policy_route(w.policy, "a.example")};
+    for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+        r[i] = upstream_alpn(w.e.pool, &k, true, on_probed, &answers);
+        cr_assert(r[i]);
+    }
+    upstream_cancel(r[2]);
+    upstream_cancel(r[0]); /* its place is another's from the loop on... */
+    upstream_cancel(r[3]); /* ...who has gone by then */
+    upstream_cancel(r[1]);
+    pump();
+    cr_assert_eq(answers, 0);
+    resolves_to(NULL, NULL);
+    cr_assert_null(upstream_alpn(w.e.pool, &k, true, on_probed, &answers), "no address: it has answered");
+    cr_assert_eq(answers, 1);
+}
