@@ -3,6 +3,7 @@
 # 1.2.2 do and does it all with podman. Nothing here has run on a Mac.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/podman_world.bash"
+. "$(dirname "$0")/container_cases.bash"
 podman_up
 export APPLE_STANDIN=$T/apple
 mkdir -p "$T/apple" "$T/bin"
@@ -11,8 +12,7 @@ BASE_PATH=$PATH
 export PATH=$T/bin:$PATH
 # Not by `ip netns exec`, which hides the cgroups from the stand-in's podman; the real one has no such thing.
 here() { nsenter --net="/run/netns/$W-host" "$@"; }
-ctl() { here "$BUILD/egressctl" "$@"; }
-ctl_in_background() { exec nsenter --net="/run/netns/$W-host" "$BUILD/egressctl" "$@"; }
+IN_HOST=(nsenter --net="/run/netns/$W-host")
 says_version() { echo "$1" >"$T/apple/version"; }
 service() { echo "$1" >"$T/apple/service"; }
 faults() { printf '%s\n' "$@" >"$T/apple/faults"; }
@@ -72,37 +72,10 @@ check "no image: which option" fails 125 'needs --image' ctl run --backend apple
 
 # -- a launch, and the order of it
 : >"$T/apple/calls"
-run --name one -- /bin/busybox sh -c "
-busybox() { /bin/busybox \"\$@\"; }
-w() { busybox wget -q -O - \"\$@\" 2>&1; }
-echo '== allowed'; w http://plain.test/
-echo '== denied'; w http://forbidden.test/
-echo '== raw'; w http://$FORBIDDEN/
-echo '== dns'; busybox nslookup forbidden.test $DNS 2>&1
-echo '== resolv'; busybox cat /etc/resolv.conf
-echo '== host'; busybox nc -w 2 \$(busybox ip -o -4 addr show eth0 | busybox sed 's/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1.1/') 22 </dev/null 2>&1; echo nc \$?
-echo '== route'; busybox ip route replace default via 10.0.0.1 2>&1
-echo '== status'; busybox grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status
-echo '== id'; busybox id
-echo '== env'; busybox env
-echo '== guest'; busybox ls -A /opt/egress; busybox ls /run/egressd 2>&1
-exit 7" >"$T/asked"
+asks one "
+echo '== guest'; busybox ls -A /opt/egress; busybox ls /run/egressd 2>&1"
 check "the status is CMD's" test $? = 7
-part() { awk -v want="== $1" '$0 == want {on = 1; next} /^== / {on = 0} on' "$T/asked"; }
-has() { part "$1" | grep -qE -- "$2" || { cat "$T/asked" "$T/err"; return 1; }; }
-hasnt() { ! part "$1" | grep -E -- "$2"; }
-check "an allowed name" has allowed 'hello from the origin'
-check "a name that is not allowed" has denied '403 Forbidden'
-check "a raw address" has raw '403 Forbidden'
-check "a DNS server of the agent's choice is the sidecar" hasnt dns "$FORBIDDEN"
-check "resolv.conf names the sidecar only" test "$(part resolv | grep -c '^nameserver')" = 1
-check "the host's address is closed" has host 'nc 1'
-check "the route cannot be changed" has route 'Operation not permitted'
-check "no capability" has status '^CapBnd:.0000000000000000'
-check "no_new_privs, which the runtime does not set" has status '^NoNewPrivs:.1'
-check "a system call filter, which the runtime does not set" has status '^Seccomp:.2'
-check "not root" has id 'uid=65520'
-check "no token in the environment" hasnt env "$API_TOKEN"
+closed
 check "the guest gets the shim and the CA, nothing else" test "$(part guest | head -3 | tr '\n' ' ')" = "ca.crt egress-init ls: /run/egressd: No such file or directory "
 order() {
     PATH=$BASE_PATH python3 - "$T/apple/calls" <<'PY'
@@ -137,27 +110,14 @@ left_apple() {
 check "nothing is left" left_apple
 
 # -- a living one
-mkdir -p "$T/long"
-long() {
-    ctl_in_background run --backend apple --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name long \
-        --dns-upstream $DNS --state-dir "$T/long" -- /bin/busybox sh -c 'trap "echo got TERM; exit 9" TERM; echo up; while :; do /bin/busybox sleep 0.1; done'
-}
-long >"$T/long.out" 2>"$T/long.err" &
-LONG=$!
-running() { ctl ps | grep -qE "$1 +apple +running"; }
-check "ps shows it" eventually 60 running long
+long --dns-upstream $DNS
 check "inspect has the fixture's shape" stand_in container-inspect-agent.json inspect egressd-long-agent
 check "list has the fixture's shape" stand_in container-list-all.json list --all --format json
 check "network inspect has the fixture's shape" stand_in network-inspect-hostonly.json network inspect egressd-long-net
 check "image inspect has the fixture's shape" stand_in image-inspect-from-manifest.json image inspect localhost/egressd/sidecar:0.1.0
 check "system status has the fixture's shape" stand_in system-status-running.json system status --format json
 check "system version has the fixture's shape" stand_in system-version.json system version --format json
-xc() { ctl exec long -- "$@" 2>&1; }
-check "exec is not root" bash -c "nsenter --net=/run/netns/$W-host $BUILD/egressctl exec long -- /bin/busybox id | grep -q uid=65520"
-check "exec has no capability" bash -c "nsenter --net=/run/netns/$W-host $BUILD/egressctl exec long -- /bin/busybox grep CapBnd /proc/self/status | grep -q 0000000000000000"
-check "exec reaches what is allowed" bash -c "nsenter --net=/run/netns/$W-host $BUILD/egressctl exec long -- /bin/busybox wget -q -O - http://plain.test/ | grep -q hello"
-exec_status() { xc /bin/busybox sh -c 'exit 5'; [ $? = 5 ]; }
-check "exec's status" exec_status
+execs
 check "doctor NAME proves it from inside" ctl doctor long
 check "the name is taken" fails 125 'long' run --name long -- /bin/true
 pf() {
@@ -181,12 +141,10 @@ check "doctor says which leaks this host has" leaks
 says_version 1.2.2
 restarts() {
     pod kill egressd-long-sidecar >/dev/null
-    eventually 30 grep -q 'serves again' "$T/long.err" && xc /bin/busybox wget -q -O - http://plain.test/ | grep -q hello && ctl doctor long || { cat "$T/long.err"; return 1; }
+    comes_back
 }
 check "a sidecar that dies is started again" restarts
-check "stop" ctl stop long
-wait $LONG
-check "...lets CMD end by itself" test $? = 9
+stops_in_order
 check "...and leaves nothing" left_apple
 
 # -- what goes wrong
@@ -210,15 +168,7 @@ check "...but not for ever" always
 absent() { fails 125 'has no such image and cannot pull it' ctl run --backend apple --image localhost/absent --dns-upstream $DNS --state-dir "$T/state" -- /bin/true; }
 check "an image that is nowhere" absent
 check "nothing is left of all that" left_apple
-crash() {
-    ctl_in_background run --backend apple --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/out" 2>&1 &
-    local pid=$!
-    eventually 30 grep -qx up "$T/out" || { cat "$T/out"; return 1; }
-    kill -KILL "$pid"
-    wait "$pid" 2>/dev/null
-    ctl gc && left_apple
-}
-check "gc after SIGKILL" crash
+check "gc after SIGKILL" crashes left_apple
 for v in 1.0.0 1.1.0 1.2.0; do
     says_version $v
     : >"$T/apple/calls"

@@ -3,6 +3,7 @@
 # all that it keeps in the test's own folders. It is one of before version 25, which makes a container with one network only.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/podman_world.bash"
+. "$(dirname "$0")/container_cases.bash"
 
 ENGINE=$BUILD/docker/bin
 if ! [ -x "$ENGINE/dockerd" ]; then
@@ -46,59 +47,26 @@ small_policy
 docker network create other >/dev/null
 docker run -d --name other --network other --ulimit nofile=1024:1024 -p 8088:80 localhost/busybox /bin/busybox httpd -f -p 80 >/dev/null
 check "the published port is there" eventually 10 in_host nc -z $HOSTIP 8088
-run --name first -- /bin/busybox sh -c "
-busybox() { /bin/busybox \"\$@\"; }
-w() { busybox wget -q -O - \"\$@\" 2>&1; }
-echo '== allowed'; w http://plain.test/
-echo '== denied'; w http://forbidden.test/
-echo '== raw'; w http://$FORBIDDEN/
+asks first "
 echo '== engine dns'; busybox nslookup forbidden.test 127.0.0.11 2>&1
-echo '== resolv'; busybox cat /etc/resolv.conf
-echo '== host'; busybox nc -w 2 \$(busybox ip -o -4 addr show eth0 | busybox sed 's/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1.1/') 22 </dev/null 2>&1; echo nc \$?
-echo '== published'; for a in $HOSTIP 172.17.0.1 172.17.0.2; do busybox nc -w 2 \$a 8088 </dev/null 2>&1; echo nc \$?; done
-echo '== route'; busybox ip route replace default via 10.0.0.1 2>&1
-echo '== caps'; busybox grep -E '^(Cap|NoNewPrivs)' /proc/self/status
-echo '== env'; busybox env
-exit 7" >"$T/asked"
+echo '== published'; for a in $HOSTIP 172.17.0.1 172.17.0.2; do busybox nc -w 2 \$a 8088 </dev/null 2>&1; echo nc \$?; done"
 check "the status is CMD's" test $? = 7
-part() { awk -v want="== $1" '$0 == want {on = 1; next} /^== / {on = 0} on' "$T/asked"; }
-has() { part "$1" | grep -qE -- "$2" || { cat "$T/asked" "$T/err"; return 1; }; }
-hasnt() { ! part "$1" | grep -E -- "$2"; }
-check "an allowed name" has allowed 'hello from the origin'
-check "a name that is not allowed" has denied '403 Forbidden'
-check "a raw address" has raw '403 Forbidden'
+closed
 check "the engine's own name server leads nowhere" hasnt 'engine dns' "$FORBIDDEN"
 check "...and has asked nobody" bash -c "! grep -i 'forbidden.test' '$T/dns.log'"
-check "resolv.conf names the sidecar only" test "$(part resolv | grep -c '^nameserver')" = 1
-check "the engine's host is closed" has host 'nc 1'
 check "a port that the host publishes is closed" hasnt published 'nc 0'
-check "the route cannot be changed" has route 'Operation not permitted'
-check "no capability" has caps '^CapBnd:.0000000000000000'
-check "no token in the environment" hasnt env "$API_TOKEN"
 
-ctl_in_background() { exec ip netns exec "$W-host" "$BUILD/egressctl" "$@"; }
-mkdir -p "$T/long"
-ctl_in_background run --backend docker --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name long \
-    --dns-upstream $DNS --state-dir "$T/long" -- /bin/busybox sh -c 'trap "echo got TERM; exit 9" TERM; echo up; while :; do /bin/busybox sleep 0.1; done' \
-    >"$T/long.out" 2>"$T/long.err" &
-LONG=$!
-eventually 30 grep -q up "$T/long.out" || not_ok "a long run" "$(cat "$T/long.err")"
-eventually 10 bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -q running"
-check "ps shows it" bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -E 'long +docker +running'"
-check "exec has no capability" bash -c "ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox grep CapBnd /proc/self/status | grep -q 0000000000000000"
-check "exec reaches what is allowed" bash -c "ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox wget -q -O - http://plain.test/ | grep -q hello"
+long --dns-upstream $DNS
+execs
 check "doctor proves it from inside" ctl doctor long
 secret_places() { ! docker inspect egressd-long-sidecar egressd-long-agent | grep -F "$API_TOKEN"; }
 check "the token is in no configuration" secret_places
 restarts() {
     docker kill egressd-long-sidecar >/dev/null
-    eventually 30 grep -q 'serves again' "$T/long.err" && ctl exec long -- /bin/busybox wget -q -O - http://plain.test/ | grep -q hello && ctl doctor long ||
-        { cat "$T/long.err"; return 1; }
+    comes_back
 }
 check "a sidecar that dies is started again" restarts
-check "stop" ctl stop long
-wait $LONG
-check "...lets CMD end by itself" test $? = 9
+stops_in_order
 docker rm -f other >/dev/null
 docker network rm other >/dev/null
 left_engine() {
@@ -107,13 +75,5 @@ left_engine() {
     [ -z "$out" ] || { echo "$out"; return 1; }
 }
 check "nothing is left" left_engine
-crash() {
-    ctl_in_background run --backend docker --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/out" 2>&1 &
-    local pid=$!
-    eventually 30 grep -qx up "$T/out" || { cat "$T/out"; return 1; }
-    kill -KILL "$pid"
-    wait "$pid" 2>/dev/null
-    ctl gc && left_engine
-}
-check "gc after SIGKILL" crash
+check "gc after SIGKILL" crashes left_engine
 exit $FAILED

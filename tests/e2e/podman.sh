@@ -3,6 +3,7 @@
 # the test's own.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/podman_world.bash"
+. "$(dirname "$0")/container_cases.bash"
 podman_up
 cat >"$T/fetch.c" <<'C'
 /* What an image holds that has one static program only: GET / of a name, the answer to stdout. */
@@ -62,44 +63,17 @@ status_is() {
 check "an allowed name" says 'hello from the origin' -- /bin/busybox wget -q -O - http://plain.test/
 check "...in the log" logged 'e["event"]=="http" and e["host"]=="plain.test" and e["verdict"]=="allow"'
 
-# One container, many questions: each start costs a second.
-run -- /bin/busybox sh -c "
-w() { busybox wget -q -O - \"\$@\" 2>&1; }
-busybox() { /bin/busybox \"\$@\"; }
-echo \"== denied\"; w http://forbidden.test/
-echo \"== raw\"; w http://$FORBIDDEN/
-echo \"== foreign dns\"; busybox nslookup forbidden.test $DNS
-echo \"== direct\"; busybox nc -w 2 $ORIGIN 9 </dev/null 2>&1; echo nc \$?
-echo \"== route\"; busybox ip route replace default via 10.0.0.1 2>&1; busybox ip route
-echo \"== caps\"; busybox grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status
-echo \"== id\"; busybox id
-echo \"== resolv\"; busybox cat /etc/resolv.conf
-echo \"== env\"; busybox env
-echo \"== ca\"; busybox grep -c BEGIN /egress-ca.crt; busybox sh -c 'busybox grep -c BEGIN.CERT \$SSL_CERT_FILE'
-echo \"== links\"; busybox ip -o link
-echo \"== host\"; busybox nc -w 2 \$(busybox ip -o -4 addr show eth0 | busybox sed 's/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1.1/') 22 </dev/null 2>&1; echo nc \$?
-echo \"== files\"; busybox ls -l /run/egressd /var/lib/egressd 2>&1
-" >"$T/asked"
-part() { awk -v want="== $1" '$0 == want {on = 1; next} /^== / {on = 0} on' "$T/asked"; }
-has() { part "$1" | grep -qE -- "$2" || { part "$1"; cat "$T/err"; return 1; }; }
-hasnt() { ! part "$1" | grep -E -- "$2"; }
-check "a name that is not allowed" has denied '403 Forbidden'
+asks first "
+echo '== direct'; busybox nc -w 2 $ORIGIN 9 </dev/null 2>&1; echo nc \$?
+echo '== ca'; busybox grep -c BEGIN /egress-ca.crt; busybox sh -c 'busybox grep -c BEGIN.CERT \$SSL_CERT_FILE'
+echo '== links'; busybox ip -o link
+echo '== files'; busybox ls -l /run/egressd /var/lib/egressd 2>&1"
+closed
 check "...says why in the log" logged 'e["event"]=="http" and e["host"]=="forbidden.test" and e["reason"]=="no_route"'
-check "a raw address" has raw '403 Forbidden'
-check "a DNS server of the agent's choice is the sidecar" hasnt 'foreign dns' "$FORBIDDEN"
 check "a port that no route names" has direct 'nc 1'
-check "the route cannot be changed" has route 'Operation not permitted'
-check "the way out is the sidecar" has route '^default via 10\.'
-check "no capability" has caps '^CapEff:.0000000000000000'
-check "...not in the bounding set either" has caps '^CapBnd:.0000000000000000'
-check "no_new_privs" has caps '^NoNewPrivs:.1'
-check "not root" has id 'uid=65520'
-check "resolv.conf names one server" test "$(part resolv | grep -c '^nameserver')" = 1
 check "one network, the internal one" test "$(part links | grep -vc ': lo:')" = 1
-check "the runtime's host is closed" has host 'nc 1'
 check "the CA is there" has ca '^[1-9]'
 check "the sidecar's files are not" hasnt files 'policy|secrets|audit'
-check "no token in the agent's environment" hasnt env "$API_TOKEN"
 IMG=localhost/static check "an image of one static program reaches an allowed name" says 'hello from the origin' -- /fetch plain.test
 IMG=localhost/static check "...and reads why another is closed" says 'no_route' -- /fetch forbidden.test
 tls_token() { # the agent has no TLS of its own in these images: curl of this host's, in an image made of it
@@ -129,24 +103,9 @@ who() { says '^uid=1234 gid=4321' --user 1234:4321 -- /bin/busybox id; }
 check "--user UID:GID" who
 
 # -- a living one: exec, ps, reload, signals
-# In the background, so that $! is egressctl itself.
-ctl_in_background() { exec ip netns exec "$W-host" "$BUILD/egressctl" "$@"; }
-mkdir -p "$T/long"
 follow_world
-followed run --verbose --backend podman --image localhost/busybox --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --name long \
-    --state-dir "$T/long" -- /bin/busybox sh -c 'trap "echo got TERM; exit 9" TERM; echo up; while :; do /bin/busybox sleep 0.1; done' \
-    >"$T/long.out" 2>"$T/long.err" &
-LONG=$!
-eventually 20 grep -q up "$T/long.out" || not_ok "a long run" "$(cat "$T/long.err")"
-eventually 5 bash -c "ctl() { ip netns exec $W-host $BUILD/egressctl \"\$@\"; }; ctl ps | grep -q running"
-check "ps shows it" bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -E 'long.*(running|ready|ok)'"
-xc() { ctl exec long -- "$@" 2>"$T/err"; }
-exec_is() { local want=$1 out; shift; out=$(xc "$@"); grep -qE -- "$want" <<<"$out" || { echo "$out"; cat "$T/err"; return 1; }; }
-check "exec is not root" exec_is 'uid=65520' /bin/busybox id
-check "exec has no capability" exec_is '^CapBnd:.0000000000000000' /bin/busybox grep CapBnd /proc/self/status
-check "exec reaches what is allowed" exec_is 'hello from' /bin/busybox wget -q -O - http://plain.test/
-exec_status() { xc /bin/busybox sh -c 'exit 5'; [ $? = 5 ]; }
-check "exec's status" exec_status
+LONG_BY=followed long
+execs
 exec_stdin() { [ "$(echo through | ctl exec long -- /bin/busybox cat)" = through ]; }
 check "exec's stdin" exec_stdin
 terminal() { script -qec "ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox tty" /dev/null </dev/null | grep -q /dev/pts/; }
@@ -167,7 +126,6 @@ check "containers are labelled" labels
 sed 's/plain.test/h2.test/' "$T/policy.yaml" >"$T/other.yaml"
 reloads() { API_TOKEN=$API_TOKEN ctl reload long --policy "$T/other.yaml" && eventually 5 bash -c "! ip netns exec $W-host $BUILD/egressctl exec long -- /bin/busybox wget -q -O - http://plain.test/ 2>/dev/null | grep hello"; }
 check "reload" reloads
-looks_well() { ctl ps | grep -qE '^long +podman +running'; }
 hangs() { # what a file says is not enough
     local pid
     pid=$(pod inspect --format '{{.State.Pid}}' egressd-long-sidecar)
@@ -198,10 +156,7 @@ same_address() {
 check "another address of the host's is noticed" same_address
 check "ca" bash -c "ip netns exec $W-host $BUILD/egressctl ca long | grep -q BEGIN"
 check "doctor proves it from inside" ctl doctor long
-check "stop" ctl stop long
-wait $LONG
-check "...lets CMD end by itself" test $? = 9
-check "...with its last words" grep -q 'got TERM' "$T/long.out"
+stops_in_order
 
 # -- nothing is left
 check "nothing is left of all that" left
@@ -217,15 +172,7 @@ sigterm() {
 check "SIGTERM during the start" sigterm 0.4
 check "SIGTERM while the sidecar starts" sigterm 1.2
 check "SIGTERM while CMD runs" sigterm 4
-crash() {
-    ctl_in_background run --backend podman --image localhost/busybox --dns-upstream $DNS --state-dir "$T/state" -- /bin/busybox sh -c 'echo up; exec /bin/busybox sleep 60' >"$T/out" 2>&1 &
-    local pid=$!
-    eventually 20 grep -qx up "$T/out" || return 1
-    kill -KILL "$pid"
-    wait "$pid" 2>/dev/null
-    ctl gc && left
-}
-check "gc after SIGKILL" crash
+check "gc after SIGKILL" crashes left
 # -- the proof: an open door stops the start, and ends what runs. The door: a sidecar that answers pings for the world.
 pid_of() { pod inspect --format '{{.State.Pid}}' "egressd-door-$1" 2>/dev/null | grep '^[1-9]'; }
 # open_at PID   on the agent's side, whose name is not always eth1: podman names the links of two networks in either order
