@@ -209,6 +209,14 @@ bool layer_is_busy(const struct layer *l)
            (l->unescape && unescape_busy(l->unescape)) || (l->squeeze && squeeze_busy(l->squeeze));
 }
 
+bool layer_takes_blanks(const struct layer *l)
+{
+    for (unsigned i = 0; i < UNPACKS_MAX; i++)
+        if (l->unpacks[i] && !unpack_over(l->unpacks[i]))
+            return false;
+    return !layer_is_busy(l) && !(l->unescape && unescape_is_active(l->unescape));
+}
+
 /* ---- feeding ---- */
 
 /* Of those that the matcher finds. */

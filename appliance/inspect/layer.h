@@ -32,6 +32,8 @@ struct layer *layer_new_body(struct scan_env *env, bool strict, unsigned kind, c
 bool layer_is_packed(const struct layer *l);
 /** Is something under way at its end, settled or not? */
 bool layer_is_busy(const struct layer *l);
+/** Would the same octet a few hundred times more mean nothing to it, not even to what is packed inside? */
+bool layer_takes_blanks(const struct layer *l);
 /** At most PIECE_MAX octets. Returns the offset in this layer's text up to which all is settled, in it and
  * below. */
 uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin);
@@ -98,6 +100,7 @@ bool unescape_wants(
 bool unescape_seen(const struct unescape *u, uint64_t *first);
 /** Does it follow a text at the moment? */
 bool unescape_busy(const struct unescape *u);
+bool unescape_is_active(const struct unescape *u);
 uint64_t unescape_feed(
     struct unescape *u, uint64_t at, const struct held_text *before, const uint8_t *p, size_t n, bool fin);
 void unescape_free(struct unescape *u);

@@ -454,3 +454,8 @@ bool unescape_busy(const struct unescape *u)
 {
     return u->active && u->until > u->end;
 }
+
+bool unescape_is_active(const struct unescape *u)
+{
+    return u->active;
+}

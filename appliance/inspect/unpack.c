@@ -14,6 +14,10 @@
 /* Out for each octet in, past the first MiB. deflate cannot do more than 1032. */
 #define RATIO_FREE MIB(1)
 #define RATIO_MAX 1100u
+/* Pictures of nearly nothing and tables of zeros: octets in a row that are the same. */
+#define BLANK 256u
+#define BLANKS_SAID 3u /* blocks; more say no more */
+#define BLANK_WORK 2u /* one that is passed over costs half of the work: it has been unpacked */
 
 /* Members whose beginnings are remembered: more than two pieces hold of any worth packing. */
 #define MEMBERS_MAX 256u
@@ -26,11 +30,13 @@ struct unpack {
     size_t n_header, skip; /* skip: of its name, octets to come */
     bool between; /* a member has ended; what follows says whether that was all */
     uint8_t first; /* octet that went in */
+    uint8_t last; /* octet of the last block that came out */
     uint64_t in, out; /* octets so far */
     uint64_t said; /* offset above, up to where what went in has come out */
     uint64_t settled;
     uint64_t members[MEMBERS_MAX]; /* where the latest began, after the first */
     unsigned n_members;
+    unsigned blanks; /* blocks of one octet that came last */
     struct below below;
     z_stream z;
     BrotliDecoderState *br;
@@ -189,10 +195,35 @@ bool unpack_has_member(const struct unpack *u, uint64_t at)
     return false;
 }
 
+/* Is the block one octet, and that of the blocks before it? */
+static bool is_blank(struct unpack *u, const uint8_t *p)
+{
+    bool blank = memcmp(p, p + 1, BLANK - 1) == 0;
+    u->blanks = !blank ? 0 : u->blanks && p[0] == u->last ? u->blanks + 1 : 1;
+    u->last = p[0];
+    return u->blanks > BLANKS_SAID;
+}
+
+/* Offsets of what follows octets that are passed over are told too low. */
 static void say(struct unpack *u, const uint8_t *p, size_t n, uint64_t above)
 {
+    size_t from = 0, i = 0;
     u->out += n;
-    below_feed(&u->below, p, n, above, false);
+    for (; i + BLANK <= n; i += BLANK) {
+        if (!is_blank(u, p + i))
+            continue;
+        if (i > from)
+            below_feed(&u->below, p + from, i - from, above, false);
+        from = i;
+        if (u->below.l && layer_takes_blanks(u->below.l)) {
+            from += BLANK;
+            u->env->work += BLANK / BLANK_WORK;
+        }
+    }
+    if (i < n && (p[i] != u->last || memcmp(p + i, p + i + 1, n - i - 1) != 0))
+        u->blanks = 0;
+    if (n > from)
+        below_feed(&u->below, p + from, n - from, above, false);
     if (u->out > RATIO_FREE + RATIO_MAX * (u->in + IN_STEP))
         u->env->too_much = true;
 }

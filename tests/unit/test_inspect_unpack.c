@@ -197,3 +197,48 @@ Test(inspect_unpack, brotli)
     cr_expect_eq(status_of(cut, sizeof cut, "br"), -EMSGSIZE, "something after its end");
     cr_expect_eq(status_of("no brotli at all", 16, "br"), -EMSGSIZE, "not what it says it is");
 }
+
+/* Nothing that a picture shows, packed a thousand to one: it passes, and what stands behind is found. */
+Test(inspect_unpack, blank_pictures)
+{
+    enum { ROW = 1 + 4 * 1920, ROWS = 1080 };
+    static uint8_t pixels[ROW * ROWS + 100], packed[40000];
+    memset(pixels, 0xff, sizeof pixels);
+    for (size_t y = 0; y < ROWS; y++)
+        pixels[y * ROW] = 0;
+    size_t k = deflate_to(pixels, (size_t)ROW * ROWS, 15, packed, sizeof packed);
+    struct outcome o = outbound(packed, k, 16384, "image/png", NULL);
+    cr_expect(!o.found && !o.status && o.n == k, "%s %d", o.detector, o.status);
+    free(o.out);
+    memcpy(pixels + (size_t)ROW * ROWS, SECRET, strlen(SECRET));
+    k = deflate_to(pixels, sizeof pixels, 15, packed, sizeof packed);
+    for (size_t step = 1000; step < 17000; step += 5000) {
+        o = outbound(packed, k, step, "image/png", NULL);
+        cr_expect(o.found, "step %zu: %d", step, o.status);
+        free(o.out);
+    }
+}
+
+/* A stream within, whose octets count, blank as they may be. */
+Test(inspect_unpack, blanks_within_a_stream)
+{
+    static const uint8_t fills[] = {0, 0xff, 'A', ' '};
+    static uint8_t inner[9000], packed[9000];
+    for (size_t i = 0; i < ARRAY_LEN(fills); i++)
+        for (size_t n = 1000; n < 8000; n += 777) {
+            z_stream z = {.next_out = inner, .avail_out = sizeof inner};
+            cr_assert_eq(deflateInit2(&z, 0, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+            memset(packed, fills[i], n);
+            z.next_in = packed; /* stored as it is */
+            z.avail_in = (uInt)n;
+            cr_assert_eq(deflate(&z, Z_FULL_FLUSH), Z_OK);
+            cr_assert_eq(deflateParams(&z, 9, Z_DEFAULT_STRATEGY), Z_OK);
+            static const char text[] = "x " SECRET " x " SECRET " x " SECRET;
+            z.next_in = (uint8_t *)(uintptr_t)text;
+            z.avail_in = sizeof text - 1;
+            cr_assert_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+            size_t k = sizeof inner - z.avail_out;
+            (void)deflateEnd(&z);
+            expect(packed, deflate_to(inner, k, 31, packed, sizeof packed), NULL, true, "within");
+        }
+}
