@@ -126,9 +126,10 @@ static void set_limit(int what, const char *name)
         die_errno("cannot set the limit %s to 0", name);
 }
 
-/** What an agent makes a child hold is bounded for each connection and stream, but it may open thousands.
+/** What an agent makes an engine hold is bounded for each connection and stream, but it may open thousands.
  * When this much is in use, allocations fail, and with them the requests that want more: rather than the
- * host's memory. Sanitizers need more than anybody has. */
+ * host's memory. What the resolver holds is counted in octets, as the policy says. Sanitizers need more than
+ * anybody has. */
 static void limit_memory(void)
 {
     const rlim_t most = MIB(1024), least = MIB(256);
@@ -195,7 +196,8 @@ void sandbox_enter(enum sandbox_role role)
     set_identity(roles[role].uid);
     set_capabilities(0, 0);
     set_limit(RLIMIT_NPROC, "nproc");
-    limit_memory();
+    if (role != SANDBOX_RESOLVER)
+        limit_memory();
     set_secrecy();
     /* A change of identity clears it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
