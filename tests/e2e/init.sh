@@ -158,9 +158,9 @@ for bind in (0, 1):
 PY
 chmod 644 "$D/past.py"
 ip netns exec "$P-A" sysctl -qw net.ipv4.ping_group_range='0 2147483647'
-# The reports that the kernel owes the link for the addresses of agent_up() are all out.
+# The reports that the kernel owes the link for the addresses of agent_up() are all out: it repeats each within a second (RFC 3810, 9.11).
 reports() { net A awk '$1 == "Icmp6OutMLDv2Reports" { print $2 }' /proc/net/dev_snmp6/eth0; }
-quiet() { local n; n=$(reports); sleep 0.3; [ "${n:-0}" -ge 2 ] && [ "$n" = "$(reports)" ]; }
+quiet() { local n; n=$(reports); sleep 1.2; [ "${n:-0}" -ge 2 ] && [ "$n" = "$(reports)" ]; }
 # What N receives: IP packets of the agent's own that are not addressed to the sidecar's link address.
 mac_s=$(ip -n "$P-S" -br link show eth0 | awk '{print $3}')
 watch_neighbour() {
