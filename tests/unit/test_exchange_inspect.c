@@ -38,6 +38,19 @@ Test(exchange_inspect, no_parts_are_asked_for_where_a_credential_goes)
     EXPECT_HAS(seen, "\r\nif-range: \"tag\"\r\n");
 }
 
+Test(exchange_inspect, a_credential_in_the_trailers)
+{
+    world_front("b.example");
+    put(w.agent, "GET / HTTP/1.1\r\nHost: b.example\r\nTE: trailers\r\nConnection: te\r\n\r\n");
+    EXPECT_HAS(take(w.origin), "authorization: Bearer real-token\r\n");
+    put(w.origin, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 1\r\nX-Echo: "
+                  "real-token\r\n\r\n");
+    const char *got = take(w.agent);
+    EXPECT_HAS(got, "x-sum: 1\r\n");
+    EXPECT_HAS(got, "x-echo: **********\r\n");
+    EXPECT_NOT(got, "real-token");
+}
+
 /* A value is looked at in pieces of 16 KiB: before, at and behind the first seam. */
 Test(exchange_inspect, a_credential_anywhere_in_a_long_field)
 {
