@@ -7,18 +7,21 @@
 #include "lib/base.h"
 
 /* Pipes are borrowed for a burst, so few are enough; the kernel gives an unprivileged user 64 MiB of them in
- * all. */
-#define PIPE_SIZE 262144
+ * all, and 1 MiB for one. A few of that size make bulk a third cheaper. */
+#define PIPE_SIZE KIB(256)
+#define PIPE_BIG MIB(1)
+#define PIPES_BIG 8
 #define PIPES_KEPT 32
 /* One direction's turn, before the others have theirs. */
 #define TURN_MAX MIB(1)
 
 struct pipe {
     int in, out; /* -1: none */
+    bool big, small; /* small: there was no more to be had; not worth keeping */
 };
 
 struct pipe_pool {
-    size_t n;
+    size_t n, n_big;
     struct pipe kept[PIPES_KEPT];
 };
 
@@ -50,19 +53,20 @@ struct pipe_pool *pipe_pool_new(void)
     return calloc(1, sizeof(struct pipe_pool));
 }
 
-static void pipe_close(struct pipe *p)
+static void pipe_close(struct pipe_pool *pool, struct pipe *p)
 {
-    if (p->in >= 0) {
-        (void)close(p->in);
-        (void)close(p->out);
-    }
+    if (p->in < 0)
+        return;
+    pool->n_big -= p->big;
+    (void)close(p->in);
+    (void)close(p->out);
     p->in = p->out = -1;
 }
 
 void pipe_pool_free(struct pipe_pool *p)
 {
     while (p && p->n)
-        pipe_close(&p->kept[--p->n]);
+        pipe_close(p, &p->kept[--p->n]);
     free(p);
 }
 
@@ -78,17 +82,22 @@ static bool pipe_borrow(struct pipe_pool *pool, struct pipe *p)
     if (!pool || pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0)
         return false;
     *p = (struct pipe){.out = fds[0], .in = fds[1]};
-    (void)fcntl(p->in, F_SETPIPE_SZ, PIPE_SIZE); /* else it is smaller */
+    p->big = pool->n_big < PIPES_BIG && fcntl(p->in, F_SETPIPE_SZ, PIPE_BIG) >= 0;
+    pool->n_big += p->big;
+    p->small = !p->big && fcntl(p->in, F_SETPIPE_SZ, PIPE_SIZE) < 0;
     return true;
 }
 
 /* Only an empty one may serve another connection. */
 static void pipe_return(struct pipe_pool *pool, struct pipe *p)
 {
-    if (p->in >= 0 && pool && pool->n < PIPES_KEPT)
-        pool->kept[pool->n++] = *p;
-    else
-        pipe_close(p);
+    if (p->in < 0)
+        return;
+    if (p->small || pool->n == PIPES_KEPT) {
+        pipe_close(pool, p);
+        return;
+    }
+    pool->kept[pool->n++] = *p;
     p->in = p->out = -1;
 }
 
@@ -114,7 +123,7 @@ static void end(struct relay *r, int err)
     engine_timer_clear(&r->timer);
     for (int i = 0; i < 2; i++) {
         conn_close(r->side[i], err != 0);
-        pipe_close(&r->way[i].pipe);
+        pipe_close(r->e->pipes, &r->way[i].pipe);
     }
     engine_defer(r->e, finish, r);
 }
@@ -169,7 +178,7 @@ static enum step move_spliced(struct relay *r, int i)
 {
     struct way *w = &r->way[i];
     ssize_t n =
-        splice(conn_fd(r->side[i]), NULL, w->pipe.in, NULL, PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        splice(conn_fd(r->side[i]), NULL, w->pipe.in, NULL, PIPE_BIG, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (n < 0)
         return errno == EAGAIN ? STEP_DRY : errno == EINTR ? STEP_MORE : fail(r, -errno);
     if (n == 0) {
@@ -275,7 +284,7 @@ struct relay *relay_start(
     r->e = e;
     r->side[0] = a;
     r->side[1] = b;
-    r->way[0].pipe = r->way[1].pipe = (struct pipe){-1, -1};
+    r->way[0].pipe = r->way[1].pipe = (struct pipe){.in = -1, .out = -1};
     r->idle_ms = idle_ms;
     r->last = engine_now_ms(e);
     r->done = done;
