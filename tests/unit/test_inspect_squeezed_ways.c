@@ -40,7 +40,8 @@ static size_t any_text(uint8_t *text)
         memcpy(text + n, part, k);
         n += k;
         if (draw(60) == 0) { /* a gap, about as long as one that parts */
-            k = MIN((size_t)250 + draw(12), upto - n);
+            size_t gap = 250 + draw(12);
+            k = MIN(gap, upto - n);
             memset(text + n, '.', k);
             n += k;
         }
