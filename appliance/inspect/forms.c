@@ -27,6 +27,30 @@ size_t form_base64(const uint8_t *in, size_t n, unsigned shift, bool url, uint8_
     return digits(in, n, 8 * (size_t)shift, 6, url ? safe : std, out);
 }
 
+size_t form_uuencode(const uint8_t *in, size_t n, unsigned shift, bool space, uint8_t *out)
+{
+    char alphabet[65] = {0};
+    for (int i = 0; i < 64; i++)
+        alphabet[i] = (char)(i || space ? ' ' + i : '`');
+    return digits(in, n, 8 * (size_t)shift, 6, alphabet, out);
+}
+
+size_t form_base85(const uint8_t *in, size_t n, unsigned shift, unsigned which, uint8_t *out)
+{
+    static const char *const alphabets[FORM_BASE85S] = {
+        "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu",
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~",
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"};
+    size_t len = 0;
+    for (size_t at = shift ? 4 - shift : 0; at + 4 <= n; at += 4, len += 5) {
+        uint32_t v =
+            (uint32_t)in[at] << 24 | (uint32_t)in[at + 1] << 16 | (uint32_t)in[at + 2] << 8 | in[at + 3];
+        for (unsigned k = 5; k--; v /= 85)
+            out[len + k] = (uint8_t)alphabets[which][v % 85];
+    }
+    return len;
+}
+
 size_t form_base32(const uint8_t *in, size_t n, unsigned shift, bool hex, uint8_t *out)
 {
     const char *alphabet = hex ? "0123456789ABCDEFGHIJKLMNOPQRSTUV" : "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

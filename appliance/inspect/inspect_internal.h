@@ -159,6 +159,12 @@ size_t literals_partial(const struct literals *l, const uint8_t *p, size_t n, si
 /** What `in`, standing anywhere in a longer base64 text, always looks like there. `shift` 0..2: octets of its
  * group that come before it. Returns the length; out has room for 4 * (n / 3 + 1). */
 size_t form_base64(const uint8_t *in, size_t n, unsigned shift, bool url, uint8_t *out);
+/** In a line of uuencode, which has spaces or backticks for zeros. */
+size_t form_uuencode(const uint8_t *in, size_t n, unsigned shift, bool space, uint8_t *out);
+/** Its whole groups of four in Ascii85, git's base85 (RFC 1924's digits), or Z85; `shift` 0..3; room for 5 *
+ * (n / 4 + 1). */
+#define FORM_BASE85S 3u
+size_t form_base85(const uint8_t *in, size_t n, unsigned shift, unsigned which, uint8_t *out);
 size_t form_hex(const uint8_t *in, size_t n, bool upper, uint8_t *out);
 /** Escapes of what needs one; room for 6 * n. */
 #define FORM_PERCENTS 8u

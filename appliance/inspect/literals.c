@@ -76,13 +76,18 @@ static bool add_plus(struct literals *l, const char *value, size_t n, uint8_t *o
     return add_form(l, out, n, detector);
 }
 
-/* In base64, base32 and hex; `out` has room for all. */
+/* In base64, base85, uuencode, base32 and hex; `out` has room for all. */
 static bool add_encoded(struct literals *l, const uint8_t *v, size_t n, uint8_t *out, const char *d)
 {
     bool ok = true;
     for (unsigned shift = 0; ok && shift < 3; shift++)
         ok = add_form(l, out, form_base64(v, n, shift, false, out), d) &&
              add_form(l, out, form_base64(v, n, shift, true, out), d);
+    for (unsigned shift = 0; ok && shift < 3; shift++)
+        ok = add_form(l, out, form_uuencode(v, n, shift, false, out), d) &&
+             add_form(l, out, form_uuencode(v, n, shift, true, out), d);
+    for (unsigned k = 0; ok && k < 4 * FORM_BASE85S; k++)
+        ok = add_form(l, out, form_base85(v, n, k % 4, k / 4, out), d);
     for (unsigned shift = 0; ok && shift < 5; shift++)
         ok = add_form(l, out, form_base32(v, n, shift, false, out), d);
     return ok && add_form(l, out, form_hex(v, n, false, out), d) &&

@@ -91,6 +91,16 @@ Test(inspect_outbound, known_secret_encoded)
     expect_blocked_escaped("", "Kq7%25%32%64zR2v/W9+pL4xT6_m", "");
 }
 
+/* Ascii85, git's base85, Z85, two with octets before them, uuencode. */
+Test(inspect_outbound, known_secret_in_larger_alphabets)
+{
+    static const char *const forms[] = {"95umBH;ZMA03:.aE(i*5<&S*#", "OK~\?XdQviWFIPD$a7;9KR5o92",
+        "ok#)xDqVIwfipd:A7&9kr5O92", "cuR3NEqYQib}v^sD{xFScvLoDZ2", "G^4U.EAoIq;DNDK=#hdM9Jgun2IC;",
+        "2W$W+7I2,G8O5SDK<$PT>%0V7VT"};
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+        expect_cut("key: ", forms[i], "\n", "known_secrets:DEPLOY_KEY", 13);
+}
+
 Test(inspect_outbound, known_secret_nested)
 {
     /* base64 of base64; hex of base64; base64 of a JSON text with escapes */
