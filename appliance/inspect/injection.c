@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "appliance/inspect/block.h"
+#include "appliance/inspect/ideographs.h"
 #include "appliance/inspect/layer.h"
 #include "appliance/inspect/normal.h"
 #include "appliance/inspect/phrases.h"
@@ -11,6 +12,7 @@
 
 #define REFERENCE_MAX 9u /* "&#x1f600;" and "\u0041", without their first octet */
 #define MARKUP_MAX 24u
+#define UNSEEN_MAX 12u /* of a flag there are seven */
 #define TAG_MAX KIB(4) /* what is not closed by then is no tag */
 
 struct reader {
@@ -30,6 +32,9 @@ struct injection {
     char reference[REFERENCE_MAX + 1];
     uint8_t n_reference;
     char reference_kind; /* '&', '\\'; 0: none */
+    bool foreign, ascii; /* the character before: a letter of no word of English; ASCII */
+    uint8_t unseen; /* characters in a row that nobody sees but a model, up to UNSEEN_MAX */
+    struct ideographs ideographs;
     char last, quote; /* the character before; of an attribute's value */
     size_t tag; /* octets of the tag so far; 0: none */
     char markup[MARKUP_MAX]; /* characters but spaces from '<', '[' or '#' on, in lower case */
@@ -77,26 +82,39 @@ static void letter(struct reader *r, char c)
     r->n++;
 }
 
-/* Role marks of chat templates; one that names the system's part says more. */
+/* Role marks of chat templates; one that names the system's part says more. Comments are not seen. */
 static const struct {
     char text[MARKUP_MAX + 1];
     unsigned weight;
+    int rule;
 } marks[] = {
-    {"<|im_start|>system", 2},
-    {"<|system|>", 2},
-    {"[inst]", 2},
-    {"<<sys>>", 2},
-    {"<|start_header_id|>system", 2},
-    {"###system:", 2},
-    {"[system]", 1},
-    {"<system>", 1},
-    {"</system>", 1},
-    {"<invokename=", 2},
-    {"<function_calls>", 2},
-    {"<tool_call>", 2},
-    {"</tool_result>", 2},
-    {"<|endoftext|>", 1},
-    {"[systemmessage]", 2},
+    {"<|im_start|>system", 2, PHRASE_MARKUP},
+    {"<|system|>", 2, PHRASE_MARKUP},
+    {"[inst]", 2, PHRASE_MARKUP},
+    {"<<sys>>", 2, PHRASE_MARKUP},
+    {"<|start_header_id|>system", 2, PHRASE_MARKUP},
+    {"###system:", 2, PHRASE_MARKUP},
+    {"[system]", 1, PHRASE_MARKUP},
+    {"<system>", 1, PHRASE_MARKUP},
+    {"</system>", 1, PHRASE_MARKUP},
+    {"<invokename=", 2, PHRASE_MARKUP},
+    {"<function_calls>", 2, PHRASE_MARKUP},
+    {"<tool_call>", 2, PHRASE_MARKUP},
+    {"</tool_result>", 2, PHRASE_MARKUP},
+    {"<|endoftext|>", 1, PHRASE_MARKUP},
+    {"[systemmessage]", 2, PHRASE_MARKUP},
+    {"<|start_header_id|>user", 2, PHRASE_MARKUP},
+    {"<start_of_turn>user", 2, PHRASE_MARKUP},
+    {"<start_of_turn>model", 2, PHRASE_MARKUP},
+    {"<|eot_id|>", 1, PHRASE_MARKUP},
+    {"<|im_end|>", 1, PHRASE_MARKUP},
+    {"<|user|>", 1, PHRASE_MARKUP},
+    {"###instruction:", 1, PHRASE_MARKUP},
+    {"###instructions:", 1, PHRASE_MARKUP},
+    {"###newinstruction", 2, PHRASE_MARKUP},
+    {"<important>", 1, PHRASE_MARKUP},
+    {"<information>", 1, PHRASE_MARKUP},
+    {"<!--", 1, PHRASE_HIDDEN},
 };
 
 static bool begins_mark(const char *p, size_t n)
@@ -112,13 +130,13 @@ static void mark(struct injection *j, struct reader *r, char c)
     if (c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '*')
         return;
     j->markup[j->n_markup++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    bool may_end = c == '>' || c == ']' || c == 'm' || c == 'M' || c == ':' || c == '=';
+    bool may_end = c == '>' || c == ']' || strchr("mMrRlLnN:=-", c);
     for (size_t i = 0; may_end && i < ARRAY_LEN(marks); i++) {
         if (strlen(marks[i].text) == j->n_markup && memcmp(j->markup, marks[i].text, j->n_markup) == 0 &&
             j->rule < 0) {
             end_word(j, r);
             if (j->rule < 0)
-                j->rule = phrases_markup(&r->phrases, marks[i].weight);
+                j->rule = phrases_markup(&r->phrases, marks[i].rule, marks[i].weight);
         }
     }
     if (!begins_mark(j->markup, j->n_markup))
@@ -126,6 +144,16 @@ static void mark(struct injection *j, struct reader *r, char c)
 }
 
 /* ---- tags ---- */
+
+/* A style that hides what comes: the text behind the tag counts as hidden. */
+static void hide(struct injection *j)
+{
+    if (!j->attribute.phrases.seen[PHRASE_HIDDEN])
+        return;
+    j->attribute.phrases.seen[PHRASE_HIDDEN] = 0;
+    if (j->rule < 0)
+        j->rule = phrases_markup(&j->text.phrases, PHRASE_HIDDEN, 1);
+}
 
 static bool in_tag(struct injection *j, uint32_t c)
 {
@@ -138,6 +166,7 @@ static bool in_tag(struct injection *j, uint32_t c)
     if (++j->tag > TAG_MAX || (c == '>' && !j->quote)) {
         j->tag = 0;
         end_word(j, &j->attribute);
+        hide(j);
         j->quote = 0;
     } else if (!j->quote && (c == '"' || c == '\'')) {
         j->quote = (char)c;
@@ -146,6 +175,17 @@ static bool in_tag(struct injection *j, uint32_t c)
         j->quote = 0;
     }
     return true;
+}
+
+/* Tag characters are drawn in no text but flags, and of variation selectors there is one at a time. */
+static void look_unseen(struct injection *j, struct reader *r, uint32_t c)
+{
+    if (c < 0xe0000 || c > 0xe0fff) {
+        j->unseen = 0;
+        return;
+    }
+    if (j->unseen < UNSEEN_MAX && ++j->unseen == UNSEEN_MAX && j->rule < 0)
+        j->rule = phrases_markup(&r->phrases, PHRASE_HIDDEN, PHRASE_LIMIT);
 }
 
 static void character(struct injection *j, uint32_t c)
@@ -160,10 +200,21 @@ static void character(struct injection *j, uint32_t c)
     j->last = c < 0x80 ? (char)c : 0;
     if (tag && !j->quote)
         return;
-    if (n == ' ')
+    look_unseen(j, r, c);
+    if ((c >= 0x80 || j->ideographs.n) && ideographs_next(&j->ideographs, c) && j->rule < 0) {
         end_word(j, r);
-    else if (n)
+        if (j->rule < 0)
+            j->rule = phrases_markup(&r->phrases, PHRASE_OVERRIDE, PHRASE_LIMIT);
+    }
+    bool foreign = c >= 0x80 && normal_is_foreign(c);
+    if (n == ' ' || (r->n && (foreign ? j->ascii : j->foreign && c < 0x80)))
+        end_word(j, r);
+    if (n && n != ' ')
         letter(r, n);
+    if (n) {
+        j->foreign = foreign;
+        j->ascii = c < 0x80;
+    }
 }
 
 /* ---- references ---- */
@@ -293,7 +344,7 @@ static bool is_plain(const struct injection *j)
 }
 
 /* A word that is at hand as a whole, and 16 octets from where it begins. */
-static int say_at(struct reader *r, const uint8_t *p, size_t n)
+__attribute__((always_inline)) static inline int say_at(struct reader *r, const uint8_t *p, size_t n)
 {
     static const uint8_t kept[32] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -312,7 +363,8 @@ static bool opens_nothing(const uint8_t *p)
     if (!plain_class[p[1]] || p[1] == ' ' || p[1] == '\n' || p[1] == '\r' || p[1] == '\t' || p[1] == '*')
         return false;
     return p[0] == '#' || (p[0] == '[' && c != 'i' && c != 's') ||
-           (p[0] == '<' && p[1] != '|' && p[1] != '/' && c != 's' && c != 'i' && c != 'f' && c != 't');
+           (p[0] == '<' && p[1] != '|' && p[1] != '/' && c != 's' && c != 'i' && c != 'f' && c != 't' &&
+               c != '!');
 }
 
 /* "\n" and the like: blank. */
@@ -478,6 +530,7 @@ static size_t plain_tag(struct injection *j, uint64_t at, const uint8_t *p, size
         char c = (char)p[i];
         if (c == '>' && !j->quote) {
             end_word(j, &j->attribute);
+            hide(j);
             j->tag = 0;
             j->last = c;
             return i + 1;

@@ -38,6 +38,20 @@ static bool is_unseen(uint32_t c)
            c == '\'' || c == 0x2019 || c == 0x2018 || c == 0x115f || c == 0x1160 || c == 0x3164;
 }
 
+/* The letter; 0: none. */
+static char looks_latin(uint32_t c)
+{
+    size_t lo = 0, hi = ARRAY_LEN(alike);
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (alike[mid].c < c)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < ARRAY_LEN(alike) && alike[lo].c == c ? alike[lo].to : 0;
+}
+
 static char letter_of(uint32_t c, uint32_t from, unsigned cycle)
 {
     return (char)('a' + (c - from) % cycle % 26);
@@ -63,6 +77,20 @@ static char styled(uint32_t c)
     return ' ';
 }
 
+/* Cyrillic letters that look like no Latin one: so that words of them are words. */
+static char cyrillic(uint32_t c)
+{
+    static const char letters[] = "abbrdezziiklmhonpctyfxccssquqeua";
+    if (c >= 0x410 && c <= 0x44f)
+        return letters[(c - 0x410) % 32];
+    return c == 0x401 || c == 0x451 ? 'e' : c == 0x407 || c == 0x457 ? 'i' : ' ';
+}
+
+bool normal_is_foreign(uint32_t c)
+{
+    return c >= 0x400 && c <= 0x4ff && normal_char(c) != ' ' && !looks_latin(c);
+}
+
 char normal_char(uint32_t c)
 {
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
@@ -75,16 +103,11 @@ char normal_char(uint32_t c)
         return 0;
     if (c < 0xaa)
         return ' ';
-    size_t lo = 0, hi = ARRAY_LEN(alike);
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (alike[mid].c < c)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    if (lo < ARRAY_LEN(alike) && alike[lo].c == c)
-        return alike[lo].to;
+    char latin_letter = looks_latin(c);
+    if (latin_letter)
+        return latin_letter;
+    if (c >= 0x400 && c <= 0x4ff)
+        return cyrillic(c);
     if (c >= 0xc0 && c < 0xc0 + sizeof latin - 1)
         return latin[c - 0xc0];
     return styled(c);

@@ -12,6 +12,8 @@
  * (zero width, combining marks, apostrophes). Compatibility forms, accents, and the letters of Greek and
  * Cyrillic that are drawn like Latin ones are folded. */
 char normal_char(uint32_t c);
+/** A letter of another alphabet that looks like no Latin one: no word of English has it. */
+bool normal_is_foreign(uint32_t c);
 
 /** UTF-8 (RFC 3629), an octet at a time. */
 struct utf8 {

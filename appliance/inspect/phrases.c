@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "appliance/inspect/sayings.h"
 #include "lib/base.h"
 
 /* As word_pack(), of a word that is known here: it is folded to a number. */
@@ -15,7 +16,7 @@ static inline uint64_t pack(const char *s, size_t n)
 #define IS(p, k, word) (text_at((p), (k)) == pack(word, sizeof(word) - 1))
 
 /* The k-th word back; 0 is the latest. */
-static uint32_t kind_at(const struct phrases *p, unsigned k)
+static uint64_t kind_at(const struct phrases *p, unsigned k)
 {
     return k < p->n && k < PHRASE_WORDS ? p->word[(p->n - 1 - k) % PHRASE_WORDS].kind : 0;
 }
@@ -27,7 +28,7 @@ static uint64_t text_at(const struct phrases *p, unsigned k)
 
 /* Is the verb told of somebody ("attackers ask models to ignore ..."), not said to the reader ("you must
  * ignore")? */
-static bool is_told(const struct phrases *p, unsigned verb)
+bool phrase_is_told(const struct phrases *p, unsigned verb)
 {
     if (!(kind_at(p, verb + 1) & W_DESCRIBES))
         return false;
@@ -38,7 +39,7 @@ static bool is_told(const struct phrases *p, unsigned verb)
 }
 
 /* "do not", "don't", "never", "without" right before word k, but not "does not". */
-static bool is_forbidden(const struct phrases *p, unsigned k)
+bool phrase_is_forbidden(const struct phrases *p, unsigned k)
 {
     for (unsigned i = k + 1; i <= k + 2; i++) {
         if (!(kind_at(p, i) & W_NOT))
@@ -52,18 +53,18 @@ static bool is_forbidden(const struct phrases *p, unsigned k)
 
 static unsigned rule_override(const struct phrases *p)
 {
-    uint32_t last = kind_at(p, 0), seen = 0;
+    uint64_t last = kind_at(p, 0), seen = 0;
     if (!(last & (W_ORDERS | W_RULES)))
         return 0;
     for (unsigned k = 1; k < 9; k++) {
-        uint32_t kind = kind_at(p, k);
+        uint64_t kind = kind_at(p, k);
         bool unfollow =
             (IS(p, k, "follow") || IS(p, k, "obey") || IS(p, k, "adhere") || IS(p, k, "comply")) &&
-            is_forbidden(p, k);
+            phrase_is_forbidden(p, k);
         if ((kind & W_OVERRIDE) || unfollow) {
             bool whose = seen & W_BEFORE || (!(kind & W_TECHNICAL) && seen & W_SYSTEM);
             bool fits = whose || (last & W_ORDERS && seen & W_ALL && !(kind & W_TECHNICAL));
-            return fits && !is_told(p, k) ? 3 : 0;
+            return fits && !phrase_is_told(p, k) ? 3 : 0;
         }
         if (!(kind & (W_FILLER | W_BEFORE | W_ALL | W_SYSTEM | W_ORDERS | W_RULES)))
             return 0;
@@ -79,13 +80,13 @@ static unsigned rule_forget(const struct phrases *p)
         return 0;
     if (IS(p, 0, "above") && kind_at(p, 1) & (W_ORDERS | W_RULES) && kind_at(p, 2) & W_FILLER &&
         kind_at(p, 3) & W_OVERRIDE)
-        return is_told(p, 3) ? 0 : 3;
+        return phrase_is_told(p, 3) ? 0 : 3;
     for (unsigned k = 1; k < 8; k++) {
-        uint32_t kind = kind_at(p, k);
+        uint64_t kind = kind_at(p, k);
         bool thing = IS(p, k - 1, "everything") || IS(p, k - 1, "anything") || IS(p, k - 1, "what") ||
                      IS(p, k - 1, "whatever") || IS(p, k - 1, "all");
         if (kind & W_OVERRIDE)
-            return thing && (kind & W_FORGET || IS(p, 0, "above")) && !is_told(p, k) ? 3 : 0;
+            return thing && (kind & W_FORGET || IS(p, 0, "above")) && !phrase_is_told(p, k) ? 3 : 0;
         if (!(kind & (W_FILLER | W_WHOLE | W_BEFORE)))
             return 0;
     }
@@ -100,7 +101,7 @@ static bool you_are_now(const struct phrases *p, unsigned k)
 
 static unsigned rule_persona(const struct phrases *p)
 {
-    uint32_t last = kind_at(p, 0);
+    uint64_t last = kind_at(p, 0);
     bool mode = IS(p, 0, "mode") && kind_at(p, 1) & (W_SYSTEM | W_FREE);
     if (last & W_SYSTEM && (you_are_now(p, 1) || you_are_now(p, 2)))
         return 2;
@@ -111,7 +112,7 @@ static unsigned rule_persona(const struct phrases *p)
         if (you_are_now(p, k))
             return last & W_FREE || mode || k <= 4 ? 3 : 0;
         if (pretend && (last & W_FREE || mode))
-            return is_told(p, k) ? 0 : 3;
+            return phrase_is_told(p, k) ? 0 : 3;
     }
     return 0;
 }
@@ -122,10 +123,10 @@ static unsigned rule_conceal(const struct phrases *p)
     if (!(kind_at(p, 0) & W_USER) && !let)
         return 0;
     for (unsigned k = 1; k < 8; k++) {
-        uint32_t kind = kind_at(p, k);
+        uint64_t kind = kind_at(p, k);
         if (let && (IS(p, k, "let") || IS(p, k, "letting")))
-            return is_forbidden(p, k) ? 3 : 0;
-        if (!let && kind & (W_TELL | W_HINT) && is_forbidden(p, k))
+            return phrase_is_forbidden(p, k) ? 3 : 0;
+        if (!let && kind & (W_TELL | W_HINT) && phrase_is_forbidden(p, k))
             return kind & W_TELL ? 3 : 2;
         if (kind & W_PLACE && !(kind & W_FILLER))
             return 0;
@@ -145,8 +146,8 @@ static unsigned rule_exfiltrate(const struct phrases *p)
     if (what == 9)
         return 0;
     for (unsigned k = what + 1; k < what + 8; k++) {
-        uint32_t kind = kind_at(p, k);
-        if (kind & W_SEND && !is_told(p, k) && !is_forbidden(p, k))
+        uint64_t kind = kind_at(p, k);
+        if (kind & W_SEND && !phrase_is_told(p, k) && !phrase_is_forbidden(p, k))
             return whole ? 3 : kind_at(p, what) & W_PRIVATE ? 2 : 1;
         whole |= (kind & W_WHOLE) != 0;
     }
@@ -155,13 +156,13 @@ static unsigned rule_exfiltrate(const struct phrases *p)
 
 static unsigned rule_reveal(const struct phrases *p)
 {
-    uint32_t seen = 0;
+    uint64_t seen = 0;
     if (!(kind_at(p, 0) & (W_ORDERS | W_PROMPT)))
         return 0;
     for (unsigned k = 1; k < 8; k++) {
-        uint32_t kind = kind_at(p, k);
+        uint64_t kind = kind_at(p, k);
         if (kind & W_SHOW) {
-            if (is_told(p, k) || is_forbidden(p, k) || !(seen & W_YOU))
+            if (phrase_is_told(p, k) || phrase_is_forbidden(p, k) || !(seen & W_YOU))
                 return 0;
             return seen & W_SYSTEM || IS(p, 1, "initial") || IS(p, 1, "original") ? 3 : 1;
         }
@@ -211,15 +212,15 @@ static unsigned rule_authority(const struct phrases *p)
 
 static unsigned rule_order(const struct phrases *p)
 {
-    return kind_at(p, 0) & W_DO && !is_told(p, 0) ? 1 : 0;
+    return kind_at(p, 0) & W_DO && !phrase_is_told(p, 0) ? 1 : 0;
 }
 
 /* In order. `ends`: what the last word must be one of, `needs`: what one of the words before it, fewer than
  * PHRASE_WORDS back, or itself, must be, or the rule does not fit. */
-#define ANY 0xffffffffu
+#define ANY W_RULED
 static const struct {
     unsigned (*fits)(const struct phrases *);
-    uint32_t ends, needs;
+    uint64_t ends, needs;
     int rule;
 } rules[] = {
     {rule_override, W_ORDERS | W_RULES, W_OVERRIDE | W_NAMED, PHRASE_OVERRIDE},
@@ -250,39 +251,70 @@ const char *phrase_name(int rule)
         [PHRASE_AUTHORITY] = "naive_injection_detection:authority",
         [PHRASE_MARKUP] = "naive_injection_detection:markup",
         [PHRASE_ORDER] = "naive_injection_detection:order",
+        [PHRASE_VERBATIM] = "naive_injection_detection:verbatim",
+        [PHRASE_OUTPUT] = "naive_injection_detection:output",
+        [PHRASE_MEMORY] = "naive_injection_detection:memory",
+        [PHRASE_URGENCY] = "naive_injection_detection:urgency",
+        [PHRASE_USER] = "naive_injection_detection:user",
+        [PHRASE_BOUNDARY] = "naive_injection_detection:boundary",
+        [PHRASE_HIDDEN] = "naive_injection_detection:hidden",
     };
     return rule >= 0 && rule < PHRASE_RULES ? names[rule] : "naive_injection_detection";
 }
 
-/* The sum of what fitted lately; an order alone is none. */
+/* The sum of what fitted lately. What could be said of anything makes no finding by its number. */
 static int judge(struct phrases *p, int last)
 {
-    unsigned sum = 0;
+    unsigned sum = 0, most = 0;
     for (int r = 0; r < PHRASE_RULES; r++)
-        if (p->seen[r] && p->n - p->seen[r] < PHRASE_SPAN)
+        if (p->seen[r] && p->n - p->seen[r] < PHRASE_SPAN) {
             sum += p->weight[r];
-    return sum >= PHRASE_LIMIT ? last : -1;
+            most = MAX(most, p->weight[r]);
+        }
+    return sum >= PHRASE_LIMIT && most >= PHRASE_ALERT ? last : -1;
+}
+
+static void note(struct phrases *p, int rule, unsigned weight, uint64_t at)
+{
+    bool fresh = p->seen[rule] && p->n - p->seen[rule] < PHRASE_SPAN;
+    p->weight[rule] = (uint8_t)(fresh ? MAX(weight, p->weight[rule]) : weight);
+    p->seen[rule] = MAX(at, p->seen[rule]);
+}
+
+/* From here on, and in what is still known, sayings count that say little by themselves. */
+static void listen(struct phrases *p)
+{
+    bool is_new = p->n > p->alert;
+    p->alert = p->n + PHRASE_SPAN;
+    for (unsigned k = is_new ? (unsigned)MIN(p->n, (uint64_t)PHRASE_SPAN) : 0; k-- > 0;)
+        for (struct said s = {.back = k, .kinds = W_ALERT}; saying_next(p, &s);)
+            note(p, s.rule, s.weight, p->n - k);
 }
 
 static int add(struct phrases *p, int rule, unsigned weight)
 {
-    bool fresh = p->seen[rule] && p->n - p->seen[rule] < PHRASE_SPAN;
-    p->weight[rule] = (uint8_t)(fresh ? MAX(weight, p->weight[rule]) : weight);
-    p->seen[rule] = p->n;
+    note(p, rule, weight, p->n);
+    if (weight >= PHRASE_ALERT)
+        listen(p);
     return judge(p, rule);
 }
 
-uint32_t phrases_needs(uint32_t kind)
+uint64_t phrases_needs(uint64_t kind)
 {
-    uint32_t needs = 0;
+    uint64_t needs = 0;
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
         needs |= kind & rules[i].ends ? rules[i].needs : 0;
     return needs;
 }
 
-int phrases_judge(struct phrases *p, uint32_t kind)
+int phrases_judge(struct phrases *p, uint64_t kind, uint64_t needs)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+    for (struct said s = {.kinds = needs}; needs & ~W_RULED && saying_next(p, &s);) {
+        int found = add(p, s.rule, s.weight);
+        if (found >= 0)
+            return found;
+    }
+    for (size_t i = 0; needs & W_RULED && i < ARRAY_LEN(rules); i++) {
         unsigned weight = kind & rules[i].ends ? rules[i].fits(p) : 0;
         int found = weight ? add(p, rules[i].rule, weight) : -1;
         if (found >= 0)
@@ -291,8 +323,8 @@ int phrases_judge(struct phrases *p, uint32_t kind)
     return -1;
 }
 
-int phrases_markup(struct phrases *p, unsigned weight)
+int phrases_markup(struct phrases *p, int rule, unsigned weight)
 {
     (void)phrases_word(p, 0, 0);
-    return add(p, PHRASE_MARKUP, weight);
+    return add(p, rule, weight);
 }

@@ -1,6 +1,7 @@
 #include "appliance/inspect/words.h"
 
 #include "appliance/inspect/phrases.h"
+#include "appliance/inspect/sayings.h"
 #include "lib/base.h"
 
 /* Sorted. */
@@ -273,21 +274,35 @@ static const struct {
     {"youve", W_YOU | W_FILLER},
 };
 
-static_assert(ARRAY_LEN(words) < WORDS_MAX, "and one for all others");
-
 struct word word_table[WORDS_MAX];
+uint16_t word_next[WORDS_MAX];
 uint16_t word_index[1u << WORD_HASH_BITS];
+
+unsigned word_add(const char *text, size_t n)
+{
+    static unsigned used = 1;
+    char padded[sizeof(uint64_t) * 2] = {0};
+    uint64_t kind, needs, first, more;
+    memcpy(padded, text, MIN(n, sizeof padded));
+    memcpy(&first, padded, sizeof first);
+    memcpy(&more, padded + sizeof first, sizeof more);
+    unsigned known = word_find(first, more, &kind, &needs);
+    if (known || used == WORDS_MAX)
+        return known;
+    struct word *w = &word_table[used];
+    uint16_t *head = &word_index[word_hash(first, more)];
+    *w = (struct word){.text = first, .more = more};
+    word_next[used] = *head;
+    *head = (uint16_t)used;
+    return used++;
+}
 
 __attribute__((constructor)) static void fill_table(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        struct word *w = &word_table[i + 1];
-        memcpy(&w->text, words[i].text, sizeof w->text);
-        memcpy(&w->more, words[i].text + sizeof w->text, sizeof w->more);
+        struct word *w = &word_table[word_add(words[i].text, strlen(words[i].text))];
         w->kind = words[i].kind;
         w->needs = phrases_needs(w->kind);
-        uint16_t *head = &word_index[word_hash(w->text, w->more)];
-        w->next = *head;
-        *head = (uint16_t)(i + 1);
     }
+    sayings_compile();
 }

@@ -44,6 +44,11 @@
 #define W_LAST 0x10000000u /* a rule may end with it */
 #define W_NAMED 0x40000000u /* follow, pretend: no rule asks for the kind, some for the word */
 #define W_NOW 0x80000000u
+#define W_RULED 0xffffffffull /* those above: what the rules of phrases.c ask for */
+#define W_SAYS (1ull << 32) /* a saying ends with it */
+#define W_ALERT (1ull << 33) /* of no word: what says little is listened to, too */
+#define W_ANCHORS (~0ull << 34)
+#define W_ANCHOR(n) (1ull << (34 + (n) % 30)) /* a saying has it, and so it may end soon */
 
 /** Its first eight letters; 8 octets can be read. */
 static inline uint64_t word_pack(const char *word, size_t n)
@@ -60,32 +65,38 @@ static inline uint64_t word_pack(const char *word, size_t n)
 /** A word that means something; its letters twice eight. */
 struct word {
     uint64_t text, more;
-    uint32_t kind;
-    uint32_t needs; /* a rule ends with it only if one of these kinds was said lately */
-    uint32_t next; /* with the same hash; 0: none */
+    uint64_t kind;
+    uint64_t needs; /* a rule ends with it only if one of these kinds was said lately */
 };
-#define WORDS_MAX 400u
-#define WORD_HASH_BITS 12u
+#define WORDS_MAX 1200u
+#define WORD_HASH_BITS 13u
 extern struct word word_table[WORDS_MAX]; /* 0: any other word */
+extern uint16_t word_next[WORDS_MAX]; /* with the same hash; 0: none */
 extern uint16_t word_index[1u << WORD_HASH_BITS];
+/** Its place in the table; it is added if it was unknown. Before there are threads. */
+unsigned word_add(const char *text, size_t n);
 
 static inline unsigned word_hash(uint64_t text, uint64_t more)
 {
     return (unsigned)((text * 0x9e3779b97f4a7c15ull + more * 0xc2b2ae3d27d4eb4full) >> (64 - WORD_HASH_BITS));
 }
 
-/** Of a word of any length by its first sixteen letters: those that are known are shorter. Nearly without a
- * branch: which word comes next nobody can predict. */
-static inline void word_find(uint64_t text, uint64_t more, uint32_t *kind, uint32_t *needs)
+/** Of a word of any length by its first sixteen letters: those that are known are shorter. Returns its place
+ * in the table. Nearly without a branch: which word comes next nobody can predict. */
+__attribute__((always_inline)) static inline unsigned word_find(
+    uint64_t text, uint64_t more, uint64_t *kind, uint64_t *needs)
 {
-    const struct word *w = &word_table[word_index[word_hash(text, more)]];
-    uint32_t same = (w->text == text) & (w->more == more);
-    while (__builtin_expect((w->next != 0) & !same, 0)) {
-        w = &word_table[w->next];
+    unsigned id = word_index[word_hash(text, more)];
+    const struct word *w = &word_table[id];
+    uint64_t same = (w->text == text) & (w->more == more);
+    /* one test, of a product: whether a word is known nobody can predict, but few of them share a hash */
+    while (__builtin_expect((word_next[id] & (same - 1)) != 0, 0)) {
+        w = &word_table[id = word_next[id]];
         same = (w->text == text) & (w->more == more);
     }
     *kind = w->kind & (0 - same);
     *needs = w->needs & (0 - same);
+    return id & (unsigned)(0 - same);
 }
 
 #endif

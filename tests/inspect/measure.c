@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         found = count(argv[i], true, &n), wrong = count(argv[i + 1], false, &m);
         printf("held out, as first met: recall %u of %u (%u%%), false positives %u of %u (%.1f%%)\n", found,
             n, 100 * found / n, wrong, m, 100.0 * wrong / m);
-        bad |= 100 * wrong > 8 * m;
+        bad |= 100 * found < 40 * n || 100 * wrong > 8 * m;
     }
     found = count(argv[1], true, &n);
     wrong = count(argv[2], false, &m);
