@@ -16,6 +16,7 @@
 /* A public resolver answers within 50 ms from most places on earth; the sidecar's refusals come in one. Where
  * an answer has begun, its rest is worth waiting for. */
 enum { DOORS_MS = 80, ANSWERS_MS = 1000, SIDECAR_MS = 2000, RETRY_MS = 20 };
+enum { PATIENCE = 4, PATIENCE_MS = 1000 };
 enum { MAX_DOORS = 96, DNS_PORT = 53, DISCARD_PORT = 9 };
 
 #define IPV4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d)) /* host order */
@@ -103,6 +104,7 @@ struct probe {
     unsigned n_neighbours6;
     struct door doors[MAX_DOORS];
     unsigned n;
+    long slowest_ms; /* answer so far: the sidecar's, or a door's */
 };
 
 static long now_ms(void)
@@ -227,21 +229,25 @@ static void knock_everywhere(struct probe *p)
     }
 }
 
-/* Polls what is pending for at most `ms`. Returns how many were. */
+static unsigned count_pending(const struct probe *p)
+{
+    unsigned pending = 0;
+    for (unsigned i = 0; i < p->n; i++)
+        pending += p->doors[i].state == DOOR_PENDING;
+    return pending;
+}
+
+/* Polls what is pending for at most `ms`. Returns how many still are. */
 static unsigned listen_once(struct probe *p, long ms)
 {
     struct pollfd fds[MAX_DOORS];
-    unsigned pending = 0;
-    for (unsigned i = 0; i < p->n; i++) {
-        fds[i] = (struct pollfd){.fd = p->doors[i].fd, .events = door_events(&p->doors[i])};
-        pending += p->doors[i].state == DOOR_PENDING;
-    }
-    if (pending == 0 || poll(fds, p->n, (int)ms) <= 0)
-        return pending;
     for (unsigned i = 0; i < p->n; i++)
-        if (fds[i].fd >= 0 && fds[i].revents != 0)
-            door_listen(&p->doors[i]);
-    return pending;
+        fds[i] = (struct pollfd){.fd = p->doors[i].fd, .events = door_events(&p->doors[i])};
+    if (count_pending(p) > 0 && poll(fds, p->n, (int)ms) > 0)
+        for (unsigned i = 0; i < p->n; i++)
+            if (fds[i].fd >= 0 && fds[i].revents != 0)
+                door_listen(&p->doors[i]);
+    return count_pending(p);
 }
 
 static bool is_leak(const struct probe *p, const struct door *d)
@@ -290,14 +296,25 @@ static void report_untried(const struct probe *p)
         say("ping was not tried: neither CAP_NET_RAW nor net.ipv4.ping_group_range allows it");
 }
 
+/* Silence says that a door is closed only when others were answered much sooner: a busy machine is late with
+ * all of them. */
+static long patience_ms(const struct probe *p)
+{
+    long usual = is_answering(p) ? ANSWERS_MS : DOORS_MS;
+    return MAX(usual, MIN(PATIENCE * p->slowest_ms, PATIENCE_MS));
+}
+
 static void try_doors(struct probe *p)
 {
     knock_everywhere(p);
     report_untried(p);
     const long start = now_ms();
-    for (long left = DOORS_MS; left > 0;) { /* what has come is looked at, however late it is */
-        left = start + (is_answering(p) ? ANSWERS_MS : DOORS_MS) - now_ms();
-        if (listen_once(p, left > 0 ? left : 0) == 0)
+    for (unsigned before = count_pending(p), pending = before; pending > 0; before = pending) {
+        long left = start + patience_ms(p) - now_ms();
+        pending = listen_once(p, left > 0 ? left : 0); /* what has come is looked at, however late it is */
+        if (pending < before)
+            p->slowest_ms = MAX(p->slowest_ms, now_ms() - start);
+        else if (left <= 0)
             break;
     }
     for (unsigned i = 0; i < p->n; i++)
@@ -323,28 +340,33 @@ static void try_past_routes(const struct probe *p)
     must_not_pass(p->link, "IPv6 neighbours", door_ipv6(all_nodes, DISCARD_PORT, p->link->index));
 }
 
-/* The resolver may still be starting: it is asked again until it answers. */
-static void await_sidecar(const struct probe *p, uint32_t dns)
+/* The resolver may still be starting: it is asked again until it answers. Returns how long that took at its
+ * slowest. */
+static long await_sidecar(const struct probe *p, uint32_t dns)
 {
     char text[IPV4_STRLEN];
-    for (long end = now_ms() + SIDECAR_MS; now_ms() < end;) {
-        uint8_t msg[SENTINEL_QUERY_LEN > 512 ? SENTINEL_QUERY_LEN : 512];
-        uint16_t id = (uint16_t)now_ms();
-        struct sockaddr_storage to = door_ipv4(dns, DNS_PORT);
-        cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint8_t msg[SENTINEL_QUERY_LEN > 512 ? SENTINEL_QUERY_LEN : 512];
+    const long start = now_ms();
+    const uint16_t id = (uint16_t)start;
+    struct sockaddr_storage to = door_ipv4(dns, DNS_PORT);
+    cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool connected = connect(fd, (struct sockaddr *)&to, sizeof(struct sockaddr_in)) == 0;
+    for (long asked = start; connected && now_ms() < start + SIDECAR_MS;) {
         struct pollfd pfd = {.fd = fd, .events = POLLIN};
         sentinel_query(id, msg);
-        if (connect(fd, (struct sockaddr *)&to, sizeof(struct sockaddr_in)) == 0 &&
-            send(fd, msg, SENTINEL_QUERY_LEN, MSG_NOSIGNAL) > 0)
+        if (send(fd, msg, SENTINEL_QUERY_LEN, MSG_NOSIGNAL) > 0)
             (void)poll(&pfd, 1, RETRY_MS);
         ssize_t n = recv(fd, msg, sizeof msg, MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN)
+            continue;
         if (n < 0) {
             const struct timespec pause = {.tv_nsec = 2000000};
             (void)nanosleep(&pause, NULL); /* a refusal comes at once: no busy loop */
+            asked = now_ms();
             continue;
         }
         switch (sentinel_judge(msg, (size_t)n, id, p->s->gateway)) {
-        case SENTINEL_SIDECAR: return;
+        case SENTINEL_SIDECAR: return now_ms() - asked;
         case SENTINEL_STRANGER:
             fatal("name server %s is not the sidecar's: it does not know " SENTINEL_NAME,
                 ipv4_format(dns, text));
@@ -363,7 +385,7 @@ void probe_all(const struct link *link, const struct settings *s, bool firewall)
     for (unsigned i = 0; i < s->n_probe_hosts; i++)
         p.neighbours[p.n_neighbours++] = s->probe_hosts[i];
     pick_neighbours6(&p);
-    await_sidecar(&p, s->dns);
+    p.slowest_ms = await_sidecar(&p, s->dns);
     if (firewall)
         try_past_routes(&p);
     try_doors(&p);

@@ -300,11 +300,12 @@ refuses "a resolv.conf that cannot be changed" 'resolv.conf' net A unshare -m sh
 # --- the probe ------------------------------------------------------------------------------------------------------
 refuses "--probe without a sidecar" "does not answer" init --probe "${MARK[@]}"
 cat >"$D/dns.py" <<'PY'
-import socket, sys
-# answers every A query with the address given, or with NXDOMAIN
+import socket, sys, time
+# answers every A query with the address given, or with NXDOMAIN, as many seconds late as said
 s = socket.socket(10 if ":" in sys.argv[1] else 2, 2); s.bind((sys.argv[1], 53))
 while True:
     q, a = s.recvfrom(512)
+    time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0)
     if sys.argv[2] == "nx": s.sendto(q[:2] + b"\x81\x83\0\1\0\0\0\0\0\0" + q[12:], a)
     else: s.sendto(q[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + q[12:] + b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4" + socket.inet_aton(sys.argv[2]), a)
 PY
@@ -326,6 +327,7 @@ serve S "$D/dns.py" $GW nx
 refuses "--probe where somebody else answers DNS" "not the sidecar's" init --probe "${MARK[@]}"
 unserve
 serve S "$D/dns.py" $GW $GW
+SIDECAR=$SERVER
 says "--probe passes where all is closed" 0 '^through$' init --probe -- echo through
 for _ in 1 2 3 4 5; do # others use the machine, too: one that is fast enough shows it
     start=$(date +%s%N); init --probe -- true; took=$((($(date +%s%N) - start) / 1000000))
@@ -351,6 +353,14 @@ ip -n "$P-W" addr add 9.9.9.9/32 dev lo; ip -n "$P-S" route add 9.9.9.9/32 via 1
 serve W "$D/dns.py" 9.9.9.9 nx
 refuses "--probe finds a foreign name server" 'open door: foreign DNS over UDP \(9.9.9.9' init --probe "${MARK[@]}"
 unserve
+SERVER=$SIDECAR; unserve
+serve S "$D/dns.py" $GW $GW 0.06
+SIDECAR=$SERVER
+serve W "$D/dns.py" 9.9.9.9 nx 0.15
+refuses "--probe waits for a late one where the sidecar is late, too" 'open door: foreign DNS over UDP \(9.9.9.9' init --probe "${MARK[@]}"
+unserve
+SERVER=$SIDECAR; unserve
+serve S "$D/dns.py" $GW $GW
 serve W -c "import socket
 s = socket.create_server(('9.9.9.9', 53))
 while True:
