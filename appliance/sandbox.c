@@ -29,7 +29,9 @@
     (CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_RAW) | CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | \
         CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_KILL) | CAP_BIT(CAP_DAC_OVERRIDE))
 
-#define MONITOR_EFFECTIVE CAP_BIT(CAP_NET_ADMIN)
+/* KILL always: the kernel asks for it when the monitor dies and its children are to die with it
+ * (PR_SET_PDEATHSIG), one that hangs or is stopped, too. */
+#define MONITOR_EFFECTIVE (CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_KILL))
 
 /* The monitor's alone, and only once it has dropped the rest: a child of its starts with what was raised
  * then. */

@@ -93,7 +93,7 @@ unprivileged() {
 monitor_minimal() { # NET_ADMIN in effect; NET_RAW, SETUID, SETGID, SETPCAP, KILL, DAC_OVERRIDE at hand
     local set
     for set in CapPrm CapBnd; do is "$(field "$D" $set)" 00000000000031e2 || return 1; done
-    is "$(field "$D" CapEff)" 0000000000001000 || return 1
+    is "$(field "$D" CapEff)" 0000000000001020 || return 1
     is "$(field "$D" NoNewPrivs)" 1 && is "$(field "$D" Seccomp)" 2
 }
 # No file is open but the log; the signer has neither that nor a network socket.
@@ -160,11 +160,11 @@ check "status.json says ready" status_has '"ready":true,"generation":1,'
 check "the rules are closed" rules_closed
 check "a second one in the same namespace says why not" bash -c "out=\$(ip netns exec $N-side '$BUILD/egressd' run --policy '$T/policy.yaml' --secrets '$T/secrets' --state-dir '$T/state2' 2>&1); [ \$? = 1 ] && grep -q 'another egressd' <<<\"\$out\""
 
-comes_back() { # ROLE   a new process within a second
+comes_back() { # ROLE   a new process, soon
     local old
     old=$(pid_of "$1") || return 1
     kill -9 "$old"
-    eventually 1 eval "[ \"\$(pid_of '$1' || echo $old)\" != $old ] && status_has '\"ready\":true'"
+    eventually 3 eval "[ \"\$(pid_of '$1' || echo $old)\" != $old ] && status_has '\"ready\":true'"
 }
 for role in "engine 0" "engine 1" resolver; do check "kill -9 $role: comes back" comes_back "$role"; done
 check "...without privileges" unprivileged "engine 0" 65523
@@ -273,9 +273,10 @@ check "kill -9 signer: all end" ended 1
 check "...it is said" grep -q 'signer was killed by signal 9' "$T/err"
 check "...the rules stay closed" rules_closed
 must_start
+kill -STOP "$(pid_of "engine 1")"
 kill -9 "$D"
 wait_end
-check "kill -9 monitor: all end" eventually 1 none_left
+check "kill -9 monitor: all end, a stopped one, too" eventually 1 none_left
 check "...the rules stay closed" rules_closed
 
 fails() { # STATUS PATTERN ARGS...   a start that must not succeed
