@@ -25,11 +25,12 @@ def serve(address, cert, key):
     def h2(s):
         s.sendall(h2_raw.frame(h2_raw.SETTINGS, 0, 0) + h2_raw.frame(h2_raw.SETTINGS, h2_raw.ACK, 0))
         got = b""
-        while b"\1\x25\0\0\0\1" not in got and b"\1\5\0\0\0\1" not in got:
-            got += s.recv(65536)
-        s.sendall(h2_raw.frame(h2_raw.HEADERS, h2_raw.END_HEADERS, 1, b"\x88") + h2_raw.frame(h2_raw.DATA, 0, 1, b"data: 1\n\n"))
-        while s.recv(65536):
-            pass
+        while more := s.recv(65536):
+            got = (got + more).removeprefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            while len(got) >= 9 and len(got) >= 9 + (length := int.from_bytes(got[:3], "big")):
+                kind, stream, got = got[3], int.from_bytes(got[5:9], "big"), got[9 + length:]
+                if kind == h2_raw.HEADERS:
+                    s.sendall(h2_raw.frame(h2_raw.HEADERS, h2_raw.END_HEADERS, stream, b"\x88") + h2_raw.frame(h2_raw.DATA, 0, stream, b"data: 1\n\n"))
 
     def websocket(s):
         st = ws_raw.Stream(s)
