@@ -160,11 +160,11 @@ check "status.json says ready" status_has '"ready":true,"generation":1,'
 check "the rules are closed" rules_closed
 check "a second one in the same namespace says why not" bash -c "out=\$(ip netns exec $N-side '$BUILD/egressd' run --policy '$T/policy.yaml' --secrets '$T/secrets' --state-dir '$T/state2' 2>&1); [ \$? = 1 ] && grep -q 'another egressd' <<<\"\$out\""
 
-comes_back() { # ROLE   a new process, soon
+comes_back() { # ROLE   a new process within a second
     local old
     old=$(pid_of "$1") || return 1
     kill -9 "$old"
-    eventually 3 eval "[ \"\$(pid_of '$1' || echo $old)\" != $old ] && status_has '\"ready\":true'"
+    eventually 1 eval "[ \"\$(pid_of '$1' || echo $old)\" != $old ] && status_has '\"ready\":true'"
 }
 for role in "engine 0" "engine 1" resolver; do check "kill -9 $role: comes back" comes_back "$role"; done
 check "...without privileges" unprivileged "engine 0" 65523
