@@ -1,6 +1,7 @@
 /* The command lines of a sandbox's containers. No secret is on any of them. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -65,6 +66,21 @@ static void add_mount(struct words *w, const char *from, const char *to, bool re
     words_opt(w, "--mount", "type=bind,src=%s,dst=%s%s", from, to, read_only ? ",ro" : "");
 }
 
+/* Runtimes tell containers of the host's proxy, password and all: podman by its environment, docker by its
+ * client's settings, which what is named here goes before. From the agent it cannot be reached. */
+static void close_proxies(const struct sandbox *sb, struct words *w)
+{
+    static const char *const theirs[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY",
+        "no_proxy", "FTP_PROXY", "ftp_proxy", "ALL_PROXY", "all_proxy"};
+    const size_t ours = sb->opt->proxy_env ? 6 : 0; /* the first of them; sandbox_proxy_line() gives these */
+    if (container_of(sb)->cli.podman) {
+        words_add(w, "--http-proxy=false");
+        return;
+    }
+    for (size_t i = ours; i < ARRAY_LEN(theirs); i++) /* without a value: not set at all */
+        words_opt(w, "--env", getenv(theirs[i]) ? "%s=" : "%s", theirs[i]);
+}
+
 /* What both containers have in common, from "run" on. */
 static void begin_run(const struct sandbox *sb, const char *verb, const char *what, struct words *w)
 {
@@ -74,9 +90,11 @@ static void begin_run(const struct sandbox *sb, const char *verb, const char *wh
     words_add(w, verb);
     words_opt(w, "--name", "%s", container_name(name, sb->name, what));
     container_labels(w, sb->name, what);
-    words_add_all(w, "--log-driver", "none", "--user", "0:0", "--cap-drop", "all", "--security-opt",
-        "no-new-privileges", "--security-opt", "label=disable", "--sysctl",
+    /* An image's health check would be run in the container with all that the shim gives up. */
+    words_add_all(w, "--log-driver", "none", "--no-healthcheck", "--user", "0:0", "--cap-drop", "all",
+        "--security-opt", "no-new-privileges", "--security-opt", "label=disable", "--sysctl",
         "net.ipv6.conf.all.disable_ipv6=1");
+    close_proxies(sb, w);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         add_limit(w, "nofile", limit.rlim_max, NOFILE_WANTED);
     if (getrlimit(RLIMIT_NPROC, &limit) == 0)

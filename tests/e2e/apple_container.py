@@ -235,7 +235,7 @@ def run(argv):
     add = [c.removeprefix("CAP_").upper() for c in found.get("--cap-add", [])]
     caps = [c for c in DEFAULT_CAPS if "ALL" not in drop and c not in drop] + add
     # Neither no_new_privs nor a system call filter: the guest has none.
-    argv = [*PODMAN, "run", "--name", name, "--log-driver", "none", "--security-opt", "label=disable", "--security-opt",
+    argv = [*PODMAN, "run", "--name", name, "--http-proxy=false", "--log-driver", "none", "--security-opt", "label=disable", "--security-opt",
             "seccomp=unconfined", "--cap-drop", "all", "--user", one(found, "--user", "0:0"), "--hostname", name.split(".")[0]]
     for cap in caps:
         argv += ["--cap-add", cap]

@@ -11,7 +11,7 @@ ctl() { "${IN_HOST[@]}" "$BUILD/egressctl" "$@"; }
 ctl_in_background() { exec "${IN_HOST[@]}" "$BUILD/egressctl" "$@"; }
 
 asks() {
-    run --name "$1" -- /bin/busybox sh -c "
+    HTTPS_PROXY=http://user:hidden@$HOSTIP:3128 run --name "$1" -- /bin/busybox sh -c "
 busybox() { /bin/busybox \"\$@\"; }
 w() { busybox wget -q -O - \"\$@\" 2>&1; }
 echo '== allowed'; w http://plain.test/
@@ -45,6 +45,7 @@ closed() {
     check "a system call filter, also where the runtime does not set it" has status '^Seccomp:.2'
     check "not root" has id 'uid=65520'
     check "no token in the agent's environment" hasnt env "$API_TOKEN"
+    check "nor the host's proxy" hasnt env '[Pp][Rr][Oo][Xx][Yy]=.'
 }
 
 long() {

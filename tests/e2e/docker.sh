@@ -17,7 +17,7 @@ fi
 podman_up
 export PATH=$ENGINE:$PATH
 export DOCKER_HOST=unix://$T/docker/sock DOCKER_CONFIG=$T/docker/config
-mkdir -p "$T/docker"
+mkdir -p "$DOCKER_CONFIG"
 CGROUP=egressd-test-$$
 engine() {
     exec nsenter --net="/run/netns/$W-host" dockerd --host "$DOCKER_HOST" --data-root "$T/docker/data" --exec-root "$T/docker/exec" \
@@ -39,7 +39,8 @@ eventually 30 docker version || { not_ok "the engine starts" "$(tail -n 5 "$T/do
 
 d=$(mktemp -d "$T/image.XXXXXX")
 chmod 755 "$d" && mkdir -p "$d/bin" "$d/etc" && cp /usr/bin/busybox "$d/bin" && cp "$T/etc/passwd" "$d/etc" && ln -s busybox "$d/bin/sh"
-tar -C "$d" -c . | docker import - localhost/busybox >/dev/null
+tar -C "$d" -c . | docker import --change 'HEALTHCHECK --interval=1s CMD /bin/busybox touch /as-root' - localhost/busybox >/dev/null
+echo '{"proxies": {"default": {"httpProxy": "http://user:hidden@'$HOSTIP':3128", "noProxy": "localhost"}}}' >"$DOCKER_CONFIG/config.json"
 
 BACKEND=docker
 small_policy
@@ -58,6 +59,7 @@ check "a port that the host publishes is closed" hasnt published 'nc 0'
 
 long --dns-upstream $DNS
 execs
+check "the image's health check is not run" test "$(docker inspect --format '{{.State.Health}}' egressd-long-agent)" = '<nil>'
 check "doctor proves it from inside" ctl doctor long
 secret_places() { ! docker inspect egressd-long-sidecar egressd-long-agent | grep -F "$API_TOKEN"; }
 check "the token is in no configuration" secret_places

@@ -121,6 +121,18 @@ secret_places() {
     return 0
 }
 check "the token is in no configuration, log or command line" secret_places
+health() { # podman itself runs it where there is a systemd
+    printf 'FROM localhost/busybox\nHEALTHCHECK CMD /bin/busybox id >/as-root\n' |
+        pod build --isolation chroot --format docker -t localhost/health - && run --image localhost/health --name health -- /bin/busybox sleep 60 &
+    local pid=$! status
+    eventually 30 bash -c "ip netns exec $W-host $BUILD/egressctl ps | grep -E '^health +podman +running'"
+    pod healthcheck run egressd-health-agent
+    status=$?
+    ctl stop health
+    wait $pid
+    [ $status = 125 ]
+}
+check "the image's health check is not run" health
 labels() { [ "$(pod inspect --format '{{index .Config.Labels "dev.egressd.sandbox"}}/{{index .Config.Labels "dev.egressd.role"}}' egressd-long-agent)" = long/agent ]; }
 check "containers are labelled" labels
 sed 's/plain.test/h2.test/' "$T/policy.yaml" >"$T/other.yaml"
