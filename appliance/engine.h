@@ -92,6 +92,16 @@ void engine_timer_clear(struct engine_timer *t);
 bool engine_dns_id(
     const struct engine *e, const struct addr *addr, const char *name, char out[static AUDIT_ID_LEN + 1]);
 
+/** Has a newer policy this route no more, or another one in its place? Who connected under the old policy,
+ * and only now says what for, is not to have it any more: an agent could keep a stock of such connections. */
+static inline bool engine_revoked(const struct engine *e, const struct route *r)
+{
+    const uint8_t *kept = e->config ? e->config->kept : NULL;
+    return kept && r && !r->implied && !kept[r->index];
+}
+#define REVOKED_HINT \
+    "The policy has changed since this connection was made; a new one is judged by what it says now."
+
 /** Loop time in milliseconds, and CLOCK_MONOTONIC seconds for leases. */
 uint64_t engine_now_ms(const struct engine *e);
 uint64_t engine_now_s(const struct engine *e);

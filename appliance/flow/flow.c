@@ -299,12 +299,17 @@ static void start_leaf(struct flow *f)
         on_handshake_timeout);
 }
 
-/* Nothing goes out for a connection that cannot be logged, not even the upstream's handshake. */
+/* Nothing goes out for a connection that cannot be logged, or that a newer policy has no route for, not even
+ * the upstream's handshake. */
 static bool may_go_on(struct flow *f)
 {
-    if (f->name && audit_ok(f->e->audit))
+    bool revoked = engine_revoked(f->e, f->route);
+    if (f->name && audit_ok(f->e->audit) && !revoked)
         return true;
-    flow_deny(f, f->name ? REASON_AUDIT_UNAVAILABLE : REASON_LIMIT, NULL);
+    if (f->name && revoked)
+        flow_deny(f, REASON_NO_ROUTE, "by a policy of the time before");
+    else
+        flow_deny(f, f->name ? REASON_AUDIT_UNAVAILABLE : REASON_LIMIT, NULL);
     return false;
 }
 

@@ -54,7 +54,7 @@ static enum reason judge(struct flow *f, const struct proxy_head *a)
     if (!audit_ok(f->e->audit))
         return REASON_AUDIT_UNAVAILABLE;
     const struct route *r = policy_route_port(f->e->policy, a->host, a->port);
-    if (!r || r->protocol == ROUTE_UDP)
+    if (!r || r->protocol == ROUTE_UDP || engine_revoked(f->e, r))
         return REASON_NO_ROUTE;
     f->route = r;
     f->connect = strdup(a->host);

@@ -56,7 +56,8 @@ static enum reason note(struct exchange *x, enum reason why)
 static enum reason judge_port(const struct exchange *x)
 {
     const struct route *r = x->route;
-    if (!r || r->implied || r->protocol != ROUTE_HTTP || !route_has_port(r, x->port))
+    if (!r || r->implied || r->protocol != ROUTE_HTTP || !route_has_port(r, x->port) ||
+        engine_revoked(x->e, r))
         return REASON_NO_ROUTE;
     if (!x->f->tls && r->auth.scheme != AUTH_NONE)
         return REASON_PLAINTEXT;
@@ -180,6 +181,8 @@ enum reason exchange_judge(struct exchange *x, const char **hint)
         why = judge_name(x);
     if (why == REASON_NONE)
         why = judge_route(x);
+    if (why == REASON_NO_ROUTE && engine_revoked(x->e, x->route))
+        *hint = REVOKED_HINT;
     if (why == REASON_NONE && hides_framing(x->req))
         why = REASON_MALFORMED;
     if (why == REASON_NONE)

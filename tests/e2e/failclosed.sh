@@ -44,15 +44,44 @@ for role in "engine 0" resolver; do
     check "kill -9 $role: back within a second" eventually 2 fetches
     check "kill -9 $role: forbidden stays refused" refuses
 done
+# Connections made before a reload, which say only after it what for.
+cat >"$T/stock.py" <<'PY'
+import os, socket, ssl, sys, time
+def connect(port):
+    return socket.create_connection(("origin.test", port), 5)
+begun = connect(80)
+begun.sendall(b"GET / HT")
+silent, sealed = connect(80), connect(443)
+print("stocked", flush=True)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.02)
+rest = b"GET / HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n"
+for s, octets in ((begun, rest[8:]), (silent, rest), (ssl.create_default_context().wrap_socket(sealed, server_hostname="origin.test"), rest)):
+    s.sendall(octets)
+    print(s.makefile("rb").readline().split()[1].decode(), flush=True)
+PY
+stock() { # FILE   whose being there says that the reload is over
+    inside python3 "$T/stock.py" "$1" >"$1.out" 2>&1 &
+    eventually 10 grep -q stocked "$1.out" || not_ok "connections in stock" "$(cat "$1.out")"
+}
+spent() { # FILE STATUS
+    touch "$1"
+    eventually 10 bash -c "[ \"\$(grep -cx $2 '$1.out')\" = 3 ]" || { cat "$1.out"; return 1; }
+}
+stock "$T/same"
 kill -HUP "$(pid_of monitor)"
+eventually 5 grep -q 'generation 2 serves' "$T/state/egressd.log"
 check "a reload with the same policy keeps working" eventually 3 fetches
+check "...for connections made before it as well" spent "$T/same" 200
 echo "nonsense: [" >"$T/broken.yaml"
 check "a broken policy is refused with its place" bash -c "! out=\$(ip netns exec $W-host '$BUILD/egressctl' reload $S --policy '$T/broken.yaml' 2>&1) && grep -qE ':[0-9]+:[0-9]+' <<<\"\$out\""
 check "...and the old one stays" fetches
 check "...and forbidden stays refused" refuses
 printf 'version: 1\negress:\n  routes:\n    - host: "*.wild.test"\n' >"$T/other.yaml"
+stock "$T/other"
 check "a good policy is taken" ctl reload $S --policy "$T/other.yaml"
 check "...and the old host is out" bash -c "! ip netns exec $W-host '$BUILD/egressctl' exec $S -- curl -sSf --max-time 3 https://origin.test/"
+check "...also for connections made before" spent "$T/other" 403
 check "...and the new one is in" inside curl -sSf --max-time 3 -o /dev/null https://a.wild.test/
 stop
 for role in monitor signer; do
