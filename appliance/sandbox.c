@@ -58,6 +58,7 @@ void sandbox_begin(enum sandbox_role role, unsigned index)
     log_init(prefix);
     sandbox_title(name);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a log that may not grow is one that cannot be written */
     if (role == SANDBOX_MONITOR)
         return;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

@@ -166,6 +166,15 @@ int status_of(int wait_status)
     return 128 + (WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0);
 }
 
+/* After `su`, in a cron job or with no PATH at all, root's programs are not found where nft is. */
+static void look_where_root_does(void)
+{
+    const char *dirs = getenv("PATH");
+    cleanup_free char *more = NULL;
+    if (asprintf(&more, "%s:/usr/sbin:/sbin", dirs && *dirs ? dirs : "/usr/local/bin:/usr/bin:/bin") > 0)
+        (void)setenv("PATH", more, 1);
+}
+
 static void spawned(const struct spawn *s, const int in[2], const int out[2])
 {
     signals_reset();
@@ -179,6 +188,7 @@ static void spawned(const struct spawn *s, const int in[2], const int out[2])
         (void)fcntl(s->keep_fd, F_SETFD, 0);
         end_with_parent();
     }
+    look_where_root_does();
     execvp(s->argv[0], (char *const *)(uintptr_t)s->argv);
     _exit(127);
 }

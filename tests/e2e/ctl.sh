@@ -473,6 +473,12 @@ island() {
 }
 check "without a default route it starts, and says so" island
 
+# -- what it is started with
+plain_path() { [ "$(PATH=/usr/bin:/bin run -- /bin/sh -c 'echo $PATH' 2>"$T/err")" = /usr/bin:/bin ] || { cat "$T/err"; return 1; }; }
+check "root's programs need not be in PATH, and CMD's is as it was" plain_path
+small_files() { (ulimit -f 8 && run -- true); [ $? = 125 ] && grep -q 'File too large' "$T/err" && unchanged || { cat "$T/err"; return 1; }; }
+check "a limit to the size of files is told" small_files
+
 # -- terminal
 check "Ctrl-C, Ctrl-Z and a shell's job control on a terminal" in_host python3 "$HERE/ctl_tty.py" "$BUILD/egressctl"
 check "nothing is left in the end" unchanged
