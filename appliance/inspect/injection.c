@@ -343,17 +343,58 @@ static bool is_plain(const struct injection *j)
            !(j->html && j->last == '<');
 }
 
-/* A word that is at hand as a whole, and 16 octets from where it begins. */
-__attribute__((always_inline)) static inline int say_at(struct reader *r, const uint8_t *p, size_t n)
+/* The letters of a word that is at hand as a whole, and 16 octets from where it begins. */
+__attribute__((always_inline)) static inline void letters_at(
+    const uint8_t *p, size_t n, uint64_t text[static 2])
 {
     static const uint8_t kept[32] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     const uint64_t lower = 0x2020202020202020; /* as digits are already */
     const uint8_t *mask = kept + 16 - MIN(n, 16);
-    uint64_t text[2], keep[2];
-    memcpy(text, p, sizeof text);
+    uint64_t keep[2];
+    memcpy(text, p, sizeof keep);
     memcpy(keep, mask, sizeof keep);
-    return phrases_word(&r->phrases, (text[0] | lower) & keep[0], (text[1] | lower) & keep[1]);
+    text[0] = (text[0] | lower) & keep[0];
+    text[1] = (text[1] | lower) & keep[1];
+}
+
+static int say_at(struct reader *r, const uint8_t *p, size_t n)
+{
+    uint64_t text[2];
+    letters_at(p, n, text);
+    return phrases_word(&r->phrases, text[0], text[1]);
+}
+
+/* Takes the first word off the letters of a block. Returns where it begins; `*to`: where it ends. */
+__attribute__((always_inline)) static inline unsigned next_word(uint64_t *letters, unsigned *to)
+{
+    unsigned from = (unsigned)__builtin_ctzll(*letters);
+    uint64_t rest = *letters + (1ull << from); /* the word's end is where the sum carries to */
+    *to = (unsigned)__builtin_ctzll(rest & ~*letters);
+    *letters &= rest;
+    return from;
+}
+
+/* Says the words of a block at once, if they say nothing: most do not. `last`, `n_last`: a word behind them,
+ * or none. */
+static bool pass_words(struct reader *r, const uint8_t *p, uint64_t letters, size_t last, size_t n_last)
+{
+    struct phrases *q = &r->phrases;
+    uint64_t n = q->n, text[2];
+    uint64_t signs = 0;
+    while (letters) {
+        unsigned to, from = next_word(&letters, &to);
+        letters_at(p + from, to - from, text);
+        signs |= phrases_hear(q, n++, text[0], text[1]);
+    }
+    if (n_last) {
+        letters_at(p + last, n_last, text);
+        signs |= phrases_hear(q, n++, text[0], text[1]);
+    }
+    if (phrases_matter(q, signs))
+        return false;
+    phrases_say(q, n, signs);
+    return true;
 }
 
 /* May a mark or a tag begin with these two? */
@@ -419,11 +460,12 @@ static size_t plain_block(
         end = others ? BLOCK - (size_t)__builtin_clzll(others) : 0;
         letters &= end < BLOCK ? (1ull << end) - 1 : ~0ull;
     }
+    if (pass_words(r, p, letters, end, behind ? behind - end : 0)) {
+        j->word_at = behind ? at + end : j->word_at;
+        return behind ? behind : end;
+    }
     while (letters) {
-        unsigned from = (unsigned)__builtin_ctzll(letters);
-        uint64_t rest = letters + (1ull << from); /* the word's end is where the sum carries to */
-        unsigned to = (unsigned)__builtin_ctzll(rest & ~letters);
-        letters &= rest;
+        unsigned to, from = next_word(&letters, &to);
         j->rule = say_at(r, p + from, to - from);
         if (j->rule >= 0) {
             j->word_at = at + from;

@@ -15,20 +15,29 @@ static inline uint64_t pack(const char *s, size_t n)
 }
 #define IS(p, k, word) (text_at((p), (k)) == pack(word, sizeof(word) - 1))
 
-/* The k-th word back; 0 is the latest. */
-static uint64_t kind_at(const struct phrases *p, unsigned k)
+unsigned phrases_id(struct phrases *p, unsigned k)
 {
-    return k < p->n && k < PHRASE_WORDS ? p->word[(p->n - 1 - k) % PHRASE_WORDS].kind : 0;
+    size_t at = (p->n - 1 - k) % PHRASE_RING;
+    uint64_t kind, needs;
+    if (p->id[at] == PHRASE_UNKNOWN)
+        p->id[at] = (uint16_t)word_find(p->word[at].text, p->word[at].more, &kind, &needs);
+    return p->id[at];
 }
 
-static uint64_t text_at(const struct phrases *p, unsigned k)
+/* The k-th word back; 0 is the latest. */
+static uint64_t kind_at(struct phrases *p, unsigned k)
 {
-    return k < p->n && k < PHRASE_WORDS ? p->word[(p->n - 1 - k) % PHRASE_WORDS].text : 0;
+    return k < p->n && k < PHRASE_WORDS ? word_table[phrases_id(p, k)].kind & W_RULED : 0;
+}
+
+static uint64_t text_at(struct phrases *p, unsigned k)
+{
+    return k < p->n && k < PHRASE_WORDS ? p->word[(p->n - 1 - k) % PHRASE_RING].text : 0;
 }
 
 /* Is the verb told of somebody ("attackers ask models to ignore ..."), not said to the reader ("you must
  * ignore")? */
-bool phrase_is_told(const struct phrases *p, unsigned verb)
+bool phrase_is_told(struct phrases *p, unsigned verb)
 {
     if (!(kind_at(p, verb + 1) & W_DESCRIBES))
         return false;
@@ -39,7 +48,7 @@ bool phrase_is_told(const struct phrases *p, unsigned verb)
 }
 
 /* "do not", "don't", "never", "without" right before word k, but not "does not". */
-bool phrase_is_forbidden(const struct phrases *p, unsigned k)
+bool phrase_is_forbidden(struct phrases *p, unsigned k)
 {
     for (unsigned i = k + 1; i <= k + 2; i++) {
         if (!(kind_at(p, i) & W_NOT))
@@ -51,7 +60,7 @@ bool phrase_is_forbidden(const struct phrases *p, unsigned k)
     return false;
 }
 
-static unsigned rule_override(const struct phrases *p)
+static unsigned rule_override(struct phrases *p)
 {
     uint64_t last = kind_at(p, 0), seen = 0;
     if (!(last & (W_ORDERS | W_RULES)))
@@ -73,7 +82,7 @@ static unsigned rule_override(const struct phrases *p)
     return 0;
 }
 
-static unsigned rule_forget(const struct phrases *p)
+static unsigned rule_forget(struct phrases *p)
 {
     bool before = kind_at(p, 0) & W_BEFORE || IS(p, 0, "told") || IS(p, 0, "know") || IS(p, 0, "said");
     if (!before || kind_at(p, 0) & W_YOU)
@@ -94,12 +103,12 @@ static unsigned rule_forget(const struct phrases *p)
 }
 
 /* "you are now" ending at word k */
-static bool you_are_now(const struct phrases *p, unsigned k)
+static bool you_are_now(struct phrases *p, unsigned k)
 {
     return IS(p, k, "now") && ((IS(p, k + 1, "are") && IS(p, k + 2, "you")) || IS(p, k + 1, "youre"));
 }
 
-static unsigned rule_persona(const struct phrases *p)
+static unsigned rule_persona(struct phrases *p)
 {
     uint64_t last = kind_at(p, 0);
     bool mode = IS(p, 0, "mode") && kind_at(p, 1) & (W_SYSTEM | W_FREE);
@@ -117,7 +126,7 @@ static unsigned rule_persona(const struct phrases *p)
     return 0;
 }
 
-static unsigned rule_conceal(const struct phrases *p)
+static unsigned rule_conceal(struct phrases *p)
 {
     bool let = IS(p, 0, "know");
     if (!(kind_at(p, 0) & W_USER) && !let)
@@ -135,7 +144,7 @@ static unsigned rule_conceal(const struct phrases *p)
 }
 
 /* A verb, all of something, what it is, and where to, not far from each other. */
-static unsigned rule_exfiltrate(const struct phrases *p)
+static unsigned rule_exfiltrate(struct phrases *p)
 {
     unsigned what = 1;
     bool whole = false;
@@ -154,7 +163,7 @@ static unsigned rule_exfiltrate(const struct phrases *p)
     return 0;
 }
 
-static unsigned rule_reveal(const struct phrases *p)
+static unsigned rule_reveal(struct phrases *p)
 {
     uint64_t seen = 0;
     if (!(kind_at(p, 0) & (W_ORDERS | W_PROMPT)))
@@ -174,17 +183,17 @@ static unsigned rule_reveal(const struct phrases *p)
 }
 
 /* "your new task is" */
-static unsigned rule_task(const struct phrases *p)
+static unsigned rule_task(struct phrases *p)
 {
     return kind_at(p, 1) & (W_TASK | W_ORDERS) && kind_at(p, 2) & W_NEW && kind_at(p, 3) & W_YOU ? 3 : 0;
 }
 
-static unsigned rule_new_prompt(const struct phrases *p)
+static unsigned rule_new_prompt(struct phrases *p)
 {
     return kind_at(p, 1) & W_SYSTEM && kind_at(p, 2) & W_NEW ? 2 : 0;
 }
 
-static unsigned rule_address(const struct phrases *p)
+static unsigned rule_address(struct phrases *p)
 {
     if (!(kind_at(p, 0) & W_MACHINE))
         return 0;
@@ -201,7 +210,7 @@ static unsigned rule_address(const struct phrases *p)
     return 0;
 }
 
-static unsigned rule_authority(const struct phrases *p)
+static unsigned rule_authority(struct phrases *p)
 {
     if (IS(p, 0, "override") && kind_at(p, 1) & W_SYSTEM)
         return 1;
@@ -210,16 +219,16 @@ static unsigned rule_authority(const struct phrases *p)
     return IS(p, 0, "prompt") && kind_at(p, 1) & W_SYSTEM && (IS(p, 2, "begin") || IS(p, 2, "end")) ? 2 : 0;
 }
 
-static unsigned rule_order(const struct phrases *p)
+static unsigned rule_order(struct phrases *p)
 {
     return kind_at(p, 0) & W_DO && !phrase_is_told(p, 0) ? 1 : 0;
 }
 
-/* In order. `ends`: what the last word must be one of, `needs`: what one of the words before it, fewer than
- * PHRASE_WORDS back, or itself, must be, or the rule does not fit. */
+/* In order. `ends`: what the last word must be one of, `needs`: what one of the words before it, up to
+ * PHRASE_FAR back, or itself, must be, or the rule does not fit. */
 #define ANY W_RULED
 static const struct {
-    unsigned (*fits)(const struct phrases *);
+    unsigned (*fits)(struct phrases *);
     uint64_t ends, needs;
     int rule;
 } rules[] = {
@@ -287,7 +296,7 @@ static void listen(struct phrases *p)
     bool is_new = p->n > p->alert;
     p->alert = p->n + PHRASE_SPAN;
     for (unsigned k = is_new ? (unsigned)MIN(p->n, (uint64_t)PHRASE_SPAN) : 0; k-- > 0;)
-        for (struct said s = {.back = k, .kinds = W_ALERT}; saying_next(p, &s);)
+        for (struct said s = {.back = k, .kinds = W_ALERT, .signs = UINT32_MAX}; saying_next(p, &s);)
             note(p, s.rule, s.weight, p->n - k);
 }
 
@@ -307,9 +316,11 @@ uint64_t phrases_needs(uint64_t kind)
     return needs;
 }
 
-int phrases_judge(struct phrases *p, uint64_t kind, uint64_t needs)
+/* `needs`: what of the word's needs there was. */
+static int judge_word(struct phrases *p, uint64_t kind, uint64_t needs)
 {
-    for (struct said s = {.kinds = needs}; needs & ~W_RULED && saying_next(p, &s);) {
+    for (struct said s = {.kinds = needs, .signs = p->lately | p->before | SIGN_ALWAYS};
+         needs & ~W_RULED && saying_next(p, &s);) {
         int found = add(p, s.rule, s.weight);
         if (found >= 0)
             return found;
@@ -321,6 +332,25 @@ int phrases_judge(struct phrases *p, uint64_t kind, uint64_t needs)
             return found;
     }
     return -1;
+}
+
+static bool is_anchored(struct phrases *p)
+{
+    for (unsigned k = 0; k < PHRASE_NEAR && k < p->n; k++)
+        if (word_table[phrases_id(p, k)].kind & W_ANCHORS)
+            return true;
+    return false;
+}
+
+int phrases_judge(struct phrases *p, uint64_t signs)
+{
+    const struct word *w = &word_table[phrases_id(p, 0)];
+    uint64_t heeded = W_SAYS | (p->n <= p->alert ? W_ALERT : 0);
+    if (w->needs & W_ANCHORS && p->n <= p->near && is_anchored(p))
+        heeded |= W_ANCHORS;
+    if (signs >> SIGN_NEEDS & (p->lately | p->before | SIGN_ALWAYS))
+        heeded |= W_RULED;
+    return w->needs & heeded ? judge_word(p, w->kind, w->needs & heeded) : -1;
 }
 
 int phrases_markup(struct phrases *p, int rule, unsigned weight)

@@ -7,6 +7,7 @@
 #ifndef EGRESS_APPLIANCE_INSPECT_PHRASES_H
 #define EGRESS_APPLIANCE_INSPECT_PHRASES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,8 +16,10 @@
 #define PHRASE_SPAN 60u
 #define PHRASE_LIMIT 3u
 #define PHRASE_ALERT 2u /* a finding has one such among its phrases, or is one */
-#define PHRASE_WORDS 64u /* that are kept */
-#define PHRASE_FAR 32u /* that a rule looks back on */
+#define PHRASE_WORDS 64u /* that are looked back on */
+#define PHRASE_RING 128u /* those, and more than a block has */
+#define PHRASE_UNKNOWN UINT16_MAX
+#define PHRASE_FAR 16u /* that a rule looks back on */
 #define PHRASE_NEAR 12u /* after a rare word of it a saying ends within so many */
 
 enum phrase_rule {
@@ -43,43 +46,60 @@ enum phrase_rule {
 
 struct phrases {
     struct {
-        uint64_t text; /* its first eight letters */
-        uint32_t kind; /* W_RULED of it */
-        uint32_t id; /* in word_table */
-    } word[PHRASE_WORDS];
-    uint32_t lately, before; /* W_RULED of the latest words, up to PHRASE_FAR, and of as many before those */
-    uint64_t anchored; /* up to which word a saying may end, after what few texts say */
+        uint64_t text, more; /* its first sixteen letters */
+    } word[PHRASE_RING];
+    uint16_t id[PHRASE_RING]; /* in word_table; PHRASE_UNKNOWN: not looked up yet */
     uint64_t n; /* words so far */
+    uint64_t near; /* up to which word a saying may end, after what few texts say, or not quite */
     uint64_t alert; /* up to which word little things count: something greater was said */
+    uint32_t lately, before; /* signs of the latest words, PHRASE_FAR at most, and of as many before those */
     uint64_t seen[PHRASE_RULES]; /* the word at which a rule last fitted, from 1 */
     uint8_t weight[PHRASE_RULES];
 };
 
 /** What must have been said lately, for any rule to end with a word of this kind. */
 uint64_t phrases_needs(uint64_t kind);
-/** The rule that the latest word, of this kind, made a finding, or -1. `needs`: what of its needs there was.
- */
-int phrases_judge(struct phrases *p, uint64_t kind, uint64_t needs);
 
-/** One more word, by its first sixteen letters in normal form. Returns the rule that made it a finding, or
- * -1. */
-__attribute__((always_inline)) static inline int phrases_word(struct phrases *p, uint64_t text, uint64_t more)
+/** One more word is heard, the n-th, by its first sixteen letters in normal form. Returns its signs. */
+__attribute__((always_inline)) static inline uint64_t phrases_hear(
+    struct phrases *p, uint64_t n, uint64_t text, uint64_t more)
 {
-    uint64_t n = p->n++, kind, needs;
-    unsigned id = word_find(text, more, &kind, &needs);
-    size_t at = n % PHRASE_WORDS;
-    p->word[at].kind = (uint32_t)(kind & W_RULED);
-    p->word[at].text = text;
-    p->word[at].id = id;
-    if (at % PHRASE_FAR == 0) {
+    p->word[n % PHRASE_RING].text = text;
+    p->word[n % PHRASE_RING].more = more;
+    p->id[n % PHRASE_RING] = PHRASE_UNKNOWN;
+    return word_signs[word_index[word_hash(text, more)]];
+}
+
+/** Says the words that were heard after p->n up to `end`, fewer than PHRASE_RING - PHRASE_WORDS. */
+static inline void phrases_say(struct phrases *p, uint64_t end, uint64_t signs)
+{
+    if ((p->n + PHRASE_FAR - 1) / PHRASE_FAR != (end + PHRASE_FAR - 1) / PHRASE_FAR) {
         p->before = p->lately;
         p->lately = 0;
     }
-    p->lately |= (uint32_t)(kind & W_RULED);
-    p->anchored = kind & W_ANCHORS ? n + PHRASE_NEAR : p->anchored;
-    needs &=
-        p->lately | p->before | W_SAYS | (n < p->anchored ? W_ANCHORS : 0) | (n < p->alert ? W_ALERT : 0);
-    return needs ? phrases_judge(p, kind, needs) : -1;
+    p->lately |= (uint32_t)signs;
+    p->near = signs & SIGN_ANCHOR ? end - 1 + PHRASE_NEAR : p->near;
+    p->n = end;
+}
+
+/** May there be something to be judged in those words, which have these signs? */
+static inline bool phrases_matter(const struct phrases *p, uint64_t signs)
+{
+    uint32_t own = (uint32_t)signs, all = own | p->lately | p->before | SIGN_ALWAYS;
+    uint32_t heeded = own & SIGN_ANCHOR || p->n < p->near ? all : all & ~SIGN_ALL_ANCHORED;
+    return p->n < p->alert || signs >> SIGN_NEEDS & heeded;
+}
+
+/** The rule that the word that was said last made a finding, or -1. */
+int phrases_judge(struct phrases *p, uint64_t signs);
+
+/** Hears a word, says and judges it. Returns the rule that made it a finding, or -1. */
+static inline int phrases_word(struct phrases *p, uint64_t text, uint64_t more)
+{
+    uint64_t signs = phrases_hear(p, p->n, text, more);
+    bool matters = phrases_matter(p, signs);
+    phrases_say(p, p->n + 1, signs);
+    return matters ? phrases_judge(p, signs) : -1;
 }
 
 /** Something that is no word. */

@@ -29,31 +29,32 @@ static struct row {
 static uint8_t sets[SETS_MAX][(WORDS_MAX + 7) / 8]; /* bits of words */
 static struct {
     uint64_t needs;
+    uint32_t sign; /* of what must have been said lately, too */
     uint16_t row;
     uint16_t next;
 } ends[ENDS_MAX]; /* from 1 */
 static uint16_t first_end[WORDS_MAX];
 static bool common_word[WORDS_MAX]; /* no saying is looked for because of it */
-static unsigned n_sets, n_ends;
+static unsigned n_sets, n_ends, n_always, n_anchored;
 
 /* ---- matching ---- */
 
-static bool is_one(const struct phrases *p, unsigned k, unsigned set)
+static bool is_one(struct phrases *p, unsigned k, unsigned set)
 {
     if (k >= p->n || k >= PHRASE_WORDS)
         return false;
-    uint32_t id = p->word[(p->n - 1 - k) % PHRASE_WORDS].id;
+    uint32_t id = phrases_id(p, k);
     return sets[set][id / 8] >> id % 8 & 1;
 }
 
-static bool is_filler(const struct phrases *p, unsigned k)
+static bool is_filler(struct phrases *p, unsigned k)
 {
-    return k < p->n && k < PHRASE_WORDS && p->word[(p->n - 1 - k) % PHRASE_WORDS].kind & W_FILLER;
+    return k < p->n && k < PHRASE_WORDS && word_table[phrases_id(p, k)].kind & W_FILLER;
 }
 
 /* The steps before step i, whose word is the k-th back. Each choice is the nearest one: sayings are short,
  * and none needs a second try. */
-static bool fits(const struct phrases *p, const struct row *r, unsigned i, unsigned k)
+static bool fits(struct phrases *p, const struct row *r, unsigned i, unsigned k)
 {
     while (i > 0 && i < STEPS_MAX) {
         unsigned gap = r->step[i].gap, fillers = 0, back = i;
@@ -86,13 +87,13 @@ static bool fits(const struct phrases *p, const struct row *r, unsigned i, unsig
     return !r->verb || (!phrase_is_told(p, k) && !phrase_is_forbidden(p, k));
 }
 
-bool saying_next(const struct phrases *p, struct said *s)
+bool saying_next(struct phrases *p, struct said *s)
 {
-    uint32_t at = s->begun ? s->next : first_end[p->word[(p->n - 1 - s->back) % PHRASE_WORDS].id];
+    uint32_t at = s->begun ? s->next : first_end[phrases_id(p, s->back)];
     s->begun = true;
     for (; at; at = ends[at].next) {
         const struct row *r = &rows[ends[at].row];
-        if (!(ends[at].needs & s->kinds) || !fits(p, r, r->n - 1, s->back))
+        if (!(ends[at].needs & s->kinds) || !(ends[at].sign & s->signs) || !fits(p, r, r->n - 1, s->back))
             continue;
         s->rule = sayings[ends[at].row].rule;
         s->weight = sayings[ends[at].row].weight;
@@ -150,29 +151,54 @@ static bool holds(unsigned set, unsigned word)
     return sets[set][word / 8] >> word % 8 & 1;
 }
 
+/* Of the steps that a saying cannot do without, but the last, the rarest that is in reach of signs; r->n:
+ * there is none. */
+static unsigned rarest_before(const struct row *r, const unsigned *common)
+{
+    unsigned found = r->n, your = word_add("your", 4), least = 0;
+    for (unsigned i = r->n - 1, far = 0; i-- > 0;) {
+        far += 1 + FILLERS_MAX + r->step[i + 1].gap;
+        unsigned much = common[i] + (holds(r->step[i].set, your) ? MUCH : 0); /* "your" is in many sayings */
+        if (far <= PHRASE_FAR && !r->step[i].optional && (found == r->n || much < least)) {
+            found = i;
+            least = much;
+        }
+    }
+    return found;
+}
+
 /* Each word of the last step ends the saying. It is tried where the rarest of its other words was said
  * lately, or always, if the last one is rarer; one that says little, only beside something that says more. */
 static void finish(unsigned row, const unsigned *common)
 {
     const struct row *r = &rows[row];
+    unsigned sign_step;
+    uint32_t sign;
     unsigned rarest = r->n - 1;
     for (unsigned i = 0; i < r->n; i++)
         if (!r->step[i].optional && common[i] < common[rarest])
             rarest = i;
     bool little = sayings[row].weight < PHRASE_ALERT && sayings[row].rule != PHRASE_HIDDEN;
     uint64_t anchor = little ? W_ALERT : rarest == r->n - 1 ? W_SAYS : W_ANCHOR(row);
+    sign = little ? 0 : rarest == r->n - 1 ? SIGN_SAYING(n_always++) : SIGN_ANCHORED(n_anchored++);
+    sign_step = rarest_before(r, common);
     for (unsigned id = 1; id < WORDS_MAX; id++) {
+        if (sign_step < r->n && holds(r->step[sign_step].set, id))
+            word_table[id].signs |= sign;
         if (anchor == W_ANCHOR(row) && !common_word[id] && holds(r->step[rarest].set, id))
             word_table[id].kind |= anchor;
         if (!holds(r->step[r->n - 1].set, id))
             continue;
         too_small(++n_ends == ENDS_MAX);
         ends[n_ends].needs = anchor == W_SAYS && common_word[id] ? W_ALERT : anchor;
+        ends[n_ends].sign = sign_step < r->n && !little ? sign : SIGN_ALWAYS;
         ends[n_ends].row = (uint16_t)row;
         ends[n_ends].next = first_end[id];
         first_end[id] = (uint16_t)n_ends;
         word_table[id].kind |= W_SAYS;
         word_table[id].needs |= ends[n_ends].needs;
+        if (ends[n_ends].needs != W_ALERT)
+            word_table[id].signs |= (uint64_t)ends[n_ends].sign << SIGN_NEEDS;
     }
 }
 

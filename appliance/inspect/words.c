@@ -277,6 +277,7 @@ static const struct {
 struct word word_table[WORDS_MAX];
 uint16_t word_next[WORDS_MAX];
 uint16_t word_index[1u << WORD_HASH_BITS];
+uint64_t word_signs[WORDS_MAX];
 
 unsigned word_add(const char *text, size_t n)
 {
@@ -297,6 +298,30 @@ unsigned word_add(const char *text, size_t n)
     return used++;
 }
 
+static unsigned signs_of(uint64_t kind)
+{
+    static const struct {
+        uint64_t kinds;
+        unsigned sign;
+    } signs[] = {{W_OVERRIDE | W_NAMED, SIGN_OVERRIDE}, {W_NOW, SIGN_NOW}, {W_NOT, SIGN_NOT},
+        {W_SEND, SIGN_SEND}, {W_SHOW, SIGN_SHOW}, {W_TASK | W_ORDERS, SIGN_ORDERS},
+        {W_NEW | W_SYSTEM, SIGN_SYSTEM}, {W_ANCHORS, SIGN_ANCHOR}};
+    unsigned all = 0;
+    for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+        all |= kind & signs[i].kinds ? signs[i].sign : 0;
+    return all;
+}
+
+static void fill_signs(void)
+{
+    for (size_t i = 1; i < WORDS_MAX; i++) {
+        struct word *w = &word_table[i];
+        uint64_t needs = (w->needs & W_RULED) == W_RULED ? SIGN_ALWAYS : signs_of(w->needs & W_RULED);
+        w->signs |= signs_of(w->kind) | needs << SIGN_NEEDS;
+        word_signs[word_index[word_hash(w->text, w->more)]] |= w->signs;
+    }
+}
+
 __attribute__((constructor)) static void fill_table(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -305,4 +330,5 @@ __attribute__((constructor)) static void fill_table(void)
         w->needs = phrases_needs(w->kind);
     }
     sayings_compile();
+    fill_signs();
 }

@@ -50,6 +50,23 @@
 #define W_ANCHORS (~0ull << 34)
 #define W_ANCHOR(n) (1ull << (34 + (n) % 30)) /* a saying has it, and so it may end soon */
 
+/** Signs of a word, as bits: what it may be needed for, and shifted by SIGN_NEEDS, one of what must have been
+ * said lately for anything to end with it. Coarser than kinds, and so many that a block's words can be judged
+ * together: most end nothing. */
+#define SIGN_OVERRIDE 0x1u
+#define SIGN_NOW 0x2u
+#define SIGN_NOT 0x4u
+#define SIGN_SEND 0x8u
+#define SIGN_ORDERS 0x10u
+#define SIGN_SYSTEM 0x20u
+#define SIGN_SHOW 0x100u
+#define SIGN_ANCHOR 0x40u /* W_ANCHORS */
+#define SIGN_ALWAYS 0x80u /* of no word */
+#define SIGN_SAYING(n) (0x200u << (n) % 7) /* one word of a saying that is tried always */
+#define SIGN_ANCHORED(n) (0x10000u << (n) % 16) /* or where W_ANCHORS were said */
+#define SIGN_ALL_ANCHORED 0xffff0000u
+#define SIGN_NEEDS 32u
+
 /** Its first eight letters; 8 octets can be read. */
 static inline uint64_t word_pack(const char *word, size_t n)
 {
@@ -67,12 +84,14 @@ struct word {
     uint64_t text, more;
     uint64_t kind;
     uint64_t needs; /* a rule ends with it only if one of these kinds was said lately */
+    uint64_t signs;
 };
 #define WORDS_MAX 1200u
 #define WORD_HASH_BITS 13u
 extern struct word word_table[WORDS_MAX]; /* 0: any other word */
 extern uint16_t word_next[WORDS_MAX]; /* with the same hash; 0: none */
 extern uint16_t word_index[1u << WORD_HASH_BITS];
+extern uint64_t word_signs[WORDS_MAX]; /* of all words that have the hash of one */
 /** Its place in the table; it is added if it was unknown. Before there are threads. */
 unsigned word_add(const char *text, size_t n);
 
