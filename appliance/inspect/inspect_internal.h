@@ -81,6 +81,8 @@ extern const size_t inspect_n_patterns;
 
 /* verify.c */
 verify_fn verify_run, verify_github, verify_aws_id, verify_parts;
+/** Does a word end before p[0]? The letter that ends an escape ("\n", "%0A") is of none. */
+bool follows_word(const uint8_t *p, size_t before);
 /** Is it a short beginning that came by chance, in base64 of something else? */
 bool within_base64(const struct candidate *c, const struct pattern *t);
 /* verify_text.c */
@@ -133,6 +135,7 @@ struct literals {
     uint32_t first[257]; /* where those that begin with an octet are in `sorted` */
     uint64_t pairs[LITERAL_PAIRS]; /* how they begin: bits of a hash of the first two octets */
     bool in_secrets[256]; /* the octet is in a secret */
+    bool beyond_ascii; /* one that is not ASCII is */
     struct arena *arena;
 };
 
@@ -222,18 +225,18 @@ struct scan_env {
 
 #define SCAN_MAGIC_MAX 128u /* a piece; who has more of them hides something */
 
-/** The matcher's side of a layer. Zeroed: new. */
+/** The matcher's side of a layer. Zeroed up to `magic`: new. */
 struct scan {
-    struct scan_magic {
-        uint64_t at;
-        unsigned coding; /* enum coding */
-    } magic[SCAN_MAGIC_MAX]; /* where compressed streams may begin, as the last call saw */
     unsigned n_magic;
     const struct literals *lits; /* NULL: the environment's */
     uint8_t *buf; /* context and what is not settled */
     uint32_t n, room, ctx; /* ctx: of n, octets of context */
     uint64_t at; /* offset of the first octet that is not context: not settled, or watched */
     uint8_t small[CONTEXT_MAX + 8];
+    struct scan_magic {
+        uint64_t at;
+        unsigned coding; /* enum coding */
+    } magic[SCAN_MAGIC_MAX]; /* where compressed streams may begin, as the last call saw; the last of all */
 };
 
 /** Looks at what is held and `p` (at most SQUEEZED_MAX). Returns the offset up to which all is settled; with

@@ -8,6 +8,10 @@
 #include "appliance/inspect/skip.h"
 
 #define EDGE 512u
+/* Of prose, less: no token has so many spaces in it, and a known secret that has one is asked about before.
+ */
+#define EDGE_MIN 96u
+#define EDGE_SPACES 5u /* past that */
 #define APART_MAX KIB(16) /* strings further apart are not put together: nothing is held that long */
 #define KEY_MAX 256u /* of a form's first key */
 #define NESTING_MAX 64u /* deeper, a key may be taken for a value */
@@ -33,9 +37,12 @@ struct join {
     unsigned seen; /* of what ends a part or a comment, octets; in a tag: of it */
     uint64_t line; /* octets of the header line */
     unsigned which; /* what the string is */
-    uint64_t n; /* octets of the string so far */
-    uint8_t tail[EDGE]; /* its last ones past EDGE, as a ring */
-    uint64_t tail_at; /* where the ring's oldest octet comes from */
+    size_t head; /* octets of the string that went on as its beginning */
+    bool behind; /* so much is enough */
+    unsigned spaces; /* in them, past EDGE_MIN */
+    uint64_t n; /* octets behind them */
+    uint8_t tail[EDGE]; /* the last of these, as a ring */
+    uint64_t end; /* where the ring's last octet ends */
 };
 
 struct join *join_new(struct scan_env *env, unsigned depth, enum join_mode mode)
@@ -83,40 +90,77 @@ static void put(struct join *j, uint64_t at, const uint8_t *p, size_t n)
     g->n += n;
 }
 
+static bool may_shorten(const struct join *j)
+{
+    return j->mode == JOIN_JSON && !j->env->lits->in_secrets[' '];
+}
+
+/* How much of it belongs to the string's beginning. */
+static size_t head_length(struct join *j, const uint8_t *p, size_t n)
+{
+    n = MIN(n, EDGE - j->head);
+    j->behind = j->head + n == EDGE;
+    if (!may_shorten(j))
+        return n;
+    size_t i = j->head < EDGE_MIN ? EDGE_MIN - j->head : 0;
+    for (const uint8_t *space; i < n && (space = memchr(p + i, ' ', n - i)) != NULL;) {
+        i = (size_t)(space - p) + 1;
+        if (++j->spaces == EDGE_SPACES) {
+            j->behind = true;
+            return i;
+        }
+    }
+    return n;
+}
+
 /* Octets of the string's inside. */
 static void inside(struct join *j, uint64_t at, const uint8_t *p, size_t n)
 {
-    if (j->n < EDGE) {
-        size_t k = MIN(n, (size_t)(EDGE - j->n));
+    if (!j->behind) {
+        size_t k = head_length(j, p, n);
         put(j, at, p, k);
-        j->n += k;
+        j->head += k;
         at += k;
         p += k;
         n -= k;
     }
+    if (n == 0)
+        return;
+    j->end = at + n;
     if (n > EDGE) {
         j->n += n - EDGE;
-        at += n - EDGE;
         p += n - EDGE;
         n = EDGE;
     }
-    for (size_t i = 0; i < n; i++)
-        j->tail[j->n++ % EDGE] = p[i];
-    if (j->n > EDGE)
-        j->tail_at = at + n - MIN(j->n - EDGE, (uint64_t)EDGE);
+    size_t to = (size_t)(j->n % EDGE), k = MIN(n, EDGE - to);
+    memcpy(j->tail + to, p, k);
+    memcpy(j->tail, p + k, n - k);
+    j->n += n;
+}
+
+/* How much of the ring belongs to the string's end. */
+static size_t tail_length(const struct join *j)
+{
+    size_t n = (size_t)MIN(j->n, (uint64_t)EDGE);
+    unsigned spaces = 0;
+    for (size_t k = EDGE_MIN; k < n && may_shorten(j); k++) {
+        spaces += j->tail[(j->n - 1 - k) % EDGE] == ' ';
+        if (spaces == EDGE_SPACES)
+            return k + 1;
+    }
+    return n;
 }
 
 static void end_string(struct join *j)
 {
-    if (j->n > EDGE) {
-        size_t n = (size_t)MIN(j->n - EDGE, (uint64_t)EDGE), first = (size_t)(j->n - n) % EDGE;
+    if (j->n) {
+        size_t n = tail_length(j), first = (size_t)(j->n - n) % EDGE, k = MIN(n, EDGE - first);
         static const uint8_t gap[] = "\n\n";
-        if (j->n > (uint64_t)2 * EDGE)
-            put(j, j->tail_at, gap, 2);
-        size_t k = MIN(n, EDGE - first);
-        put(j, j->tail_at, j->tail + first, k);
+        if (j->n > n)
+            put(j, j->end - n, gap, 2);
+        put(j, j->end - n, j->tail + first, k);
         if (n > k)
-            put(j, j->tail_at, j->tail, n - k);
+            put(j, j->end - n, j->tail, n - k);
     }
     j->in_string = false;
 }
@@ -132,7 +176,8 @@ static void open_nest(struct join *j, bool object)
 static void begin_string(struct join *j)
 {
     j->in_string = true;
-    j->escaped = false;
+    j->escaped = j->behind = false;
+    j->head = j->spaces = 0;
     j->n = 0;
     j->seen = 0;
 }

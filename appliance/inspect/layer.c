@@ -18,7 +18,6 @@ struct layer {
     struct scan_env *env;
     unsigned depth, kind;
     uint64_t end; /* octets that came */
-    struct scan scan;
     struct runs *runs;
     struct unescape *unescape;
     uint8_t *past; /* the latest octets, for what escapes matter to */
@@ -30,6 +29,7 @@ struct layer {
     struct loose *loose;
     struct injection *injection;
     struct unpack *unpacks[UNPACKS_MAX];
+    struct scan scan; /* the last: what is large in it need not be cleared */
 };
 
 /* ---- below ---- */
@@ -110,9 +110,10 @@ bool below_waits(const struct scan_env *env, unsigned depth, unsigned kind, cons
 
 struct layer *layer_new(struct scan_env *env, unsigned depth, unsigned kind)
 {
-    struct layer *l = calloc(1, sizeof *l);
+    struct layer *l = malloc(sizeof *l); /* often, and for a few octets */
     if (!l)
         return NULL;
+    memset(l, 0, offsetof(struct layer, scan.magic));
     l->env = env;
     l->depth = depth;
     l->kind = depth < env->i->max_depth ? kind : kind & (LAYER_WRAPPER | LAYER_PHRASES | LAYER_HTML);

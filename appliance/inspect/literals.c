@@ -102,10 +102,14 @@ bool literals_add_secret(struct literals *l, const char *name, const char *value
     cleanup_free uint8_t *out = malloc(room + n);
     for (size_t i = 0; i < n; i++)
         l->in_secrets[v[i]] = true;
+    for (size_t i = 0; i < n; i++)
+        l->beyond_ascii |= v[i] >= 0x80;
     bool ok =
         out && d && add_form(l, v, n, d) && add_plus(l, value, n, out, d) && add_encoded(l, v, n, out, d);
     /* what it is the writing of, too */
     size_t octets = ok ? form_octets(v, n, out + room) : 0;
+    for (size_t i = 0; i < octets; i++)
+        l->beyond_ascii |= out[room + i] >= 0x80;
     if (octets)
         ok = add_form(l, out + room, octets, d) && add_encoded(l, out + room, octets, out, d);
     if (out)

@@ -283,7 +283,7 @@ static void cards(struct view *v)
         while (b > low && grouped[v->p[b - 1]])
             b--;
         for (; b <= q; b++)
-            if (is_digit(v->p[b]) && (b == 0 ? v->first : !is_word(v->p[b - 1])))
+            if (is_digit(v->p[b]) && (b == 0 ? v->first : !follows_word(v->p + b, b)))
                 card_at(v, b);
     }
 }

@@ -23,8 +23,7 @@ struct look {
     size_t match_end; /* of what it begins with */
     const char *detector;
     uint64_t work;
-    struct scan_magic magic[SCAN_MAGIC_MAX]; /* offsets in p */
-    unsigned n_magic;
+    struct scan *scan; /* gets where compressed streams may begin */
 };
 
 static enum scan_verdict verify_secret(const struct candidate *c, const struct literal *l)
@@ -98,10 +97,10 @@ static int on_hit(unsigned id, unsigned long long from, unsigned long long to, u
     if (l->pattern && !l->pattern->verify) {
         if (to <= k->old) /* each is told once */
             return 0;
-        if (k->n_magic == SCAN_MAGIC_MAX)
+        if (k->scan->n_magic == SCAN_MAGIC_MAX)
             k->env->too_much = true;
         else
-            k->magic[k->n_magic++] = (struct scan_magic){start, l->pattern->min};
+            k->scan->magic[k->scan->n_magic++] = (struct scan_magic){k->base + start, l->pattern->min};
         return 0;
     }
     struct candidate c = {.p = k->p + start, .n = k->n - start, .before = start, .fin = k->fin};
@@ -208,7 +207,8 @@ static const uint8_t *held(const struct scan *s)
 
 uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_t n, bool fin)
 {
-    struct look k = {.env = env, .lits = s->lits ? s->lits : env->lits, .p = p, .n = n, .fin = fin};
+    struct look k = {
+        .env = env, .lits = s->lits ? s->lits : env->lits, .p = p, .n = n, .fin = fin, .scan = s};
     if (s->n) {
         uint8_t *w = env->i->window;
         memcpy(w, held(s), s->n);
@@ -220,10 +220,8 @@ uint64_t scan_feed(struct scan *s, struct scan_env *env, const uint8_t *p, size_
         k.old = s->n;
     }
     uint64_t base = k.base = s->at - k.ctx;
+    s->n_magic = 0;
     look(&k);
-    s->n_magic = k.n_magic;
-    for (unsigned i = 0; i < k.n_magic; i++)
-        s->magic[i] = (struct scan_magic){base + k.magic[i].at, k.magic[i].coding};
     if (k.match < k.n) {
         scan_tell(env, k.detector, base + k.match);
         if (env->stop)

@@ -12,7 +12,8 @@
 #define AROUND 512u
 #define BEFORE_MAX KIB(4) /* a run of base64, or what looks like half an escape, before one */
 #define LINE_MIN 16u /* octets of base64 before an escaped line break */
-static_assert(BEFORE_MAX + ESCAPE_MAX + LINE_MIN <= UNESCAPE_BEFORE, "what is looked back at is kept");
+static_assert(
+    BEFORE_MAX + ESCAPE_MAX + LINE_MIN + LINE_MIN <= UNESCAPE_BEFORE, "what is looked back at is kept");
 
 struct unescape {
     struct scan_env *env;
@@ -25,9 +26,9 @@ struct unescape {
     uint64_t until; /* active: up to there at least */
     uint64_t end; /* of what has come */
     struct below below;
-    uint8_t out[4096];
     size_t n_out;
     uint64_t out_at; /* where out[0] comes from */
+    uint8_t out[4096];
 };
 
 /* What has come, and as much of what came before it as may matter. All that is decided is decided by it and
@@ -41,8 +42,9 @@ struct view {
 
 struct unescape *unescape_new(struct scan_env *env, unsigned depth, uint64_t at)
 {
-    struct unescape *u = calloc(1, sizeof *u);
+    struct unescape *u = malloc(sizeof *u);
     if (u) {
+        memset(u, 0, offsetof(struct unescape, out));
         u->env = env;
         u->depth = depth;
         u->pos = at;
@@ -266,7 +268,14 @@ static int octet_before(const struct view *v, uint64_t x)
 
 static bool is_digit64(int c)
 {
-    return c >= 0 && b64_value((uint8_t)c) >= 0;
+    static const bool digits[256] = {['0' ... '9'] = true,
+        ['A' ... 'Z'] = true,
+        ['a' ... 'z'] = true,
+        ['+'] = true,
+        ['/'] = true,
+        ['-'] = true,
+        ['_'] = true};
+    return c >= 0 && digits[c];
 }
 
 static struct escape parse_at(const struct view *v, uint64_t x)
@@ -284,20 +293,122 @@ static struct escape parse_at(const struct view *v, uint64_t x)
     return parse(p, n, v->fin || n >= ESCAPE_MAX);
 }
 
+/* In ASCII, what tokens and encodings are written with; control characters, and punctuation that is not here,
+ * are in known secrets alone. */
+static const bool in_tokens[0x80] = {['0' ... '9'] = true,
+    ['A' ... 'Z'] = true,
+    ['a' ... 'z'] = true,
+    ['_'] = true,
+    ['-'] = true,
+    ['\\'] = true,
+    ['%'] = true,
+    ['&'] = true,
+    ['/'] = true,
+    ['+'] = true,
+    ['='] = true,
+    ['.'] = true,
+    ['~'] = true,
+    [':'] = true,
+    ['@'] = true,
+    ['$'] = true};
+
+enum mattering { MATTERS_NOT, MATTERS, MATTERS_MAYBE /* what comes next decides */ };
+
+/* The octet at `x`; -1: not yet, -2: there is none. */
+static int octet_at(const struct view *v, uint64_t x)
+{
+    const uint8_t *p;
+    if (x >= v->end)
+        return v->fin ? -2 : -1;
+    (void)stretch(v, x, &p);
+    return *p;
+}
+
+/* Is the octet before `x` one that tokens are written with? Of a row of backslashes the first alone is asked.
+ */
+static bool follows_token(const struct view *v, uint64_t x)
+{
+    int c = octet_before(v, x);
+    return c >= 0 && c < 0x80 && c != '\\' && in_tokens[c];
+}
+
+/* Do LINE_MIN octets of base64 end before `x`? */
+static bool follows_digits(const struct view *v, uint64_t x)
+{
+    unsigned k = 0;
+    while (k < LINE_MIN && is_digit64(octet_before(v, x - k)))
+        k++;
+    return k == LINE_MIN;
+}
+
+/* A character that is in no secret and no token can move the groups of base64 behind it, no more than that.
+ */
+static enum mattering leads_digits(const struct view *v, uint64_t x)
+{
+    for (unsigned k = 0; k < LINE_MIN; k++) {
+        int c = octet_at(v, x + k);
+        if (c == -1)
+            return MATTERS_MAYBE;
+        if (!is_digit64(c))
+            return MATTERS_NOT;
+    }
+    return MATTERS;
+}
+
+/* "\\\": may it be a line break escaped below, within a token? */
+static enum mattering joins_lines(const struct view *v, uint64_t x)
+{
+    if (!follows_token(v, x))
+        return MATTERS_NOT;
+    int c = '\\';
+    for (unsigned k = 3; c == '\\' && k < LINE_MIN; k++)
+        c = octet_at(v, x + k);
+    if (c == -1)
+        return MATTERS_MAYBE;
+    return c == 'n' || c == '\n' || c == '\\' || follows_digits(v, x) ? MATTERS : MATTERS_NOT;
+}
+
+/* "\\": a backslash that may begin an escape below. Does that one matter there? Where another escape follows,
+ * that one is asked about by itself. */
+static enum mattering backslash_matters(const struct scan_env *env, const struct view *v, uint64_t x)
+{
+    int next = octet_at(v, x + 2);
+    switch (next) {
+    case -1: return MATTERS_MAYBE;
+    case 't': return env->lits->in_secrets['\t'] ? MATTERS : MATTERS_NOT;
+    case 'b': return env->lits->in_secrets['\b'] ? MATTERS : MATTERS_NOT;
+    case 'f': return env->lits->in_secrets['\f'] ? MATTERS : MATTERS_NOT;
+    case '"':
+    case '\'':
+    case '`': return env->lits->in_secrets[next] ? MATTERS : MATTERS_NOT;
+    case '\n': return follows_token(v, x) ? MATTERS : MATTERS_NOT;
+    case '\\': return joins_lines(v, x);
+    case 'n':
+    case 'r': return follows_digits(v, x) ? MATTERS : MATTERS_NOT;
+    default: return next >= 0 && strchr("uUxX0123/", next) && next ? MATTERS : MATTERS_NOT;
+    }
+}
+
 /* Could the character of the escape at `x` be within what is looked for? */
-static bool matters(const struct scan_env *env, const struct escape *e, const struct view *v, uint64_t x)
+static enum mattering matters(
+    const struct scan_env *env, const struct escape *e, const struct view *v, uint64_t x)
 {
     uint32_t value = e->value;
     if (e->none)
-        return false;
-    if (value == '\n' || value == '\r' || e->nothing) { /* a line break in base64 */
-        unsigned k = 0;
-        while (k < LINE_MIN && is_digit64(octet_before(v, x - k)))
-            k++;
-        return k == LINE_MIN;
-    }
-    return value >= 0x80 || env->lits->in_secrets[value] || is_word((uint8_t)value) ||
-           is_escape((uint8_t)value) || (value && strchr("/+=.~:@$", (int)value));
+        return MATTERS_NOT;
+    if (e->nothing) /* a line break that is none */
+        return follows_token(v, x) ? MATTERS : MATTERS_NOT;
+    if (value == '\n' || value == '\r') /* one in base64 */
+        return follows_digits(v, x) ? MATTERS : MATTERS_NOT;
+    if (value >= 0x80)
+        return env->lits->beyond_ascii || octet_at(v, x) == '%' ? MATTERS : leads_digits(v, x + e->used);
+    if (env->lits->in_secrets[value])
+        return MATTERS;
+    if (value == '\\' && e->used == 2 && octet_at(v, x) == '\\')
+        return backslash_matters(env, v, x);
+    if (value == '"' || value == '\'') /* what is assigned may be quoted */
+        return octet_at(v, x) == '\\' ? MATTERS_NOT : leads_digits(v, x + e->used);
+    return in_tokens[value] ? MATTERS : MATTERS_NOT;
 }
 
 /* The escapes that most JSON has, where they stand for nothing that is looked for: as parse() and matters()
@@ -309,10 +420,12 @@ static bool is_common(
         return false;
     if (p[1] == '"')
         return !env->lits->in_secrets['"'];
-    return p[1] == 'n' && !is_digit64(octet_before(v, x));
+    if (p[1] == 't')
+        return !env->lits->in_secrets['\t'];
+    return p[1] == 'n' && !follows_digits(v, x);
 }
 
-/* From *x on: true at an escape that matters, false at the end or at one that is not whole. */
+/* From *x on: true at an escape that matters, false at the end or at one that cannot be told yet. */
 static bool find(const struct scan_env *env, const struct view *v, uint64_t *x)
 {
     while (*x < v->end) {
@@ -326,10 +439,9 @@ static bool find(const struct scan_env *env, const struct view *v, uint64_t *x)
             continue;
         }
         struct escape e = parse_at(v, *x);
-        if (!e.used)
-            return false;
-        if (matters(env, &e, v, *x))
-            return true;
+        enum mattering m = e.used ? matters(env, &e, v, *x) : MATTERS_MAYBE;
+        if (m != MATTERS_NOT)
+            return m == MATTERS;
         *x += e.used;
     }
     return false;
@@ -399,9 +511,10 @@ static void follow(struct unescape *u, const struct view *v)
         if (k == n || u->pos == u->until)
             continue;
         struct escape e = parse_at(v, u->pos);
-        if (!e.used)
+        enum mattering m = e.used ? matters(u->env, &e, v, u->pos) : MATTERS_MAYBE;
+        if (m == MATTERS_MAYBE)
             return;
-        if (matters(u->env, &e, v, u->pos))
+        if (m == MATTERS)
             u->until = MAX(u->until, u->pos + AROUND); /* what it was begun for may lie further on */
         if (e.none)
             put(u, u->pos, p + k, 1);

@@ -47,9 +47,39 @@ bool within_base64(const struct candidate *c, const struct pattern *t)
     return n == BASE64_BEFORE && upper >= 4 && lower >= 4 && digits && changes >= 10;
 }
 
+/* Two hex digits or four before p[0]: the character they say, unless it is a letter of a word. */
+static bool is_code(const uint8_t *p, size_t width)
+{
+    unsigned v = 0;
+    for (size_t k = width; k > 0; k--) {
+        int d = hex_value(p[-(ptrdiff_t)k]);
+        if (d < 0)
+            return false;
+        v = v << 4 | (unsigned)d;
+    }
+    return v >= 0x80 || !is_word((uint8_t)v);
+}
+
+/* "\n", "%0A", "\x0a", "\u000a" */
+static bool follows_escape(const uint8_t *p, size_t before)
+{
+    if (before >= 2 && p[-2] == '\\' && strchr("nrtbfv", p[-1]))
+        return true;
+    if (before >= 3 && p[-3] == '%' && is_code(p, 2))
+        return true;
+    if (before >= 4 && p[-4] == '\\' && p[-3] == 'x' && is_code(p, 2))
+        return true;
+    return before >= 6 && p[-6] == '\\' && p[-5] == 'u' && is_code(p, 4);
+}
+
+bool follows_word(const uint8_t *p, size_t before)
+{
+    return before && is_word(p[-1]) && !follows_escape(p, before);
+}
+
 static bool left_ok(const struct candidate *c, const struct pattern *t)
 {
-    return !(t->flags & PATTERN_LEFT) || c->before == 0 || !is_word(c->p[-1]);
+    return !(t->flags & PATTERN_LEFT) || !follows_word(c->p, c->before);
 }
 
 /* SCAN_MATCH: length and surroundings fit; what is in it is for the caller to judge. */

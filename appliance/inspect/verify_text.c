@@ -42,7 +42,7 @@ static bool head_has_alg(const uint8_t *p, size_t n)
 enum scan_verdict verify_jwt(const struct candidate *c, const struct pattern *t)
 {
     (void)t;
-    if (c->before && in_class("Aa9_-", c->p[-1]))
+    if (follows_word(c->p, c->before))
         return SCAN_NO;
     size_t head = base64url_run(c->p, c->n, JWT_HEAD_MAX);
     if (head == JWT_HEAD_MAX)
@@ -204,7 +204,7 @@ enum scan_verdict verify_telegram(const struct candidate *c, const struct patter
 /* sk-..., sk-proj-..., sk-ant-api03-..., sk-or-v1-...: words first, then what was drawn by lot. */
 enum scan_verdict verify_openai(const struct candidate *c, const struct pattern *t)
 {
-    if ((c->before && is_word(c->p[-1])) || within_base64(c, t))
+    if (follows_word(c->p, c->before) || within_base64(c, t))
         return SCAN_NO;
     size_t at = strlen(t->anchor), n = 0, words = 0;
     while (at + n < c->n && n < t->max && in_class(t->chars, c->p[at + n])) {

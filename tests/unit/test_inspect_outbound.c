@@ -118,6 +118,30 @@ Test(inspect_outbound, token_patterns)
     expect_blocked("", "AKIA2E0A8F3B244C9986", "", NULL);
 }
 
+/* The letter that ends an escape is no part of a word before the token. */
+Test(inspect_outbound, tokens_behind_escapes)
+{
+    static const char *const before[] = {"{\"a\":\"key:\\n", "{\"a\":\"\\t", "{\"a\":\"{\\\"b\\\":\\\"\\\\n",
+        "{\"a\":\"\\u2019", "{\"a\":\"\\u000a", "a=b%0A", "a=%20", "a='\\x0a"};
+    static const char *const tokens[] = {
+        "AKIA2E0A8F3B244C9986", "4417-1234-5678-9113", "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"};
+    for (size_t i = 0; i < ARRAY_LEN(before); i++)
+        for (size_t k = 0; k < ARRAY_LEN(tokens); k++)
+            expect_cut(before[i], tokens[k], "\\n\"}", NULL, strlen(tokens[k]));
+    expect_passed("{\"a\":\"xAKIA2E0A8F3B244C9986\"}");
+    expect_passed("{\"a\":\"x%41AKIA2E0A8F3B244C9986\"}");
+}
+
+/* A line break that is escaped once more, or a quote as an entity, with nothing else to undo near it. */
+Test(inspect_outbound, tokens_within_escapes)
+{
+    expect_cut(
+        "{\"a\":\"", "AKIA2E0A\\\\\\n8F3B244C9986", " \"}", NULL, strlen("AKIA2E0A\\\\\\n8F3B244C9986"));
+    expect_cut("", "AKIA2E0A\\\n8F3B244C9986", " ", NULL, strlen("AKIA2E0A\\\n8F3B244C9986"));
+    expect_cut(
+        "{\"a\":\"", "AKIA2E0A8F3B\\\\u003244C9986", " \"}", NULL, strlen("AKIA2E0A8F3B\\\\u003244C9986"));
+}
+
 Test(inspect_outbound, look_alikes_pass)
 {
     expect_passed("ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 is no token");
