@@ -23,6 +23,9 @@ int seed_word(const uint8_t *word, size_t n);
 bool seed_phrase(const uint16_t *words, size_t n);
 /** No phrase begins before p[the result]; p[0] is where a word begins or what is in none. */
 size_t seed_skip(const uint8_t *p, size_t n);
+/** The ways there are of doing that on this processor, the last the quickest, and one of them, for tests. */
+size_t seed_skip_ways(void);
+size_t seed_skip_by(size_t way, const uint8_t *p, size_t n);
 /** Could somebody have drawn these twelve? Not, if they are sorted as in the list itself, or few words time
  * and again, as code and tables have them. `apart[i]` stands for what is between words i - 1 and i. */
 bool seeds_look_drawn(const uint16_t *words, const uint8_t *apart);

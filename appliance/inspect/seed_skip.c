@@ -35,9 +35,14 @@ __attribute__((target("avx512f,avx512bw"))) static void see_widely(
     }
 }
 
-static void see(const uint8_t *p, size_t blocks, struct octets *out)
+size_t seed_skip_ways(void)
 {
-    if (__builtin_cpu_supports("avx512bw"))
+    return __builtin_cpu_supports("avx512bw") ? 2 : 1;
+}
+
+static void see(size_t way, const uint8_t *p, size_t blocks, struct octets *out)
+{
+    if (way)
         see_widely(p, blocks, out);
     else
         see_plainly(p, blocks, out);
@@ -45,8 +50,14 @@ static void see(const uint8_t *p, size_t blocks, struct octets *out)
 
 #else
 
-static void see(const uint8_t *p, size_t blocks, struct octets *out)
+size_t seed_skip_ways(void)
 {
+    return 1;
+}
+
+static void see(size_t way, const uint8_t *p, size_t blocks, struct octets *out)
+{
+    (void)way;
     for (size_t i = 0; i < blocks; i++, p += BLOCK) {
         out[i].letters = skip_letters(p);
         out[i].backslashes = 0;
@@ -95,13 +106,13 @@ static bool has_room(uint64_t breaks)
     return m & m >> 15;
 }
 
-size_t seed_skip(const uint8_t *p, size_t n)
+size_t seed_skip_by(size_t way, const uint8_t *p, size_t n)
 {
     struct octets o[BLOCKS];
     struct carry c = {0};
     size_t done = 0; /* up to the last break */
     for (size_t i = 0, k; (k = MIN((n - i) / BLOCK, (size_t)BLOCKS)) != 0; i += k * BLOCK) {
-        see(p + i, k, o);
+        see(way, p + i, k, o);
         for (size_t b = 0; b < k; b++) {
             uint64_t m = breaks(&o[b], &c);
             size_t at = i + b * BLOCK;
@@ -117,4 +128,9 @@ size_t seed_skip(const uint8_t *p, size_t n)
         }
     }
     return done;
+}
+
+size_t seed_skip(const uint8_t *p, size_t n)
+{
+    return seed_skip_by(seed_skip_ways() - 1, p, n);
 }

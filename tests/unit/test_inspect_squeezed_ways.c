@@ -1,8 +1,10 @@
-/* Every way of squeezing a text that this processor has leaves the same of it, however it is cut. */
+/* Every way of squeezing a text that this processor has leaves the same of it, however it is cut; every way
+ * of looking for seed phrases passes over the same. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "appliance/inspect/seed.h"
 #include "appliance/inspect/squeezed.h"
 #include "lib/base.h"
 
@@ -76,5 +78,55 @@ Test(squeezed_ways, know_every_octet)
             for (size_t way = 1; way < squeezed_ways(); way++)
                 cr_expect(squeeze(way, text, sizeof text, 0, other) == len && memcmp(plain, other, len) == 0,
                     "way %zu: %u at %zu", way, c, at);
+        }
+}
+
+/* Words that phrases are made of, and what parts them: short words, long ones, gaps, escapes, any octet. */
+static size_t any_words(uint8_t *text)
+{
+    static const char *const parts[] = {"abandon ", "zoo ", "cat\\n", "umbrella, ", "of ", "a ", "\\\\n",
+        "\\\"it ", "configuration", "          ", "@[`{", "\x80\xff\xc1\xe1"};
+    size_t n = 0, upto = draw(2 * TEXT_MAX);
+    uint32_t kinds = draw(4) ? 4 : ARRAY_LEN(parts);
+    while (n < upto) {
+        const char *part = parts[draw(draw(30) ? kinds : ARRAY_LEN(parts))];
+        size_t k = MIN(strlen(part), upto - n);
+        memcpy(text + n, part, k);
+        n += k;
+    }
+    return n;
+}
+
+Test(seed_skip_ways, pass_over_the_same)
+{
+    static uint8_t text[2 * TEXT_MAX];
+    size_t passed = 0, stopped = 0;
+    cr_log_info("%zu ways", seed_skip_ways());
+    for (unsigned round = 0; round < 30000; round++) {
+        size_t n = any_words(text);
+        if (n && draw(3) == 0)
+            text[draw((uint32_t)n)] = (uint8_t)draw(256);
+        size_t plain = seed_skip_by(0, text, n);
+        passed += plain > 64;
+        stopped += plain + 128 < n;
+        for (size_t way = 1; way < seed_skip_ways(); way++)
+            cr_assert_eq(seed_skip_by(way, text, n), plain, "way %zu: %.*s", way, (int)n, text);
+        cr_assert_eq(seed_skip(text, n), plain);
+    }
+    cr_expect_gt(passed, 1000);
+    cr_expect_gt(stopped, 1000);
+}
+
+Test(seed_skip_ways, know_every_octet)
+{
+    uint8_t text[128];
+    for (unsigned c = 0; c < 256; c++)
+        for (size_t at = 0; at < sizeof text; at++) {
+            for (size_t i = 0; i < sizeof text; i++)
+                text[i] = i % 10 == 9 ? ' ' : 'a';
+            text[at] = (uint8_t)c;
+            size_t plain = seed_skip_by(0, text, sizeof text);
+            for (size_t way = 1; way < seed_skip_ways(); way++)
+                cr_expect_eq(seed_skip_by(way, text, sizeof text), plain, "way %zu: %u at %zu", way, c, at);
         }
 }
