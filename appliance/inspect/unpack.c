@@ -130,11 +130,19 @@ static void step_zlib(struct unpack *u, struct step *s)
     s->bad = r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR;
 }
 
+/* On an error these decoders keep what the same call has undone before it; a reader who goes slowly has it.
+ * What is not declared is taken whether it ends well or not, so it goes in octet by octet. */
+static size_t at_once(const struct unpack *u, size_t n)
+{
+    return u->declared ? n : MIN(n, (size_t)1);
+}
+
 static void step_brotli(struct unpack *u, struct step *s)
 {
-    size_t room = s->n_out;
+    size_t room = s->n_out, n = at_once(u, s->n_in), rest = s->n_in - n;
     uint8_t *out = s->out;
-    BrotliDecoderResult r = BrotliDecoderDecompressStream(u->br, &s->n_in, &s->in, &room, &out, NULL);
+    BrotliDecoderResult r = BrotliDecoderDecompressStream(u->br, &n, &s->in, &room, &out, NULL);
+    s->n_in = rest + n;
     s->n_out -= room;
     s->end = r == BROTLI_DECODER_RESULT_SUCCESS;
     s->bad = r == BROTLI_DECODER_RESULT_ERROR;
@@ -142,7 +150,7 @@ static void step_brotli(struct unpack *u, struct step *s)
 
 static void step_zstd(struct unpack *u, struct step *s)
 {
-    ZSTD_inBuffer in = {s->in, s->n_in, 0};
+    ZSTD_inBuffer in = {s->in, at_once(u, s->n_in), 0};
     ZSTD_outBuffer out = {s->out, s->n_out, 0};
     size_t r = ZSTD_decompressStream(u->zstd, &out, &in);
     s->in += in.pos;

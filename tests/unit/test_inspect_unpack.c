@@ -73,6 +73,20 @@ Test(inspect_unpack, declared_and_not)
     }
 }
 
+/* Whoever reads it as it comes has the text before the check fails. */
+Test(inspect_unpack, zstd_that_ends_badly)
+{
+    static char text[8000];
+    static uint8_t packed[10000];
+    size_t n = wordy(text, 300, SECRET);
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+    cr_assert(!ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1)));
+    size_t k = ZSTD_compress2(c, packed, sizeof packed, text, n);
+    ZSTD_freeCCtx(c);
+    packed[k - 1] ^= 1;
+    expect(packed, k, NULL, true, "zstd with a wrong checksum, not declared");
+}
+
 Test(inspect_unpack, inside_a_multipart_body)
 {
     static char text[4000];
