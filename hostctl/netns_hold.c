@@ -279,6 +279,8 @@ static int start_sidecar(struct life *l)
 /* egressd is gone: so is everything that it started, and what it had let through is to be judged anew. */
 static void clear_sidecar(struct life *l)
 {
+    if (getpid() != 1) /* only there "all" are the sidecar's */
+        _exit(EXIT_EGRESSCTL);
     (void)kill(-1, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
     }
@@ -323,11 +325,13 @@ static void look_ready(struct life *l)
             (void)kill(l->child, SIGKILL);
         return;
     }
-    if (read(l->ready, line, sizeof line) <= 0)
-        return; /* its end comes as a signal */
+    ssize_t n = read(l->ready, line, sizeof line);
     close(l->ready);
     l->ready = -1;
-    (void)hold_send(l->sock, HOLD_SERVES, 0, NULL, 0);
+    if (n > 0)
+        (void)hold_send(l->sock, HOLD_SERVES, 0, NULL, 0);
+    else if (l->child > 0)
+        (void)kill(l->child, SIGKILL); /* it failed; its end comes as a signal */
 }
 
 /* Ours, and those that were orphaned to us. */

@@ -18,8 +18,8 @@ struct h1_head {
 };
 
 /** REASON_NONE, MALFORMED, LIMIT or HOST_MISMATCH (absolute form against Host). On failure method and target
- * are set as far as they are known. `head` need live only during the call. The method is one that llhttp
- * knows; CONNECT comes out with the authority as target. */
+ * are set as far as they are known. `head` need live only during the call. The method is one by
+ * http_is_method(); CONNECT comes out with the authority as target. */
 enum reason h1_parse_request(struct arena *a, const uint8_t *head, size_t len, bool tls, struct h1_head *out);
 
 /** What the response answers decides whether it has a body. */
