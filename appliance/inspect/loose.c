@@ -97,64 +97,9 @@ static size_t word_length(const uint8_t *p, size_t n, size_t at)
     return k;
 }
 
-#define PHRASE_BITS ((1ull << SEED_PHRASE_MIN) - 1)
-
-/* Of 64 octets, bits of those that are letters. The last octet of the last thing among the first
- * SEED_PHRASE_MIN that is in no phrase: a word of one or two letters, ten letters in a row, nine others; 0:
- * there is none. The letter of an escape is not told from the word behind it, so both together are let pass.
- */
-static unsigned last_break(const uint8_t *p, uint64_t letters)
+static size_t not_within_word(const struct view *v, size_t i, size_t from)
 {
-    uint64_t other = ~letters, first = letters & other << 1;
-    uint64_t brief = (first << 1 | (first << 2 & letters << 1)) & other;
-    uint64_t word = letters & letters << 1, gap = other & other << 1;
-    word &= word << 2;
-    word &= word << 4;
-    word &= word << 2;
-    gap &= gap << 2;
-    gap &= gap << 4;
-    gap &= other << 8;
-    for (uint64_t all = (brief | word | gap) & PHRASE_BITS; all;) {
-        unsigned k = 63 - (unsigned)__builtin_clzll(all);
-        if (!(brief >> k & 1) || (p[k - 2] != '\\' && (k == 2 || p[k - 3] != '\\')))
-            return k;
-        all ^= 1ull << k;
-    }
-    return 0;
-}
-
-/* The end of the last word that is not in the list, of those that begin among the first SEED_PHRASE_MIN
- * octets; 0: all are in it. */
-static unsigned last_strange_word(const uint8_t *p, uint64_t letters)
-{
-    for (uint64_t begins = letters & ~letters << 1 & PHRASE_BITS; begins;) {
-        unsigned k = 63 - (unsigned)__builtin_clzll(begins);
-        begins ^= 1ull << k;
-        unsigned n = (unsigned)__builtin_ctzll(~(letters >> k));
-        if (p[k - 1] != '\\' && seed_word(p + k, n) < 0)
-            return k + n;
-    }
-    return 0;
-}
-
-/* A phrase has SEED_PHRASE_MIN octets or more: from `i` on, up to where can none begin? */
-static size_t without_phrase(const struct view *v, size_t i)
-{
-    size_t from = i;
-    while (i + 64 <= v->n) {
-        i += seed_skip(v->p + i, v->n - i);
-        if (i + 64 > v->n)
-            break;
-        const uint8_t *p = v->p + i;
-        uint64_t letters = skip_letters(p);
-        unsigned none = last_break(p, letters);
-        if (!none)
-            none = last_strange_word(p, letters);
-        if (!none)
-            break;
-        i += none;
-    }
-    while (i > from && i < v->n && is_letter(v->p[i]) && is_letter(v->p[i - 1])) /* not within a word */
+    while (i > from && i < v->n && is_letter(v->p[i]) && is_letter(v->p[i - 1]))
         i++;
     return i;
 }
@@ -168,7 +113,7 @@ static void seeds(struct view *v)
         i++;
     while (i < v->n) {
         if (n == 0)
-            i = without_phrase(v, i);
+            i = not_within_word(v, i + seed_skip(v->p + i, v->n - i), i);
         size_t at = between(v->p, v->n, i), e = at;
         if (at - i > BETWEEN_MAX)
             n = 0;

@@ -33,6 +33,11 @@ static uint64_t hash_of(uint64_t key)
     return (key ^ key >> 31) * 0x9e3779b97f4a7c15u;
 }
 
+static bool is_known(uint64_t h)
+{
+    return known[h >> 54] >> (h >> 48 & 63) & 1;
+}
+
 __attribute__((constructor)) static void fill_slots(void)
 {
     const char *at = seed_words;
@@ -49,12 +54,21 @@ __attribute__((constructor)) static void fill_slots(void)
     }
 }
 
+bool seed_may_be(const uint8_t *word, size_t n)
+{
+    uint64_t key;
+    memcpy(&key, word, sizeof key);
+    unsigned above = 8 * (unsigned)(sizeof key - n);
+    key = (le64toh(key) | 0x2020202020202020u) << above >> above;
+    return is_known(hash_of(key));
+}
+
 int seed_word(const uint8_t *word, size_t n)
 {
     if (n < SEED_WORD_MIN || n > SEED_WORD_MAX)
         return -1;
     uint64_t key = key_of(word, n), h = hash_of(key);
-    if (!(known[h >> 54] >> (h >> 48 & 63) & 1))
+    if (!is_known(h))
         return -1;
     for (unsigned slot = (unsigned)(h >> 52); slots[slot]; slot = (slot + 1) % SLOTS)
         if (keys[slots[slot] - 1] == key)

@@ -21,7 +21,11 @@ extern const char seed_words[];
 int seed_word(const uint8_t *word, size_t n);
 /** Do the last 12, 15, 18, 21 or 24 of these words make a phrase? Their checksum must be right. */
 bool seed_phrase(const uint16_t *words, size_t n);
-/** No phrase begins before p[the result]; p[0] is where a word begins or what is in none. */
+/** False: letters, SEED_WORD_MIN to SEED_WORD_MAX of them, that are no word of the list. Reads eight octets.
+ */
+bool seed_may_be(const uint8_t *word, size_t n);
+/** No phrase begins before p[the result], which may be within a word; p[0] is where a word begins or what is
+ * in none. */
 size_t seed_skip(const uint8_t *p, size_t n);
 /** The ways there are of doing that on this processor, the last the quickest, and one of them, for tests. */
 size_t seed_skip_ways(void);

@@ -1,12 +1,32 @@
 /** \file
- * Octets looked at sixteen at a time, to pass quickly over those that say nothing. Private to inspection.
- * Pure.
+ * Octets looked at many at a time, to pass quickly over those that say nothing. Private to inspection. Pure.
  */
 #ifndef EGRESS_APPLIANCE_INSPECT_SKIP_H
 #define EGRESS_APPLIANCE_INSPECT_SKIP_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/** Where the first of three octets is, at the latest; what is before is none of them. For where it is near,
+ * there is skip_to() below. */
+size_t skip_far_to(const uint8_t *p, size_t n, char a, char b, char c);
+/** No digit is before p[the result]. */
+size_t skip_without_numbers(const uint8_t *p, size_t n);
+/** No dot that has another seven behind it is. */
+size_t skip_to_dots(const uint8_t *p, size_t n);
+/** No run of 16 octets that may be in base64 or hex, or line breaks, begins there. */
+size_t skip_to_run(const uint8_t *p, size_t n);
+
+/** The ways there are of doing these four on this processor, the last the quickest, and one of them, for
+ * tests. */
+struct skip_way {
+    size_t (*to)(const uint8_t *p, size_t n, char a, char b, char c);
+    size_t (*without_numbers)(const uint8_t *p, size_t n);
+    size_t (*to_dots)(const uint8_t *p, size_t n);
+    size_t (*to_run)(const uint8_t *p, size_t n);
+};
+size_t skip_ways(void);
+const struct skip_way *skip_way(size_t way);
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -65,52 +85,24 @@ static inline unsigned skip_word(const uint8_t *p)
     return (unsigned)__builtin_ctz(~m);
 }
 
-/** Where the first of three octets is, at the latest; what is before is none of them. */
+/* Of 16 octets, those that are one of three. */
+static inline unsigned skip_which(const uint8_t *p, char a, char b, char c)
+{
+    __m128i v = skip_load(p);
+    return skip_mask(_mm_or_si128(skip_is(v, a), _mm_or_si128(skip_is(v, b), skip_is(v, c))));
+}
+
 static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
 {
-    for (size_t i = 0; i + SKIP_STEP <= n; i += SKIP_STEP) {
-        __m128i v = skip_load(p + i);
-        unsigned m = skip_mask(_mm_or_si128(skip_is(v, a), _mm_or_si128(skip_is(v, b), skip_is(v, c))));
+    size_t i = 0;
+    for (; i < 64; i += SKIP_STEP) {
+        if (i + SKIP_STEP > n)
+            return i;
+        unsigned m = skip_which(p + i, a, b, c);
         if (m)
             return i + (unsigned)__builtin_ctz(m);
     }
-    return n - n % SKIP_STEP;
-}
-
-/** Octets without a digit, in steps of 64. */
-static inline size_t skip_without_numbers(const uint8_t *p, size_t n)
-{
-    size_t i = 0;
-    for (; i + 64 <= n; i += 64) {
-        const uint8_t *at = p + i;
-        __m128i a =
-            _mm_or_si128(skip_within(skip_load(at), '0', 10), skip_within(skip_load(at + 16), '0', 10));
-        __m128i b =
-            _mm_or_si128(skip_within(skip_load(at + 32), '0', 10), skip_within(skip_load(at + 48), '0', 10));
-        if (skip_mask(_mm_or_si128(a, b)))
-            break;
-    }
-    return i;
-}
-
-/* Of 16 octets, the dots that have another seven behind them. */
-static inline __m128i skip_dots(const uint8_t *p)
-{
-    return _mm_and_si128(skip_is(skip_load(p), '.'), skip_is(skip_load(p + 7), '.'));
-}
-
-/** Octets among which no dot has another seven behind it. */
-static inline size_t skip_to_dots(const uint8_t *p, size_t n)
-{
-    size_t i = 0;
-    for (; i + 64 + 7 <= n; i += 64) {
-        const uint8_t *at = p + i;
-        __m128i a = _mm_or_si128(skip_dots(at), skip_dots(at + 16));
-        __m128i b = _mm_or_si128(skip_dots(at + 32), skip_dots(at + 48));
-        if (skip_mask(_mm_or_si128(a, b)))
-            break;
-    }
-    return i;
+    return i + skip_far_to(p + i, n - i, a, b, c);
 }
 
 /** No eight octets in a row that are characters of ASCII or NUL begin before p[the result]. */
@@ -126,40 +118,6 @@ static inline size_t skip_to_text(const uint8_t *p, size_t n)
         m &= m >> 1;
         m &= m >> 2;
         m &= m >> 4;
-        if (m)
-            return i + (unsigned)__builtin_ctzll(m);
-    }
-    return i;
-}
-
-/* The same and some more, soon: text is parted by what is none. */
-static inline unsigned skip_nearly_digits(const uint8_t *p)
-{
-    __m128i v = skip_load(p), lines = skip_is(_mm_or_si128(v, _mm_set1_epi8(7)), 0x0f);
-    return skip_mask(_mm_or_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('*')), lines));
-}
-
-/* Of 64 octets, where 16 in a row begin. */
-static inline uint64_t skip_runs(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-    uint64_t m = a | b << 16 | c << 32 | d << 48;
-    m &= m >> 1;
-    m &= m >> 2;
-    m &= m >> 4;
-    return m & m >> 8;
-}
-
-/** No run of 16 of those octets begins before p[the result]. */
-static inline size_t skip_to_run(const uint8_t *p, size_t n)
-{
-    size_t i = 0;
-    for (; i + 64 <= n; i += 49) { /* 49 of them begin where these 64 hold all of them */
-        const uint8_t *at = p + i;
-        if (!skip_runs(skip_nearly_digits(at), skip_nearly_digits(at + 16), skip_nearly_digits(at + 32),
-                skip_nearly_digits(at + 48)))
-            continue;
-        uint64_t m =
-            skip_runs(skip_digits(at), skip_digits(at + 16), skip_digits(at + 32), skip_digits(at + 48));
         if (m)
             return i + (unsigned)__builtin_ctzll(m);
     }
@@ -200,25 +158,7 @@ static inline size_t skip_to(const uint8_t *p, size_t n, char a, char b, char c)
     return 0;
 }
 
-static inline size_t skip_without_numbers(const uint8_t *p, size_t n)
-{
-    (void)p, (void)n;
-    return 0;
-}
-
-static inline size_t skip_to_dots(const uint8_t *p, size_t n)
-{
-    (void)p, (void)n;
-    return 0;
-}
-
 static inline size_t skip_to_text(const uint8_t *p, size_t n)
-{
-    (void)p, (void)n;
-    return 0;
-}
-
-static inline size_t skip_to_run(const uint8_t *p, size_t n)
 {
     (void)p, (void)n;
     return 0;
