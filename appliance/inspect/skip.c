@@ -26,6 +26,12 @@ static size_t none(const uint8_t *p, size_t n)
     return 0;
 }
 
+static size_t no_escapes(const uint8_t *p, size_t n, bool quotes, bool tabs)
+{
+    (void)p, (void)n, (void)quotes, (void)tabs;
+    return 0;
+}
+
 #ifdef __SSE2__
 #include <immintrin.h>
 
@@ -164,8 +170,52 @@ WIDE static size_t to_run_widely(const uint8_t *p, size_t n)
     return i;
 }
 
-static const struct skip_way ways[] = {{none_to, none, none, none}, {to, without_numbers, to_dots, to_run},
-    {to_widely, without_numbers_widely, to_dots_widely, to_run_widely}};
+/* The octets with RUN digits of base64 before them, or as many as the block has. */
+static inline uint64_t behind_run(uint64_t digits)
+{
+    uint64_t m = digits << 1 | 1;
+    m &= m << 1 | 1;
+    m &= m << 2 | 3;
+    m &= m << 4 | 15;
+    return m & (m << 8 | 255);
+}
+
+/* Those of `m` that one of `seconds` is behind, or may be. */
+static inline uint64_t before(uint64_t m, uint64_t seconds)
+{
+    return m & (seconds >> 1 | 1ull << (STEP - 1));
+}
+
+WIDE static inline uint64_t rare_escapes(__m512i v, bool quotes, bool tabs)
+{
+    uint64_t slashes = is(v, '\\'), percents = is(v, '%'), references = is(v, '&'), m = 0;
+    __m512i lower = _mm512_or_si512(v, _mm512_set1_epi8(0x20));
+    if (slashes) {
+        uint64_t common = is(v, 'n') >> 1 & ~behind_run(digits(v) & ~(is(v, '\n') | is(v, '\r')));
+        common |= (quotes ? is(v, '"') >> 1 : 0) | (tabs ? is(v, 't') >> 1 : 0);
+        m = slashes & ~(common & ~(slashes << 1));
+    }
+    if (percents)
+        m |= before(percents, within(v, '0', 10) | within(lower, 'a', 6) | is(v, 'u'));
+    if (references)
+        m |= before(references, is(v, '#') | within(v, 'a', 19));
+    return m;
+}
+
+WIDE static size_t escapes_widely(const uint8_t *p, size_t n, bool quotes, bool tabs)
+{
+    size_t i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        uint64_t m = rare_escapes(load(p + i), quotes, tabs);
+        if (m)
+            return i + (unsigned)__builtin_ctzll(m);
+    }
+    return i;
+}
+
+static const struct skip_way ways[] = {{none_to, none, none, none, no_escapes},
+    {to, without_numbers, to_dots, to_run, no_escapes},
+    {to_widely, without_numbers_widely, to_dots_widely, to_run_widely, escapes_widely}};
 
 size_t skip_ways(void)
 {
@@ -174,7 +224,7 @@ size_t skip_ways(void)
 
 #else
 
-static const struct skip_way ways[] = {{none_to, none, none, none}};
+static const struct skip_way ways[] = {{none_to, none, none, none, no_escapes}};
 
 size_t skip_ways(void)
 {
@@ -214,4 +264,9 @@ size_t skip_to_dots(const uint8_t *p, size_t n)
 size_t skip_to_run(const uint8_t *p, size_t n)
 {
     return best()->to_run(p, n);
+}
+
+size_t skip_escapes(const uint8_t *p, size_t n, bool quotes, bool tabs)
+{
+    return best()->escapes(p, n, quotes, tabs);
 }

@@ -4,6 +4,7 @@
 #ifndef EGRESS_APPLIANCE_INSPECT_SKIP_H
 #define EGRESS_APPLIANCE_INSPECT_SKIP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,13 +18,19 @@ size_t skip_to_dots(const uint8_t *p, size_t n);
 /** No run of 16 octets that may be in base64 or hex, or line breaks, begins there. */
 size_t skip_to_run(const uint8_t *p, size_t n);
 
-/** The ways there are of doing these four on this processor, the last the quickest, and one of them, for
+/** No escape (RFC 8259 7, RFC 3986 2.1, character references) does, but for line breaks that have no 16
+ * digits of base64 before them, and quotes and tabs where these are to be passed over. p[0] is behind an
+ * escape or in none. */
+size_t skip_escapes(const uint8_t *p, size_t n, bool quotes, bool tabs);
+
+/** The ways there are of doing these on this processor, the last the quickest, and one of them, for
  * tests. */
 struct skip_way {
     size_t (*to)(const uint8_t *p, size_t n, char a, char b, char c);
     size_t (*without_numbers)(const uint8_t *p, size_t n);
     size_t (*to_dots)(const uint8_t *p, size_t n);
     size_t (*to_run)(const uint8_t *p, size_t n);
+    size_t (*escapes)(const uint8_t *p, size_t n, bool quotes, bool tabs);
 };
 size_t skip_ways(void);
 const struct skip_way *skip_way(size_t way);

@@ -209,7 +209,25 @@ __attribute__((target("ssse3,popcnt"))) static size_t quickly(
 
 #define WIDE __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt")))
 
-/* The same, 64 at a time; the rest is quickly()'s. */
+/* What makes a backslash before it more than one octet that is left out. */
+WIDE static uint64_t hard(__m512i v)
+{
+    return _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('u')) |
+           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('x')) |
+           _mm512_cmpeq_epi8_mask(_mm512_or_si512(v, _mm512_set1_epi8(1)), _mm512_set1_epi8('1'));
+}
+
+/* Letters that are left out behind a backslash: "nrtbf". */
+WIDE static uint64_t named(__m512i v)
+{
+    return _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('n')) |
+           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('r')) |
+           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('t')) |
+           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('b')) |
+           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('f'));
+}
+
+/* The same, 64 at a time; the rest is quickly()'s. Of a backslash by itself no closer look is taken. */
 WIDE static size_t widely(struct squeezed *s, uint64_t at, const uint8_t *p, size_t n)
 {
     size_t i = 0;
@@ -220,8 +238,12 @@ WIDE static size_t widely(struct squeezed *s, uint64_t at, const uint8_t *p, siz
         __m512i marks = _mm512_sub_epi8(v, _mm512_set1_epi8('%'));
         uint64_t kept = _mm512_cmplt_epu8_mask(letters, _mm512_set1_epi8(26)) |
                         _mm512_cmplt_epu8_mask(digits, _mm512_set1_epi8(10));
-        uint64_t escaped = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')) |
-                           _mm512_cmplt_epu8_mask(marks, _mm512_set1_epi8(2));
+        uint64_t escaped = _mm512_cmplt_epu8_mask(marks, _mm512_set1_epi8(2));
+        uint64_t slashes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\'));
+        if (slashes) {
+            escaped |= slashes & (slashes << 1 | slashes >> 1 | hard(v) >> 1 | 1ull << 63);
+            kept &= ~((slashes & ~escaped) << 1 & named(v));
+        }
         if (escaped)
             kept &= (escaped & -escaped) - 1;
         if (kept) {

@@ -428,6 +428,7 @@ static bool is_common(
 /* From *x on: true at an escape that matters, false at the end or at one that cannot be told yet. */
 static bool find(const struct scan_env *env, const struct view *v, uint64_t *x)
 {
+    const bool *secret = env->lits->in_secrets;
     while (*x < v->end) {
         const uint8_t *p;
         size_t n = stretch(v, *x, &p), k = next_escape(p, n);
@@ -435,7 +436,7 @@ static bool find(const struct scan_env *env, const struct view *v, uint64_t *x)
         if (k == n)
             continue;
         if (is_common(env, v, *x, p + k, n - k)) {
-            *x += 2;
+            *x += 2 + skip_escapes(p + k + 2, n - k - 2, !secret['"'], !secret['\t']);
             continue;
         }
         struct escape e = parse_at(v, *x);

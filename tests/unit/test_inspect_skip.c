@@ -1,5 +1,6 @@
 /* What is passed over sixteen octets at a time is what a look at each octet would pass over. */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "appliance/inspect/inspect_internal.h"
@@ -56,6 +57,50 @@ Test(skip, passes_over_no_run)
         }
         seed = kept;
     }
+}
+
+/* Octet by octet; what is before p[0] may be digits. */
+static size_t first_rare_escape(const uint8_t *p, size_t n, bool quotes, bool tabs)
+{
+    size_t i = 0, row = RUN;
+    while (i < n) {
+        uint8_t c = p[i], next = i + 1 < n ? p[i + 1] : '%';
+        bool common = (next == '"' && quotes) || (next == 't' && tabs) || (next == 'n' && row < RUN);
+        if (c == '\\' && !common)
+            return i;
+        if (c == '%' && (i + 1 == n || isxdigit(next) || next == 'u'))
+            return i;
+        if (c == '&' && (i + 1 == n || next == '#' || (next >= 'a' && next <= 's')))
+            return i;
+        for (size_t upto = i + (c == '\\' ? 2 : 1); i < upto; i++)
+            row = b64_value(p[i]) >= 0 ? row + 1 : 0;
+    }
+    return n;
+}
+
+Test(skip, passes_over_common_escapes)
+{
+    static const char *const parts[] = {"\\n", "\\\"", "\\t", " ", "; ", "word ", "&& ", "% ", "&\" ", "&z ",
+        "%x ", "ABCDEFGHIJKLMNOPQ", "abcdefgh01234567", "\\\\n", "\\u0041", "%41", "&#65;", "&lt;", "\\", "%",
+        "&", "\n", "\r"};
+    uint8_t p[600];
+    size_t passed = 0;
+    for (unsigned round = 0; round < 30000; round++) {
+        size_t n = 0, upto = draw(sizeof p);
+        uint32_t kinds = draw(3) ? 11 : ARRAY_LEN(parts);
+        bool quotes = draw(2), tabs = draw(2);
+        while (n < upto) {
+            const char *part = parts[draw(draw(20) ? kinds : ARRAY_LEN(parts))];
+            size_t k = MIN(strlen(part), upto - n);
+            memcpy(p + n, part, k);
+            n += k;
+        }
+        size_t rare = first_rare_escape(p, n, quotes, tabs);
+        for (size_t k = 0; k < skip_ways(); k++)
+            cr_assert_leq(skip_way(k)->escapes(p, n, quotes, tabs), rare, "way %zu: %.*s", k, (int)n, p);
+        passed += skip_escapes(p, n, quotes, tabs);
+    }
+    cr_assert(skip_ways() < 3 || passed > 100000, "%zu", passed);
 }
 
 #ifdef __SSE2__ /* elsewhere nothing is passed over */

@@ -9,9 +9,9 @@ TestSuite(inspect_slow, .init = inspect_world, .fini = inspect_world_end, .timeo
 #define BODY KIB(64)
 #define ROUNDS 3
 #ifdef __SANITIZE_ADDRESS__ /* which slows our own loops down, but not the matcher that prose is left to */
-#define RATIO_MAX 120.0
+#define RATIO_MAX 240.0
 #else
-#define RATIO_MAX 60.0
+#define RATIO_MAX 120.0
 #endif
 
 static double cpu(void)

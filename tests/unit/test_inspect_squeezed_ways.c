@@ -29,9 +29,9 @@ static size_t squeeze(size_t way, const uint8_t *p, size_t n, size_t cut, uint8_
 
 static size_t any_text(uint8_t *text)
 {
-    static const char *const parts[] = {"a", "Z", "0 ", "9", "@[`{/:", "word", "A longer word", "\\n",
-        "\\u004", "\\u004b", "%", "%2", "%25", "%4b", "&#75;", "&#x4", "&amp;", "&", "\\\\", "\\",
-        "\x80\xff\xc3\xa9", "----------------------------------------------------------------",
+    static const char *const parts[] = {"a", "Z", "0 ", "9", "@[`{/:", "word", "A longer word", "\\n", "\\\"",
+        "\\b", "\\x4b", "\\113", "\\u004", "\\u004b", "%", "%2", "%25", "%4b", "&#75;", "&#x4", "&amp;", "&",
+        "\\\\", "\\", "\x80\xff\xc3\xa9", "----------------------------------------------------------------",
         "                ",
         "Kq7-zR2v/W9+pL4xT6_m0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"};
     size_t n = 0, upto = draw(TEXT_MAX);
@@ -69,11 +69,13 @@ Test(squeezed_ways, leave_the_same)
 
 Test(squeezed_ways, know_every_octet)
 {
-    uint8_t text[64], plain[384], other[384];
+    uint8_t text[65], plain[386], other[386];
     for (unsigned c = 0; c < 256; c++)
-        for (size_t at = 0; at < sizeof text; at += 7) {
-            memset(text, '.', sizeof text);
-            text[at] = (uint8_t)c;
+        for (size_t at = 0; at < 2 * sizeof text; at += 7) {
+            memset(text, at < sizeof text ? '.' : 'a', sizeof text);
+            text[at % sizeof text] = (uint8_t)c;
+            if (at > sizeof text)
+                text[at % sizeof text - 1] = '\\';
             size_t len = squeeze(0, text, sizeof text, 0, plain);
             for (size_t way = 1; way < squeezed_ways(); way++)
                 cr_expect(squeeze(way, text, sizeof text, 0, other) == len && memcmp(plain, other, len) == 0,
