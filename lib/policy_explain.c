@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/fields.h"
+#include "lib/framing.h"
 #include "lib/lfs.h"
 #include "lib/policy_text.h"
 #include "lib/target.h"
@@ -15,6 +17,7 @@ struct question {
     bool tls;
     char host[HOSTNAME_MAX + 1];
     uint16_t port;
+    const char *path; /* in the URL: path and query, as far as it has them */
     struct target target;
     char canonical[3 * TARGET_MAX + 2];
     struct field fields[HEADERS_MAX];
@@ -28,7 +31,7 @@ static enum reason refuse(struct question *q, enum reason why, const char *detai
     return why;
 }
 
-/* Sets host, port and target. */
+/* Sets host, port and path. */
 static enum reason read_url(struct question *q)
 {
     const char *url = q->query->url, *rest = NULL;
@@ -41,6 +44,7 @@ static enum reason read_url(struct question *q)
         return refuse(q, REASON_MALFORMED, "the URL must begin with http:// or https://");
     q->tls = url[4] == 's';
     size_t n = strcspn(rest, "/?#");
+    q->path = rest + n;
     switch (host_port_canon(rest, n, q->host, &ip, &q->port)) {
     case HOST_NAME: break;
     case HOST_BAD: return refuse(q, REASON_MALFORMED, "the URL's host is not a host name");
@@ -50,18 +54,32 @@ static enum reason read_url(struct question *q)
     }
     if (q->port == 0)
         q->port = q->tls ? 443 : 80;
+    return REASON_NONE;
+}
+
+static enum reason read_target(struct question *q)
+{
     /* A client leaves the fragment at home and asks for "/" where there is no path. */
-    size_t len = strcspn(rest + n, "#");
-    char target[TARGET_MAX + 2];
-    if (len + 1 > TARGET_MAX)
+    size_t len = strcspn(q->path, "#");
+    bool rooted = q->path[0] == '/';
+    char target[TARGET_MAX + 1];
+    if (len + !rooted > TARGET_MAX)
         return refuse(q, REASON_LIMIT, "the path and query are longer than is accepted");
-    (void)snprintf(target, sizeof target, "%s%.*s", rest[n] == '/' ? "" : "/", (int)len, rest + n);
+    (void)snprintf(target, sizeof target, "%s%.*s", rooted ? "" : "/", (int)len, q->path);
     switch (target_canon(target, strlen(target), q->canonical, sizeof q->canonical, &q->target)) {
     case TARGET_OK: return REASON_NONE;
     case TARGET_BAD: return refuse(q, REASON_MALFORMED, "the path or query is malformed");
     case TARGET_AMBIGUOUS: break;
     }
     return refuse(q, REASON_AMBIGUOUS_PATH, "the path reads two ways, whatever the rules");
+}
+
+static bool has_control(const char *s)
+{
+    for (; *s; s++)
+        if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
+            return true;
+    return false;
 }
 
 static enum reason read_headers(struct question *q)
@@ -77,15 +95,33 @@ static enum reason read_headers(struct question *q)
         const char *h = q->query->headers[i], *colon = strchr(h, ':');
         if (!colon || colon == h)
             return refuse(q, REASON_MALFORMED, "a header is 'Name: value'");
-        const char *value = colon + 1 + strspn(colon + 1, " \t");
-        size_t value_len = strlen(value);
-        while (value_len && strchr(" \t", value[value_len - 1]))
-            value_len--;
-        q->fields[i] = (struct field){to, value, (uint32_t)(colon - h), (uint32_t)value_len};
-        for (; h < colon; h++)
-            *to++ = (char)(*h >= 'A' && *h <= 'Z' ? *h + ('a' - 'A') : *h);
+        q->fields[i] = (struct field){to, colon + 1, (uint32_t)(colon - h), (uint32_t)strlen(colon + 1)};
+        memcpy(to, h, (size_t)(colon - h));
+        to += colon - h;
+        if (!http_is_token(q->fields[i].name, q->fields[i].name_len) || has_control(colon + 1))
+            return refuse(q, REASON_MALFORMED, "a header's name or value has octets that may not be there");
     }
     q->n_fields = q->query->n_headers;
+    return REASON_NONE;
+}
+
+/* What is said of the connection and of framing, as the parser of HTTP/1 takes it; the rest goes on. */
+static enum reason judge_form(struct question *q)
+{
+    struct framing fr = {0};
+    char host[HOSTNAME_MAX + 1];
+    uint16_t port;
+    if (q->query->method && (!http_is_method(q->query->method) || strcmp(q->query->method, "CONNECT") == 0))
+        return refuse(q, REASON_MALFORMED, "that is not a method of a request");
+    q->n_fields = framing_take(&fr, q->fields, q->n_fields);
+    if (!framing_ok(&fr, 1) || fr.hosts > 1)
+        return refuse(q, REASON_MALFORMED, "a header of framing or connection is malformed or contradicts");
+    if (!fr.hosts)
+        return REASON_NONE;
+    if (host_port_canon(fr.host.value, fr.host.value_len, host, NULL, &port) == HOST_BAD)
+        return refuse(q, REASON_MALFORMED, "the Host header is not a host name");
+    if (strcmp(host, q->host) != 0 || (port && port != q->port))
+        return refuse(q, REASON_HOST_MISMATCH, reason_hint(REASON_HOST_MISMATCH));
     return REASON_NONE;
 }
 
@@ -130,13 +166,19 @@ static void note_rest(struct question *q, const struct route *r)
     if (r->auth.scheme != AUTH_NONE)
         (void)fprintf(
             q->out, "note: sends %s in %s; the agent's own is stripped\n", r->auth.token_ref, r->auth.header);
-    if (q->query->body && r->outbound)
-        (void)fprintf(q->out, "note: a live request's body is scanned too; a finding %s\n",
+    if (r->outbound)
+        (void)fprintf(q->out,
+            "note: a live request's path, query, headers and body are scanned too; a finding %s\n",
             r->dlp_action == DLP_BLOCK ? "blocks" : "is only logged");
 }
 
 static enum reason judge_request(struct question *q, const struct route *r)
 {
+    if (framing_is_hidden(q->fields, q->n_fields))
+        return refuse(q, REASON_MALFORMED, "some servers would take a header for one of framing");
+    enum reason why = read_target(q);
+    if (why != REASON_NONE)
+        return why;
     const struct request req = {
         .method = q->query->method ? q->query->method : "GET",
         .path = q->target.path,
@@ -150,7 +192,7 @@ static enum reason judge_request(struct question *q, const struct route *r)
     int match;
     const char *repo;
     size_t repo_len;
-    enum reason why = policy_judge(r, &req, &match);
+    why = policy_judge(r, &req, &match);
     enum git_kind git = git_classify(&req, &repo, &repo_len);
     if (why == REASON_NONE && git == GIT_LFS_BATCH)
         why = judge_batch(q, r, &req);
@@ -160,6 +202,9 @@ static enum reason judge_request(struct question *q, const struct route *r)
         explain_entry(q, r, &req, i);
     if (why != REASON_NONE)
         return why;
+    if (r->auth.scheme != AUTH_NONE && http_echoes(req.method))
+        return refuse(
+            q, REASON_NO_MATCH, "a credential is injected here, and the answer would be the request itself");
     if (git != GIT_NONE)
         (void)fprintf(q->out, "allow: git, repository '%.*s'\n", (int)repo_len, repo);
     else if (match >= 0)
@@ -188,7 +233,8 @@ static enum reason judge_connection(struct question *q)
         (void)fputs("note: plain HTTP on a spliced route is judged as any other\n", q->out);
     if (!q->tls && r->auth.scheme != AUTH_NONE)
         return refuse(q, REASON_PLAINTEXT, reason_hint(REASON_PLAINTEXT));
-    return judge_request(q, r);
+    enum reason why = judge_form(q);
+    return why == REASON_NONE ? judge_request(q, r) : why;
 }
 
 enum reason policy_explain(FILE *out, const struct policy *p, const struct policy_query *query)

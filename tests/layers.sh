@@ -31,9 +31,9 @@ only "the process with privileges parses nothing foreign" \
     'appliance/(monitor|monitor_internal|doctor|ipc|memory|netfilter|roles|sandbox|signer|uplink)\.h|dns/lease\.h|lib/[a-z_]+\.h' appliance/monitor*.[ch]
 only "the key's holder knows names and keys only" \
     'appliance/(signer|ipc|memory|roles|sandbox)\.h|lib/[a-z_]+\.h' appliance/signer*.[ch]
-pure lib/target.c lib/hostname.c lib/lfs.c lib/utf8.c lib/regex.c lib/policy_*.c dns/wire.c dns/query.c dns/answer.c dns/reply.c dns/cache.c dns/record.c \
+pure lib/target.c lib/fields.c lib/framing.c lib/hostname.c lib/lfs.c lib/utf8.c lib/regex.c lib/policy_*.c dns/wire.c dns/query.c dns/answer.c dns/reply.c dns/cache.c dns/record.c \
     dns/judge.c dns/lease.c dns/dnssec*.c appliance/packet.c appliance/quic.c appliance/gate_message.c appliance/gate_judge.c appliance/flow/clienthello.c \
-    appliance/flow/der.c appliance/flow/proxy_head.c appliance/flow/sniff.c appliance/http/fields.c appliance/http/h1_body.c appliance/http/h1_parse.c \
+    appliance/flow/der.c appliance/flow/proxy_head.c appliance/flow/sniff.c appliance/http/h1_body.c appliance/http/h1_parse.c \
     appliance/http/h1_scan.c appliance/http/h1_write.c appliance/http/h2_fields.c appliance/http/ws.c appliance/http/ws_handshake.c \
     appliance/http/ws_seam.c hostctl/apple_json.c hostctl/audit_chain.c hostctl/learn*.c init/keystore.c init/pem.c init/sentinel.c
 exit $bad

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "appliance/flow/flow.h"
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 
 /* A front codec hands over at most one turn of its reads before it sees that it is paused. */
 #define QUEUE_MAX (8 * ENGINE_SCRATCH)

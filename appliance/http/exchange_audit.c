@@ -7,7 +7,7 @@
 
 #include "appliance/flow/flow.h"
 #include "appliance/http/exchange_internal.h"
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 
 /* A path may be 16 KiB; the log need not repeat it. */
 #define PATH_LOG_MAX 2048

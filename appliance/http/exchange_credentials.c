@@ -4,10 +4,9 @@
  */
 #include <openssl/evp.h>
 #include <string.h>
-#include <strings.h>
 
 #include "appliance/http/exchange_internal.h"
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 #include "lib/log.h"
 
 /* By whatever spelling some server would take it. */
@@ -216,12 +215,6 @@ static enum reason inject(struct exchange *x, const char *secret)
     return REASON_NONE;
 }
 
-/* Their answer is the request itself, with what was injected (RFC 9110 9.3.8). */
-static bool is_echoing(const char *method)
-{
-    return strcasecmp(method, "TRACE") == 0 || strcasecmp(method, "TRACK") == 0;
-}
-
 enum reason exchange_credentials(struct exchange *x, const char **hint)
 {
     /* What the policy would refuse gets no credential, also where refusals are only noted. */
@@ -231,7 +224,7 @@ enum reason exchange_credentials(struct exchange *x, const char **hint)
     }
     if (!x->f->tls) /* judged before; a credential must not hang on one check */
         return REASON_PLAINTEXT;
-    if (is_echoing(x->req->method)) {
+    if (http_echoes(x->req->method)) {
         *hint = "A method that returns the request as it was sent is refused where a credential is injected.";
         return REASON_NO_MATCH;
     }

@@ -6,7 +6,7 @@
 
 #include "appliance/flow/flow.h"
 #include "appliance/http/exchange_internal.h"
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 
 /* Host names are LDH and hints are ours, but JSON is escaped wherever it is written. */
 static size_t put_json(char *out, size_t room, const char *s)

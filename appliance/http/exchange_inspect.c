@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "appliance/http/exchange_internal.h"
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 
 static unsigned detectors(const struct exchange *x, enum inspect_direction dir)
 {

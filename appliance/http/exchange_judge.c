@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "appliance/http/exchange_internal.h"
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
+#include "lib/framing.h"
 #include "lib/lfs.h"
 #include "lib/target.h"
 
@@ -113,17 +114,6 @@ static bool settle(struct exchange *x, const struct target *t)
     return true;
 }
 
-/* The codecs own the framing; a spelling of it that only the upstream understands must not travel as a common
- * field. */
-static bool hides_framing(const struct http_head *h)
-{
-    for (size_t i = 0; i < h->n_fields; i++)
-        if (field_reads_as(&h->fields[i], "content-length") ||
-            field_reads_as(&h->fields[i], "transfer-encoding"))
-            return true;
-    return false;
-}
-
 /* LFS batch requests for reading and for writing differ in their body only. */
 static bool is_lfs_batch(const struct request *r)
 {
@@ -183,7 +173,7 @@ enum reason exchange_judge(struct exchange *x, const char **hint)
         why = judge_route(x);
     if (why == REASON_NO_ROUTE && engine_revoked(x->e, x->route))
         *hint = REVOKED_HINT;
-    if (why == REASON_NONE && hides_framing(x->req))
+    if (why == REASON_NONE && framing_is_hidden(x->req->fields, x->req->n_fields))
         why = REASON_MALFORMED;
     if (why == REASON_NONE)
         why = judge_target(x, &t);

@@ -2,15 +2,12 @@
 
 #include <llhttp.h>
 #include <string.h>
-#include <strings.h>
 
-#include "appliance/http/fields.h"
 #include "lib/base.h"
+#include "lib/fields.h"
+#include "lib/framing.h"
 #include "lib/hostname.h"
 #include "lib/target.h"
-
-/* Connection may name this many fields; each costs a pass over all of them. */
-#define NOMINATED_MAX 16
 
 /* What llhttp's callbacks collect. The head is one contiguous buffer given in one call, so each span comes
  * whole. */
@@ -88,175 +85,6 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_value_complete,
     .on_headers_complete = on_headers_complete,
 };
-
-/* What the framing and connection fields of one head say. */
-struct framing {
-    unsigned hosts, lengths, codings;
-    struct field host;
-    int64_t length;
-    bool response;
-    bool chunked, close, keep_alive, upgrade, websocket, te_trailers, expect, bad;
-    const char *nominated[NOMINATED_MAX];
-    size_t nominated_len[NOMINATED_MAX], n_nominated;
-};
-
-static int64_t parse_length(const char *v, size_t n)
-{
-    if (n == 0 || n > 18)
-        return -1;
-    int64_t x = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (v[i] < '0' || v[i] > '9')
-            return -1;
-        x = x * 10 + (v[i] - '0');
-    }
-    return x;
-}
-
-/* What may not be named there, since framing or routing hangs on it, or is no field's name. Of servers' it
- * changes nothing (content networks name Transfer-Encoding): these fields never go on as they came. */
-static bool is_odd_option(const char *item, size_t len)
-{
-    return !http_is_token(item, len) || http_ieq(item, len, "host") ||
-           http_ieq(item, len, "content-length") || http_ieq(item, len, "transfer-encoding");
-}
-
-static void connection_field(struct framing *fr, const struct field *f)
-{
-    const char *item;
-    size_t at = 0, len;
-    while (http_list_next(f->value, f->value_len, &at, &item, &len)) {
-        if (http_ieq(item, len, "close")) {
-            fr->close = true;
-        } else if (http_ieq(item, len, "keep-alive")) {
-            fr->keep_alive = true;
-        } else if (http_ieq(item, len, "upgrade")) {
-            fr->upgrade = true;
-        } else if (http_ieq(item, len, "te")) {
-            continue;
-        } else if (is_odd_option(item, len)) {
-            fr->bad |= !fr->response;
-        } else if (fr->n_nominated == NOMINATED_MAX) {
-            fr->bad = true;
-        } else {
-            fr->nominated[fr->n_nominated] = item;
-            fr->nominated_len[fr->n_nominated++] = len;
-        }
-    }
-}
-
-static bool list_has(const struct field *f, const char *lower)
-{
-    const char *item;
-    size_t at = 0, len;
-    while (http_list_next(f->value, f->value_len, &at, &item, &len))
-        if (http_ieq(item, len, lower))
-            return true;
-    return false;
-}
-
-/* True: a field that the codecs own, taken off the list. */
-static bool framing_field(struct framing *fr, const struct field *f)
-{
-    switch (f->name_len) {
-    case 2:
-        if (FIELD_IS(f, "te")) {
-            fr->te_trailers |= list_has(f, "trailers");
-            return true;
-        }
-        return false;
-    case 4:
-        if (FIELD_IS(f, "host")) {
-            fr->hosts++;
-            fr->host = *f;
-            return true;
-        }
-        return false;
-    case 6:
-        if (FIELD_IS(f, "expect")) {
-            fr->bad |= !http_ieq(f->value, f->value_len, "100-continue");
-            fr->expect = true;
-            return true;
-        }
-        return false;
-    case 7:
-        if (FIELD_IS(f, "upgrade")) {
-            fr->websocket |= http_ieq(f->value, f->value_len, "websocket");
-            return true;
-        }
-        return false;
-    case 10:
-        if (FIELD_IS(f, "connection")) {
-            connection_field(fr, f);
-            return true;
-        }
-        return FIELD_IS(f, "keep-alive");
-    case 14:
-        if (FIELD_IS(f, "content-length")) {
-            fr->lengths++;
-            fr->length = parse_length(f->value, f->value_len);
-            fr->bad |= fr->length < 0;
-            return true;
-        }
-        return FIELD_IS(f, "http2-settings");
-    case 16: return FIELD_IS(f, "proxy-connection");
-    case 17:
-        if (FIELD_IS(f, "transfer-encoding")) {
-            fr->codings++;
-            fr->chunked = http_ieq(f->value, f->value_len, "chunked");
-            fr->bad |= !fr->chunked;
-            return true;
-        }
-        return false;
-    default: return false;
-    }
-}
-
-static bool is_nominated(const struct framing *fr, const struct field *f)
-{
-    for (size_t i = 0; i < fr->n_nominated; i++)
-        if (fr->nominated_len[i] == f->name_len && strncasecmp(fr->nominated[i], f->name, f->name_len) == 0)
-            return true;
-    return false;
-}
-
-static void lower_name(struct field *f)
-{
-    char *p = (char *)(uintptr_t)f->name;
-    for (uint32_t i = 0; i < f->name_len; i++)
-        if (p[i] >= 'A' && p[i] <= 'Z')
-            p[i] = (char)(p[i] | 0x20);
-}
-
-static void trim_value(struct field *f)
-{
-    while (f->value_len && (f->value[0] == ' ' || f->value[0] == '\t')) {
-        f->value++;
-        f->value_len--;
-    }
-    while (f->value_len && (f->value[f->value_len - 1] == ' ' || f->value[f->value_len - 1] == '\t'))
-        f->value_len--;
-}
-
-/* Leaves the fields that go on; the others are in `fr`. */
-static size_t sort_fields(struct framing *fr, struct field *fields, size_t n)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct field f = fields[i];
-        lower_name(&f);
-        trim_value(&f);
-        if (!framing_field(fr, &f))
-            fields[kept++] = f;
-    }
-    if (!fr->n_nominated)
-        return kept;
-    size_t out = 0;
-    for (size_t i = 0; i < kept; i++)
-        if (!is_nominated(fr, &fields[i]))
-            fields[out++] = fields[i];
-    return out;
-}
 
 static size_t count_lines(const uint8_t *p, size_t len)
 {
@@ -372,13 +200,6 @@ static enum reason target_form(struct arena *a, struct http_head *h, size_t len,
     return absolute_form(a, h, len, tls);
 }
 
-static bool framing_ok(const struct framing *fr, unsigned minor)
-{
-    if (fr->bad || fr->lengths > 1 || fr->codings > 1 || (fr->lengths && fr->codings))
-        return false;
-    return !(fr->codings && minor == 0);
-}
-
 /* Ours and llhttp's reading of the framing must be one. */
 static bool agrees(const struct collect *c, const struct framing *fr)
 {
@@ -413,8 +234,8 @@ enum reason h1_parse_request(struct arena *a, const uint8_t *head, size_t len, b
     if (!ok || !out->h.method || !out->h.target || !http_is_method(out->h.method))
         return REASON_MALFORMED;
     out->minor = p.http_minor;
-    struct framing fr = {.length = -1};
-    size_t kept = sort_fields(&fr, c.fields, c.n);
+    struct framing fr = {0};
+    size_t kept = framing_take(&fr, c.fields, c.n);
     if (!framing_ok(&fr, out->minor) || fr.hosts > 1 || (fr.hosts == 0 && out->minor == 1))
         return REASON_MALFORMED;
     if (fr.hosts && !(out->h.authority = cut_string(a, fr.host.value, fr.host.value_len)))
@@ -441,8 +262,8 @@ enum reason h1_parse_response(
         return REASON_MALFORMED;
     out->minor = p.http_minor;
     out->status = out->h.status = p.status_code;
-    struct framing fr = {.length = -1, .response = true};
-    size_t kept = sort_fields(&fr, c.fields, c.n);
+    struct framing fr = {.response = true};
+    size_t kept = framing_take(&fr, c.fields, c.n);
     if (!framing_ok(&fr, out->minor) || !agrees(&c, &fr))
         return REASON_MALFORMED;
     common_head(out, &fr, &c, kept);
@@ -479,8 +300,8 @@ enum reason h1_parse_trailers(
             .name_len = (uint32_t)(colon - line),
             .value = colon + 1,
             .value_len = (uint32_t)(nl - 1 - (colon + 1))};
-        lower_name(&f);
-        trim_value(&f);
+        field_lower(&f);
+        field_trim(&f);
         if (!http_trailer_forbidden(f.name, f.name_len))
             (*fields)[(*n_fields)++] = f;
     }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 
 /* An empty line or two before a request are old clients' habit; a flood of them is not. */
 #define SKIPPED_MAX 4

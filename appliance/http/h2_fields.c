@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 #include "lib/target.h"
 
 #define FIELD_OVERHEAD 32 /* RFC 9113 6.5.2 */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 #include "lib/base.h"
 
 static bool reserve(struct h2_nv *b)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 
 /* Exactly one, or NULL. */
 static const struct field *only(const struct http_head *h, const char *name, bool *several)

@@ -286,18 +286,20 @@ def run(path):
         try:
             status, closed, got = talk(host, octets.replace(b"@TAG@", tag.encode()), context=context)
         except OSError as e:
-            return i, name, tag, expected, False, f"no connection: {e}"
+            return i, name, tag, expected, False, f"no connection: {e}", {"octets": None}
         first = [c for c in status if c != "100"][:1]
         want = expected.split("|")
         fine = first[0] in want if first else ("close" in want and closed) or ("unanswered" in want)
-        return i, name, tag, expected, fine, f"{status} closed={closed} {got[:300]!r}"
+        reason = re.search(rb'"reason":"(\w+)"', got)
+        said = {"host": host, "octets": octets.decode("latin-1"), "status": first[0] if first else "", "reason": reason and reason[1].decode()}
+        return i, name, tag, expected, fine, f"{status} closed={closed} {got[:300]!r}", said
 
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(one, enumerate(cases)))
     paused(context)
-    for i, name, tag, expected, fine, detail in results:
+    for i, name, tag, expected, fine, detail, said in results:
         print(f"ok {name}" if fine else f"not ok {name}: {detail} instead of {expected}")
-        expectations[tag] = {"name": name, "expected": expected}
+        expectations[tag] = {"name": name, "expected": expected, **said}
     with open(path, "w") as f:
         json.dump(expectations, f)
 

@@ -27,6 +27,7 @@ timeouts: {request_body_idle: 4s}
 YAML
 attack "$T/policy.yaml" python3 "$HERE/attack_http.py" "$T/out/expected.json"
 check "what upstream got has one reading and was allowed" python3 "$HERE/attack_http_check.py" "$T/record" "$T/out/expected.json" "$API_TOKEN"
+check "what was done live is what policy test says" python3 "$HERE/attack_http_offline.py" "$BUILD/egressctl" "$T/policy.yaml" "$T/out/expected.json"
 check "the token is not in the log" bash -c "! grep -q '$API_TOKEN' '$T/state/audit.jsonl'"
 check "the log's chains hold" ctl audit --state-dir "$T/state" --verify
 check "nothing else left" nothing_left

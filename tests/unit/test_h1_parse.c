@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 #include "appliance/http/h1_parse.h"
 
 static struct arena arena;

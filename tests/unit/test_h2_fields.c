@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
 #include "appliance/http/h2_fields.h"
 #include "appliance/http/h2_flood.h"
 

@@ -46,13 +46,31 @@ Test(policy_text, summary)
     policy_free(p);
 }
 
+struct asked {
+    const char *method, *url, *header;
+    enum reason reason;
+    const char *says;
+};
+
+static void explains(const char *policy, const struct asked *t, size_t n)
+{
+    struct policy *p = load(policy);
+    for (size_t i = 0; i < n; i++) {
+        char *text = NULL;
+        size_t len;
+        FILE *f = open_memstream(&text, &len);
+        const struct policy_query q = {t[i].method, t[i].url, &t[i].header, t[i].header != NULL, NULL, 0};
+        cr_expect_eq(policy_explain(f, p, &q), t[i].reason, "%s %s", t[i].url, t[i].header);
+        (void)fclose(f);
+        cr_expect(strstr(text, t[i].says), "%s: no '%s' in\n%s", t[i].url, t[i].says, text);
+        free(text);
+    }
+    policy_free(p);
+}
+
 Test(policy_text, explain)
 {
-    static const struct {
-        const char *method, *url, *header;
-        enum reason reason;
-        const char *says;
-    } t[] = {
+    static const struct asked t[] = {
         {NULL, "https://a.example/api/x", "X-A: b", REASON_NONE, "matches[0]"},
         {NULL, "https://A.Example:443/api?q#f", "x-a:b ", REASON_NONE, "sends A_TOKEN in authorization"},
         {NULL, "https://a.example/api", NULL, REASON_NO_MATCH, "none of its matches"},
@@ -80,17 +98,53 @@ Test(policy_text, explain)
         {"POST", "https://a.example/o/x.git/git-receive-pack", NULL, REASON_GIT_PUSH, "git push"},
         {NULL, "https://a.example/", "bad header", REASON_MALFORMED, "Name: value"},
     };
-    struct policy *p = load(policy_a);
-    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-        char *text = NULL;
-        size_t len;
-        FILE *f = open_memstream(&text, &len);
-        const struct policy_query q = {t[i].method, t[i].url, &t[i].header, t[i].header != NULL, NULL, 0};
-        cr_expect_eq(policy_explain(f, p, &q), t[i].reason, "%s", t[i].url);
-        (void)fclose(f);
-        cr_expect(strstr(text, t[i].says), "%s: no '%s' in\n%s", t[i].url, t[i].says, text);
-        free(text);
-    }
+    explains(policy_a, t, ARRAY_LEN(t));
+}
+
+/* What the daemon's parser and its handling of credentials make of a request, whatever the rules. */
+Test(policy_text, explain_as_live)
+{
+    static const char policy[] = //
+        "version: 1\n"
+        "egress:\n"
+        "  routes:\n"
+        "    - {host: open.example}\n"
+        "    - {host: sealed.example, tls: splice}\n"
+        "    - {host: auth.example, auth: {scheme: token, token_ref: A_TOKEN}}\n"
+        "    - {host: named.example, matches: [{headers: [{name: x-a, value: b}]}]}\n";
+    static const struct asked t[] = {
+        {NULL, "https://none.example/%2e%2e/x", NULL, REASON_NO_ROUTE, "no route names this host"},
+        {NULL, "https://sealed.example/%2e%2e/x", NULL, REASON_NONE, "passed sealed"},
+        {NULL, "https://open.example/#f", NULL, REASON_NONE, "no matches"},
+        {"get", "https://open.example/", NULL, REASON_MALFORMED, "not a method"},
+        {"G T", "https://open.example/", NULL, REASON_MALFORMED, "not a method"},
+        {"CONNECT", "https://open.example/", NULL, REASON_MALFORMED, "not a method"},
+        {"TRACE", "https://open.example/", NULL, REASON_NONE, "no matches"},
+        {"TRACE", "https://auth.example/", NULL, REASON_NO_MATCH, "the request itself"},
+        {NULL, "https://open.example/", "a b: c", REASON_MALFORMED, "may not be there"},
+        {NULL, "https://open.example/", "a : c", REASON_MALFORMED, "may not be there"},
+        {NULL, "https://open.example/", "a: b\1", REASON_MALFORMED, "may not be there"},
+        {NULL, "https://open.example/", "a: b\tc\xe4", REASON_NONE, "no matches"},
+        {NULL, "https://open.example/", "Host: open.example:443", REASON_NONE, "no matches"},
+        {NULL, "https://open.example/", "Host: a.example", REASON_HOST_MISMATCH, "host_mismatch"},
+        {NULL, "https://open.example/", "host: open.example:80", REASON_HOST_MISMATCH, "host_mismatch"},
+        {NULL, "https://open.example/", "Host: x@y", REASON_MALFORMED, "Host header"},
+        {NULL, "https://open.example/", "Content-Length: +5", REASON_MALFORMED, "framing"},
+        {NULL, "https://open.example/", "Content_Length: 5", REASON_MALFORMED, "framing"},
+        {NULL, "https://open.example/", "Transfer-Encoding: gzip, chunked", REASON_MALFORMED, "framing"},
+        {NULL, "https://open.example/", "Expect: 200-ok", REASON_MALFORMED, "framing"},
+        {NULL, "https://open.example/", "Connection: host", REASON_MALFORMED, "framing"},
+    };
+    explains(policy, t, ARRAY_LEN(t));
+    const char *const both[] = {"X-A: b", "Connection: X-A"};
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    struct policy *p = load(policy);
+    const struct policy_query q = {.url = "https://named.example/", .headers = both, .n_headers = 2};
+    cr_expect_eq(policy_explain(f, p, &q), REASON_NO_MATCH, "what Connection names is not there");
+    (void)fclose(f);
+    free(text);
     policy_free(p);
 }
 
@@ -102,7 +156,8 @@ Test(policy_text, explain_body)
         const char *says;
     } t[] = {
         {NULL, REASON_NONE, "an LFS upload would be refused"},
-        {"{\"operation\":\"download\"}", REASON_NONE, "a live request's body is scanned"},
+        {"{\"operation\":\"download\"}", REASON_NONE,
+            "a live request's path, query, headers and body are scanned"},
         {"{\"operation\":\"upload\"}", REASON_GIT_PUSH, "asks for an LFS upload"},
         {"?", REASON_GIT_PUSH, "asks for an LFS upload"},
     };

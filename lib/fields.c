@@ -1,4 +1,6 @@
-#include "appliance/http/fields.h"
+#include "lib/fields.h"
+
+#include <strings.h>
 
 #include "lib/base.h"
 
@@ -39,6 +41,11 @@ bool http_is_method(const char *s)
     return true;
 }
 
+bool http_echoes(const char *method)
+{
+    return strcasecmp(method, "TRACE") == 0 || strcasecmp(method, "TRACK") == 0;
+}
+
 static char lower_of(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
@@ -52,6 +59,29 @@ bool http_ieq(const char *a, size_t n, const char *lower)
     return lower[n] == '\0';
 }
 
+void field_lower(struct field *f)
+{
+    char *p = (char *)(uintptr_t)f->name;
+    for (uint32_t i = 0; i < f->name_len; i++)
+        if (p[i] >= 'A' && p[i] <= 'Z')
+            p[i] = (char)(p[i] | 0x20);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+void field_trim(struct field *f)
+{
+    while (f->value_len && is_blank(f->value[0])) {
+        f->value++;
+        f->value_len--;
+    }
+    while (f->value_len && is_blank(f->value[f->value_len - 1]))
+        f->value_len--;
+}
+
 bool http_list_next(const char *v, size_t n, size_t *at, const char **item, size_t *len)
 {
     while (*at < n) {
@@ -59,9 +89,9 @@ bool http_list_next(const char *v, size_t n, size_t *at, const char **item, size
         while (to < n && v[to] != ',')
             to++;
         *at = to + 1;
-        while (from < to && (v[from] == ' ' || v[from] == '\t'))
+        while (from < to && is_blank(v[from]))
             from++;
-        while (to > from && (v[to - 1] == ' ' || v[to - 1] == '\t'))
+        while (to > from && is_blank(v[to - 1]))
             to--;
         if (to > from) {
             *item = v + from;

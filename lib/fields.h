@@ -1,8 +1,8 @@
 /** \file
  * Small questions about header fields that codecs and exchange share. Pure.
  */
-#ifndef EGRESS_APPLIANCE_HTTP_FIELDS_H
-#define EGRESS_APPLIANCE_HTTP_FIELDS_H
+#ifndef EGRESS_LIB_FIELDS_H
+#define EGRESS_LIB_FIELDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,8 @@ bool http_is_token(const char *s, size_t n);
  * which a lenient server would take for another ("head", "connect") than we do. */
 #define HTTP_METHOD_MAX 32
 bool http_is_method(const char *s);
+/** The answer to it is the request itself, with what was injected (RFC 9110 9.3.8). */
+bool http_echoes(const char *method);
 /** ASCII only, whatever the locale. */
 bool http_ieq(const char *a, size_t n, const char *lower);
 
@@ -27,6 +29,11 @@ static inline bool field_is(const struct field *f, const char *lower, size_t n)
     return f->name_len == n && memcmp(f->name, lower, n) == 0;
 }
 #define FIELD_IS(f, literal) field_is((f), "" literal, sizeof(literal) - 1)
+
+/** Makes the name lower case where it stands. */
+void field_lower(struct field *f);
+/** Leaves out the blanks around the value. */
+void field_trim(struct field *f);
 
 /** Next member of a comma-separated list (RFC 9110 5.6.1), trimmed, empty ones skipped. `*at` starts at 0. */
 bool http_list_next(const char *v, size_t n, size_t *at, const char **item, size_t *len);
