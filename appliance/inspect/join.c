@@ -303,6 +303,7 @@ static size_t string_length(struct join *j, const uint8_t *p, size_t n)
         if (j->escaped) {
             j->escaped = false;
             i++;
+            i += skip_string(p + i, n - i);
             continue;
         }
         i += skip_to(p + i, n - i, '\\', '"', '"');

@@ -213,9 +213,22 @@ WIDE static size_t escapes_widely(const uint8_t *p, size_t n, bool quotes, bool 
     return i;
 }
 
-static const struct skip_way ways[] = {{none_to, none, none, none, no_escapes},
-    {to, without_numbers, to_dots, to_run, no_escapes},
-    {to_widely, without_numbers_widely, to_dots_widely, to_run_widely, escapes_widely}};
+WIDE static size_t string_widely(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        __m512i v = load(p + i);
+        uint64_t slashes = is(v, '\\'), rows = slashes & (slashes << 1 | slashes >> 1 | 1ull << (STEP - 1));
+        uint64_t m = rows | (is(v, '"') & ~(slashes << 1));
+        if (m)
+            return i + (unsigned)__builtin_ctzll(m);
+    }
+    return i;
+}
+
+static const struct skip_way ways[] = {{none_to, none, none, none, no_escapes, none},
+    {to, without_numbers, to_dots, to_run, no_escapes, none},
+    {to_widely, without_numbers_widely, to_dots_widely, to_run_widely, escapes_widely, string_widely}};
 
 size_t skip_ways(void)
 {
@@ -224,7 +237,7 @@ size_t skip_ways(void)
 
 #else
 
-static const struct skip_way ways[] = {{none_to, none, none, none, no_escapes}};
+static const struct skip_way ways[] = {{none_to, none, none, none, no_escapes, none}};
 
 size_t skip_ways(void)
 {
@@ -269,4 +282,9 @@ size_t skip_to_run(const uint8_t *p, size_t n)
 size_t skip_escapes(const uint8_t *p, size_t n, bool quotes, bool tabs)
 {
     return best()->escapes(p, n, quotes, tabs);
+}
+
+size_t skip_string(const uint8_t *p, size_t n)
+{
+    return best()->string(p, n);
 }

@@ -22,6 +22,9 @@ size_t skip_to_run(const uint8_t *p, size_t n);
  * digits of base64 before them, and quotes and tabs where these are to be passed over. p[0] is behind an
  * escape or in none. */
 size_t skip_escapes(const uint8_t *p, size_t n, bool quotes, bool tabs);
+/** No end of a JSON string is (RFC 8259 7); nor is that within an escape. p[0] is in the string, in no
+ * escape. */
+size_t skip_string(const uint8_t *p, size_t n);
 
 /** The ways there are of doing these on this processor, the last the quickest, and one of them, for
  * tests. */
@@ -31,6 +34,7 @@ struct skip_way {
     size_t (*to_dots)(const uint8_t *p, size_t n);
     size_t (*to_run)(const uint8_t *p, size_t n);
     size_t (*escapes)(const uint8_t *p, size_t n, bool quotes, bool tabs);
+    size_t (*string)(const uint8_t *p, size_t n);
 };
 size_t skip_ways(void);
 const struct skip_way *skip_way(size_t way);

@@ -103,6 +103,28 @@ Test(skip, passes_over_common_escapes)
     cr_assert(skip_ways() < 3 || passed > 100000, "%zu", passed);
 }
 
+Test(skip, passes_over_a_string)
+{
+    uint8_t p[400];
+    size_t passed = 0;
+    for (unsigned round = 0; round < 30000; round++) {
+        bool within[sizeof p + 1] = {false};
+        size_t n = draw(sizeof p), end = 0;
+        uint32_t rare = 2 + draw(100);
+        for (size_t i = 0; i < n; i++)
+            p[i] = draw(rare) ? 'x' : (uint8_t) "\\\"\\n"[draw(4)];
+        for (; end < n && p[end] != '"'; end++)
+            if (p[end] == '\\')
+                within[++end] = true;
+        for (size_t k = 0; k < skip_ways(); k++) {
+            size_t at = skip_way(k)->string(p, n);
+            cr_assert(at <= end && !within[at], "way %zu: %zu of %zu in %.*s", k, at, end, (int)n, p);
+            passed += at;
+        }
+    }
+    cr_assert(skip_ways() < 3 || passed > 100000, "%zu", passed);
+}
+
 #ifdef __SSE2__ /* elsewhere nothing is passed over */
 
 Test(skip, knows_every_octet)
