@@ -239,6 +239,8 @@ WIDE static size_t widely(struct squeezed *s, uint64_t at, const uint8_t *p, siz
         uint64_t kept = _mm512_cmplt_epu8_mask(letters, _mm512_set1_epi8(26)) |
                         _mm512_cmplt_epu8_mask(digits, _mm512_set1_epi8(10));
         uint64_t escaped = _mm512_cmplt_epu8_mask(marks, _mm512_set1_epi8(2));
+        if (escaped) /* most are none */
+            escaped &= (kept | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('#'))) >> 1 | 1ull << 63;
         uint64_t slashes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\'));
         if (slashes) {
             escaped |= slashes & (slashes << 1 | slashes >> 1 | hard(v) >> 1 | 1ull << 63);
