@@ -192,6 +192,7 @@ static int await(struct sandbox *sb, struct holder *h, enum hold_type want, long
 
 static int make_holders(struct sandbox *sb, struct netns *n)
 {
+    struct socket_paths hidden = {0};
     n->tty = tty_mode();
     struct hold_plan side = {.sb = sb,
         .keep_open = n->link[1],
@@ -204,12 +205,16 @@ static int make_holders(struct sandbox *sb, struct netns *n)
         .state_fd = -1,
         .argv = n->argv.agent,
         .setup = n->argv.setup,
+        .hidden = &hidden,
         .tty = n->tty};
     int err = hold_sidecar(&side, &n->side);
     /* From here on the values are only where egressd will read them. */
     blob_wipe(&sb->secrets);
+    if (!err && (err = sockets_find(&hidden)))
+        log_warn("cannot list the host's sockets: %s", strerror(-err));
     if (!err)
         err = hold_agent(&agent, &n->agent);
+    sockets_free(&hidden);
     close_fd(&n->link[0]);
     close_fd(&n->link[1]);
     close_fd(&n->ready[1]);

@@ -23,6 +23,7 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
+#include "hostctl/netns_sockets.h"
 #include "hostctl/proc.h"
 #include "hostctl/sandbox.h"
 
@@ -64,6 +65,7 @@ struct hold_plan {
     int state_fd; /* sidecar: sb->state_fd; -1 */
     char **argv; /* sidecar: egressd; agent: egress-init ... --exec ... -- CMD */
     char **setup; /* agent: egress-init --setup-only */
+    const struct socket_paths *hidden; /* agent: the host's sockets */
     enum tty_mode tty;
 };
 

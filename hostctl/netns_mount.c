@@ -440,18 +440,14 @@ static int enter_cwd(const struct mounter *m, int cwd)
     return 0;
 }
 
-int mount_agent(const struct sandbox *sb, char *why, size_t whylen)
+int mount_agent(const struct sandbox *sb, const struct socket_paths *hidden, char *why, size_t whylen)
 {
     struct mounter m = {.sb = sb, .whylen = whylen};
-    struct socket_paths sockets;
     cleanup_fd int cwd = sb->cwd ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    int err = sockets_find(&sockets);
     m.why = why;
-    if (err)
-        return fail(&m, -err, "cannot list the host's sockets");
     /* A descriptor of the old tree must not be the way in: it is bound, never entered. */
     (void)!chdir("/");
-    err = private_tree(&m);
+    int err = private_tree(&m);
     if (!err && mount("sysfs", "/sys", "sysfs", NSE | MS_RDONLY, NULL))
         err = fail(&m, errno, "cannot mount sysfs");
     if (!err)
@@ -463,12 +459,11 @@ int mount_agent(const struct sandbox *sb, char *why, size_t whylen)
     if (!err)
         err = hide_state(&m);
     if (!err)
-        err = mask_sockets(&m, &sockets);
-    sockets_free(&sockets);
-    if (!err)
         err = freeze_proc(&m);
     if (!err)
         err = enter_cwd(&m, cwd);
+    if (!err)
+        err = mask_sockets(&m, hidden); /* the working directory may show some again */
     if (!err)
         err = read_only_for_root(&m, cwd);
     return err;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "hostctl/netns_sockets.h"
 #include "hostctl/sandbox.h"
 
 /** Where the agent's own small files are. */
@@ -22,14 +23,7 @@
 
 /** Called as the first process of new mount and PID namespaces. 0, or -errno and what failed in `why`. */
 int mount_sidecar(const struct sandbox *sb, char *why, size_t whylen);
-int mount_agent(const struct sandbox *sb, char *why, size_t whylen);
-
-/** Paths of unix sockets of this host, found before the agent's namespaces hide where they are listed. */
-struct socket_paths {
-    char **path;
-    size_t n, room;
-};
-int sockets_find(struct socket_paths *out);
-void sockets_free(struct socket_paths *s);
+/** `hidden`: the host's sockets. */
+int mount_agent(const struct sandbox *sb, const struct socket_paths *hidden, char *why, size_t whylen);
 
 #endif
