@@ -227,6 +227,30 @@ WIDE static uint64_t named(__m512i v)
            _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('f'));
 }
 
+/* Of '%' and '&' those that need a closer look: not "%20", of which nothing is left, nor what begins no
+ * escape, as in "a && b" or "x=1&y=2". `*kept`: letters and digits. */
+WIDE static uint64_t undo_some(__m512i v, __m512i lower, uint64_t marks, uint64_t *kept)
+{
+    uint64_t digits = _mm512_cmplt_epu8_mask(_mm512_sub_epi8(v, _mm512_set1_epi8('0')), _mm512_set1_epi8(10));
+    uint64_t hex =
+        digits | _mm512_cmplt_epu8_mask(_mm512_sub_epi8(lower, _mm512_set1_epi8('a')), _mm512_set1_epi8(6));
+    uint64_t two = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('2'));
+    uint64_t three_to_seven =
+        _mm512_cmplt_epu8_mask(_mm512_sub_epi8(v, _mm512_set1_epi8('3')), _mm512_set1_epi8(5));
+    uint64_t percents = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('%')), names = marks & ~percents;
+    uint64_t five = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('5')); /* "%25": another may begin with it */
+    uint64_t nothing = percents & (hex & ~two & ~three_to_seven) >> 1 & hex >> 2;
+    nothing |= percents & two >> 1 & (hex & ~five) >> 2;
+    uint64_t numbers = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('#')), sum;
+    uint64_t semicolons = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(';'));
+    bool open = __builtin_add_overflow(names << 1, *kept, &sum); /* up to what ends each name */
+    bool named = open || sum & ~*kept & semicolons;
+    uint64_t hard = percents & *kept >> 1 & ~nothing;
+    hard |= names & ((named ? *kept : 0) | numbers) >> 1;
+    *kept &= ~(nothing << 1 | nothing << 2);
+    return hard | (marks & 1ull << 63);
+}
+
 /* The same, 64 at a time; the rest is quickly()'s. Of a backslash by itself no closer look is taken. */
 WIDE static size_t widely(struct squeezed *s, uint64_t at, const uint8_t *p, size_t n)
 {
@@ -239,8 +263,8 @@ WIDE static size_t widely(struct squeezed *s, uint64_t at, const uint8_t *p, siz
         uint64_t kept = _mm512_cmplt_epu8_mask(letters, _mm512_set1_epi8(26)) |
                         _mm512_cmplt_epu8_mask(digits, _mm512_set1_epi8(10));
         uint64_t escaped = _mm512_cmplt_epu8_mask(marks, _mm512_set1_epi8(2));
-        if (escaped) /* most are none */
-            escaped &= (kept | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('#'))) >> 1 | 1ull << 63;
+        if (escaped)
+            escaped = undo_some(v, lower, escaped, &kept);
         uint64_t slashes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\'));
         if (slashes) {
             escaped |= slashes & (slashes << 1 | slashes >> 1 | hard(v) >> 1 | 1ull << 63);

@@ -31,8 +31,8 @@ static size_t any_text(uint8_t *text)
 {
     static const char *const parts[] = {"a", "Z", "0 ", "9", "@[`{/:", "word", "A longer word", "\\n", "\\\"",
         "\\b", "\\x4b", "\\113", "\\u004", "\\u004b", "%", "%2", "%25", "%4b", "&#75;", "&#x4", "&amp;", "&",
-        "\\\\", "\\", "\x80\xff\xc3\xa9", "----------------------------------------------------------------",
-        "                ",
+        "%20", "%0d%0A", "&x=1", "&nbsp;&", "\\\\", "\\", "\x80\xff\xc3\xa9",
+        "----------------------------------------------------------------", "                ",
         "Kq7-zR2v/W9+pL4xT6_m0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"};
     size_t n = 0, upto = draw(TEXT_MAX);
     uint32_t kinds = 1 + draw(ARRAY_LEN(parts));
