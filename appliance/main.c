@@ -31,7 +31,7 @@ static const char usage[] =
 static _Noreturn void show_help(const char *text, const struct opt *table)
 {
     opt_help(stdout, text, table);
-    exit(fflush(stdout) == 0 ? 0 : 1);
+    exit(output_end(0, 1));
 }
 
 /** Options only: no command of ours takes words. */
@@ -43,7 +43,7 @@ static void parse(const struct opt *table, const char *text, int argc, char **ar
     case OPT_OK: break;
     case OPT_BAD: die_status(EXIT_USAGE, "%s", err);
     case OPT_HELP: show_help(text, table);
-    case OPT_VERSION: puts("egressd " EGRESS_VERSION); exit(0);
+    case OPT_VERSION: puts("egressd " EGRESS_VERSION); exit(output_end(0, 1));
     }
     if (args.n_pos + args.n_rest > 0)
         die_status(EXIT_USAGE, "%s: no words are expected here; --help lists the options",
@@ -135,7 +135,7 @@ static int cmd_check(int argc, char **argv)
     struct policy *p = load_policy(path);
     policy_summary(stdout, p);
     policy_free(p);
-    return fflush(stdout) == 0 ? 0 : 1;
+    return output_end(0, 1);
 }
 
 static int cmd_ruleset(int argc, char **argv)
@@ -164,14 +164,14 @@ static int cmd_ruleset(int argc, char **argv)
     c.uplink_if = c.uplink_if ? c.uplink_if : "eth0";
     int r = netfilter_write(stdout, &c);
     policy_free(p);
-    return r == 0 && fflush(stdout) == 0 ? 0 : 1;
+    return output_end(r == 0 ? 0 : 1, 1);
 }
 
 static int cmd_doctor(int argc, char **argv)
 {
     const struct opt table[] = {{0}};
     parse(table, "usage: egressd doctor\n", argc, argv);
-    return doctor_run(stdout);
+    return output_end(doctor_run(stdout), 1);
 }
 
 static const struct {
@@ -188,10 +188,12 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
         fputs(usage, stdout);
-        return fflush(stdout) == 0 ? 0 : 1;
+        return output_end(0, 1);
     }
-    if (argc > 1 && !strcmp(argv[1], "--version"))
-        return puts("egressd " EGRESS_VERSION) < 0;
+    if (argc > 1 && !strcmp(argv[1], "--version")) {
+        puts("egressd " EGRESS_VERSION);
+        return output_end(0, 1);
+    }
     if (argc > 1)
         die_status(EXIT_USAGE, "unknown command %.64s; egressd --help lists them", argv[1]);
     fputs(usage, stderr);

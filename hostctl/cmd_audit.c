@@ -126,12 +126,13 @@ static void show_line(const struct audit_query *q, const char *line, size_t len)
         puts(row);
 }
 
+/* `name`: of the sandbox that writes, NULL: none that we know. */
 static int show(struct audit_files *f, const struct audit_query *q, const char *name)
 {
     const char *line, *file;
     unsigned long number;
     size_t len;
-    bool last = false;
+    bool last = !name && !q->state_dir; /* of a sandbox that has ended */
     if (!q->json)
         puts(audit_view_head);
     for (;;) {

@@ -56,7 +56,8 @@ static const char *signal_name(int signo)
         int signo;
         const char *name;
     } names[] = {{SIGHUP, "HUP"}, {SIGINT, "INT"}, {SIGQUIT, "QUIT"}, {SIGTERM, "TERM"}, {SIGUSR1, "USR1"},
-        {SIGUSR2, "USR2"}, {SIGWINCH, "WINCH"}, {SIGTSTP, "TSTP"}, {SIGCONT, "CONT"}};
+        {SIGUSR2, "USR2"}, {SIGWINCH, "WINCH"}, {SIGTSTP, "TSTP"}, {SIGCONT, "CONT"}, {SIGALRM, "ALRM"},
+        {SIGVTALRM, "VTALRM"}, {SIGPROF, "PROF"}, {SIGXCPU, "XCPU"}, {SIGABRT, "ABRT"}, {SIGIO, "IO"}};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (names[i].signo == signo)
             return names[i].name;

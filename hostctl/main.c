@@ -1,5 +1,6 @@
 /* egressctl: makes sandboxes whose only way out is a sidecar that judges what leaves. See egressctl(1). */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hostctl/commands.h"
@@ -37,18 +38,39 @@ static int usage(FILE *f, int status)
     return status;
 }
 
-int main(int argc, char **argv)
+/* What is relative would be somewhere else for the next command, and for the agent it would not be hidden. */
+static bool folders_ok(void)
 {
-    log_init("egressctl");
+    static const char *const names[] = {"EGRESSD_RUNTIME_DIR", "EGRESSD_STATE_DIR"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *v = getenv(names[i]);
+        if (v && *v && *v != '/') {
+            log_warn("%s=%s: not an absolute path; write it with a / at its beginning", names[i], v);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int dispatch(int argc, char **argv)
+{
     if (argc < 2)
         return usage(stderr, EXIT_EGRESSCTL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return usage(stdout, 0);
     if (strcmp(argv[1], "--version") == 0)
-        return puts("egressctl " EGRESS_VERSION) < 0;
+        return puts("egressctl " EGRESS_VERSION) < 0 ? EXIT_EGRESSCTL : 0;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     log_warn("there is no command %s", argv[1]);
     return usage(stderr, EXIT_EGRESSCTL);
+}
+
+int main(int argc, char **argv)
+{
+    log_init("egressctl");
+    if (!folders_ok())
+        return EXIT_EGRESSCTL;
+    return output_end(dispatch(argc, argv), EXIT_EGRESSCTL);
 }

@@ -173,8 +173,10 @@ static int await(struct sandbox *sb, struct holder *h, enum hold_type want, long
         }
         if (got == 0 || (got == 1 && m.type == HOLD_EXITED))
             return lost(sb, which);
-        if (got != 1 && got != -EAGAIN)
+        if (got != 1 && got != -EAGAIN) {
+            log_warn("cannot hear what the %s says: %s", which, strerror(-got));
             return got;
+        }
         if (signals_stop())
             return -EINTR;
         long long left = deadline - now_ms();
@@ -286,15 +288,16 @@ static int netns_start_sidecar(struct sandbox *sb)
     struct netns *n = state(sb);
     long long deadline = now_ms() + READY_MS;
     int err = await(sb, &n->side, HOLD_READY, deadline);
+    /* Where it is gone by then, that is read when its answer is awaited, with its reason. */
     if (!err)
-        err = hold_send(n->side.sock, HOLD_GO, 0, NULL, 0);
+        (void)hold_send(n->side.sock, HOLD_GO, 0, NULL, 0);
     if (!err)
         err = await(sb, &n->side, HOLD_STARTED, deadline);
     if (!err && sb->opt->verbose)
-        err = hold_send(n->side.sock, HOLD_SHOW, 0, NULL, 0);
+        (void)hold_send(n->side.sock, HOLD_SHOW, 0, NULL, 0);
     if (!err)
         err = await_ready(sb, n, deadline);
-    return err ? err : hold_send(n->side.sock, HOLD_GUARD, 0, NULL, 0);
+    return err ? err : hold_send(n->side.sock, HOLD_GUARD, 0, NULL, 0) ? lost(sb, "sidecar") : 0;
 }
 
 static int netns_sidecar_addr(struct sandbox *sb, struct addr *out)
@@ -323,10 +326,9 @@ static int netns_start_agent(struct sandbox *sb)
         blob_wipe(&ca);
         return err ? err : -EFBIG;
     }
-    err = hold_send(n->agent.sock, HOLD_GO, 0, ca.p, ca.n);
+    (void)hold_send(n->agent.sock, HOLD_GO, 0, ca.p, ca.n);
     blob_wipe(&ca);
-    if (!err)
-        err = await(sb, &n->agent, HOLD_STARTED, deadline);
+    err = await(sb, &n->agent, HOLD_STARTED, deadline);
     if (err)
         return err;
     record_set_process(sb->rec, "egressd", n->side.program);

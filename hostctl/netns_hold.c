@@ -147,6 +147,7 @@ struct program {
     int in_out; /* its stdin and stdout; -1: as ours */
     int keep_fd; /* stays open, past exec; -1 */
     bool session; /* of its own, away from the terminal's signals */
+    mode_t mask; /* umask */
     enum tty_mode tty;
 };
 
@@ -159,6 +160,7 @@ static _Noreturn void become(const struct program *p)
     if (p->tty == TTY_OWNED)
         (void)tcsetpgrp(0, getpid()); /* SIGTTOU is ignored until now */
     signals_reset();
+    (void)umask(p->mask);
     if (p->in_out >= 0) {
         (void)dup2(p->in_out, 0);
         (void)dup2(p->in_out, 1);
@@ -260,7 +262,8 @@ static int start_sidecar(struct life *l)
         .err_fd = log[1],
         .in_out = null,
         .keep_fd = l->plan->ready_fd,
-        .session = true};
+        .session = true,
+        .mask = 077};
     l->child = start(&program);
     close(log[1]);
     if (l->log >= 0)
@@ -541,8 +544,13 @@ int hold_sidecar(const struct hold_plan *p, struct holder *out)
 /* The network is confined and tried; nothing of the agent has run yet. */
 static void run_setup(const struct hold_plan *p, int sock)
 {
-    struct program setup = {
-        .argv = p->setup, .env = p->sb->env, .err_fd = -1, .in_out = -1, .keep_fd = -1, .tty = TTY_SHARED};
+    struct program setup = {.argv = p->setup,
+        .env = p->sb->env,
+        .err_fd = -1,
+        .in_out = -1,
+        .keep_fd = -1,
+        .tty = TTY_SHARED,
+        .mask = 022};
     int status = 0;
     pid_t pid = start(&setup);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -562,7 +570,7 @@ static _Noreturn void agent_main(const struct hold_plan *p, int sock)
 {
     char why[512], ca[CA_MAX];
     begin(p, sock, "egress-hold");
-    (void)umask(022);
+    mode_t mask = umask(022);
     blob_wipe(&((struct sandbox *)(uintptr_t)p->sb)->secrets);
     /* Keys of the invoking session (tickets, tokens) are not the agent's. */
     (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION, NULL);
@@ -580,8 +588,13 @@ static _Noreturn void agent_main(const struct hold_plan *p, int sock)
     write_ca(ca, wait_go(sock, ca, sizeof ca), sock);
     run_setup(p, sock);
     l.signals = watch_signals();
-    struct program program = {
-        .argv = p->argv, .env = p->sb->env, .err_fd = -1, .in_out = -1, .keep_fd = -1, .tty = p->tty};
+    struct program program = {.argv = p->argv,
+        .env = p->sb->env,
+        .err_fd = -1,
+        .in_out = -1,
+        .keep_fd = -1,
+        .tty = p->tty,
+        .mask = mask};
     l.child = start(&program);
     if (l.child < 0 || l.signals < 0)
         failed(sock, "cannot start the agent");
@@ -617,11 +630,11 @@ void hold_exec(int sock, char **argv, char **env, enum tty_mode tty)
     quiet("egress-exec");
     (void)prctl(PR_SET_PDEATHSIG, 0); /* the command must go before us, when the socket ends */
     close_others(&sock, 1);
-    (void)umask(022);
+    mode_t mask = umask(022);
     struct life l = {
         .sock = sock, .signals = watch_signals(), .link = -1, .log = -1, .log_out = -1, .ready = -1};
     struct program program = {
-        .argv = argv, .env = env, .err_fd = -1, .in_out = -1, .keep_fd = -1, .tty = tty};
+        .argv = argv, .env = env, .err_fd = -1, .in_out = -1, .keep_fd = -1, .tty = tty, .mask = mask};
     l.child = start(&program);
     if (l.child < 0 || l.signals < 0)
         failed(sock, "cannot start the command");

@@ -17,6 +17,7 @@
 #include "hostctl/proc.h"
 #include "hostctl/record.h"
 #include "lib/base.h"
+#include "lib/log.h"
 
 #define NSE (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define FILE_MAX MIB(4)
@@ -417,6 +418,13 @@ static int read_only_for_root(const struct mounter *m, int cwd)
     return 0;
 }
 
+static int begin_at_root(const char *path)
+{
+    log_info("the working directory%s%s cannot be shown to the agent: CMD starts in /", path ? " " : "",
+        path ? path : "");
+    return chdir("/") ? -errno : 0;
+}
+
 /* The working directory by its name among the new mounts: a descriptor or the inherited one would lead below
  * them. */
 static int enter_cwd(const struct mounter *m, int cwd)
@@ -424,7 +432,7 @@ static int enter_cwd(const struct mounter *m, int cwd)
     static const char *const hidden[] = {"/run", "/var/run", "/dev"};
     const char *path = m->sb->cwd;
     if (!path || cwd < 0)
-        return chdir("/") ? -errno : 0;
+        return begin_at_root(path);
     bool covered = false;
     for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
         covered |= within(path, hidden[i]) && strcmp(path, hidden[i]) != 0;
@@ -435,9 +443,7 @@ static int enter_cwd(const struct mounter *m, int cwd)
         if (err)
             return err;
     }
-    if (chdir(path))
-        return chdir("/") ? -errno : 0;
-    return 0;
+    return chdir(path) ? begin_at_root(path) : 0;
 }
 
 int mount_agent(const struct sandbox *sb, const struct socket_paths *hidden, char *why, size_t whylen)

@@ -25,6 +25,8 @@ static void pass_on(struct holder *agent, enum tty_mode tty)
         if (c.signo == SIGCHLD || (c.from_tty && tty == TTY_SHARED))
             continue;
         (void)hold_send(agent->sock, HOLD_SIGNAL, c.signo, NULL, 0);
+        if (c.signo == SIGTERM || c.signo == SIGHUP) /* a stopped CMD hears it, too */
+            (void)hold_send(agent->sock, HOLD_SIGNAL, SIGCONT, NULL, 0);
     }
 }
 

@@ -16,8 +16,39 @@
 
 #include "lib/base.h"
 
-static const int passed_on[] = {
-    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT, SIGCHLD};
+/* For CMD, as far as it can be told from what is meant for us; and SIGCHLD. */
+static bool caught(int signo)
+{
+    static const int list[] = {
+        SIGHUP,
+        SIGINT,
+        SIGQUIT,
+        SIGTERM,
+        SIGUSR1,
+        SIGUSR2,
+        SIGWINCH,
+        SIGTSTP,
+        SIGCONT,
+        SIGCHLD,
+        SIGALRM,
+        SIGVTALRM,
+        SIGPROF,
+        SIGXCPU,
+        SIGABRT,
+        SIGIO,
+#ifdef SIGPWR
+        SIGPWR,
+#endif
+    };
+    for (size_t i = 0; i < ARRAY_LEN(list); i++)
+        if (list[i] == signo)
+            return true;
+#ifdef SIGRTMIN
+    return signo >= SIGRTMIN && signo <= SIGRTMAX;
+#else
+    return false;
+#endif
+}
 
 long long now_ms(void)
 {
@@ -104,19 +135,22 @@ int signals_init(void)
         return -errno;
     struct sigaction sa = {.sa_flags = SA_SIGINFO | SA_RESTART};
     sa.sa_sigaction = on_signal;
-    for (size_t i = 0; i < ARRAY_LEN(passed_on); i++) {
+    for (int signo = 1; signo < NSIG; signo++) {
         struct sigaction old;
-        bool ignored = sigaction(passed_on[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN;
-        if (ignored && passed_on[i] == SIGHUP)
+        if (!caught(signo))
+            continue;
+        bool ignored = sigaction(signo, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+        if (ignored && signo == SIGHUP)
             continue; /* nohup is for CMD too */
-        if (ignored && passed_on[i] == SIGINT)
+        if (ignored && signo == SIGINT)
             background_job = true;
-        if (sigaction(passed_on[i], &sa, NULL))
+        if (sigaction(signo, &sa, NULL))
             return -errno;
     }
     /* Writing to a group that is not in the foreground, and giving the terminal back, must not stop us. */
     (void)signal(SIGTTOU, SIG_IGN);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit to the size of files is an error like others */
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -140,20 +174,21 @@ int signals_stop(void)
 {
     struct caught c;
     while (!stop_signal && signals_next(&c))
-        if (c.signo == SIGINT || c.signo == SIGTERM || c.signo == SIGHUP || c.signo == SIGQUIT)
+        if (c.signo != SIGCHLD && c.signo != SIGWINCH && c.signo != SIGTSTP && c.signo != SIGCONT)
             stop_signal = c.signo;
     return stop_signal;
 }
 
 void signals_reset(void)
 {
-    for (size_t i = 0; i < ARRAY_LEN(passed_on); i++) {
+    for (int signo = 1; signo < NSIG; signo++) {
         struct sigaction old;
-        if (sigaction(passed_on[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-            (void)signal(passed_on[i], SIG_DFL);
+        if (caught(signo) && sigaction(signo, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            (void)signal(signo, SIG_DFL);
     }
     (void)signal(SIGTTOU, SIG_DFL);
     (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGXFSZ, SIG_DFL);
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);

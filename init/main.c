@@ -74,9 +74,10 @@ static void prepare_files(const struct settings *s)
         trust_install(&place, s->ca);
 }
 
-static _Noreturn void become_agent(const struct settings *s)
+static _Noreturn void become_agent(const struct settings *s, mode_t mask)
 {
     environment_clean();
+    (void)umask(mask);
     int error = exec_search(s->command);
     say("cannot run %s: %s", s->command[0], strerror(error));
     _exit(error == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC);
@@ -87,7 +88,7 @@ int main(int argc, char **argv)
     struct settings s;
     struct link link;
     open_standard_descriptors();
-    (void)umask(022);
+    mode_t mask = umask(022); /* for what we write; the rest is the caller's */
     options_parse(argc, argv, &s);
     if (s.probe_only) {
         bool firewall = check_network(&s, &link);
@@ -109,5 +110,5 @@ int main(int argc, char **argv)
     privilege_prove(&s);
     if (s.reap)
         reap_become_parent();
-    become_agent(&s);
+    become_agent(&s, mask);
 }

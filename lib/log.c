@@ -1,7 +1,9 @@
 #include "lib/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,19 @@ static int log_is_verbose;
 void log_init(const char *name)
 {
     log_name = name;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", O_RDWR); /* the lowest that is free */
+}
+
+int output_end(int status, int failure)
+{
+    bool before = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) == 0 && !before)
+        return status;
+    log_warn("cannot write all of the output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+    return status ? status : failure;
 }
 
 void log_verbose(int on)

@@ -6,8 +6,13 @@
 #ifndef EGRESS_LIB_LOG_H
 #define EGRESS_LIB_LOG_H
 
-/** Prefix of every later message. `name` must outlive the process. */
+/** First of all: prefix of every later message; `name` must outlive the process. Standard descriptors that
+ * are closed become /dev/null, lest what is opened next gets what is meant for people. */
 void log_init(const char *name);
+
+/** The status to exit with once all of stdout is written: `status`; `failure`, and a message, where that is
+ * not possible. */
+int output_end(int status, int failure);
 
 /** More output from log_debug(); off by default. */
 void log_verbose(int on);
