@@ -99,15 +99,16 @@ static bool ends_password(uint8_t c)
     return c < 0x21 || strchr(";&\"'<>`,", c) != NULL;
 }
 
-/* "Server=...;Password=x;", "jdbc:...password=x", "machine h login u password x": from the name to the word,
- * and the word's value. */
+/* "Server=...;Password=x;", "jdbc:...password=x", "host=h user=u password=x" (and no arguments of a call),
+ * "machine h login u password x": from the name to the word, and the word's value. */
 enum scan_verdict verify_login(const struct candidate *c, const struct pattern *t)
 {
     size_t at = strlen(t->anchor), word = strlen(t->chars);
     for (;; at++) {
         if (at + word >= c->n)
             return c->fin || at > LOGIN_MAX ? SCAN_NO : SCAN_MORE;
-        if (at > LOGIN_MAX || (c->p[at] < 0x20 && t->anchor[0] != 'm') || c->p[at] == '"')
+        if (at > LOGIN_MAX || (c->p[at] < 0x20 && t->anchor[0] != 'm') || c->p[at] == '"' ||
+            (t->anchor[0] == 'h' && strchr(",&()", c->p[at])))
             return SCAN_NO;
         if (strncasecmp((const char *)c->p + at, t->chars, word) == 0)
             break;
@@ -121,6 +122,117 @@ enum scan_verdict verify_login(const struct candidate *c, const struct pattern *
     if (at + n == c->n && !c->fin && n < LOGIN_MAX)
         return SCAN_MORE;
     return n >= PASSWORD_MIN && !is_default_password(c->p + at, n) ? SCAN_MATCH : SCAN_NO;
+}
+
+/* ---- NAME=value, by a name that is all capitals ---- */
+
+#define NAME_MAX 40u /* of which so many octets may stand before the word that says what it is */
+#define NAME_REST 16u /* and so many behind it */
+#define VALUE_MIN 16u
+#define VALUE_MAX 128u
+#define VALUE_HELD 4u /* octets of a value: what comes before says nothing */
+
+static bool is_name_octet(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '-';
+}
+
+/* What everybody may know, and what is about a secret but none. */
+static bool names_no_secret(const uint8_t *name, size_t n)
+{
+    static const char *const words[] = {"PUBLIC", "PUBLISH", "ANON", "CSRF", "XSRF", "SHA", "HASH", "DIGEST",
+        "CHECKSUM", "NAME", "_ID", "URL", "URI", "PATH", "FILE", "TYPE", "ARN", "VERSION"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (memmem(name, n, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
+/* Where the value begins behind `at`, past '=' or ':' and quotes; 0: none is assigned. */
+static size_t value_begins(const struct candidate *c, size_t at)
+{
+    bool assigned = false;
+    for (size_t end = at + 12; at < c->n && at < end && strchr("\"' \t\\=:>?", c->p[at]) && c->p[at]; at++)
+        assigned |= c->p[at] == '=' || c->p[at] == ':';
+    return assigned ? at : 0;
+}
+
+/* Drawn by lot more plainly than looks_random() asks for: names of functions and of headers look so too. */
+static bool is_drawn(const uint8_t *p, size_t n)
+{
+    size_t digits = 0, changes = 0;
+    n = MIN(n, (size_t)RANDOM_LOOK);
+    for (size_t i = 0; i < n; i++) {
+        digits += is_digit(p[i]);
+        changes +=
+            i && (is_digit(p[i]) != is_digit(p[i - 1]) || in_class("A", p[i]) != in_class("A", p[i - 1]));
+    }
+    return digits >= 2 && 6 * changes >= n && looks_random(p, n);
+}
+
+/* STRIPE_API_KEY=..., "DB_PASSWORD": "...", export TOKEN='...': the format may be any. */
+enum scan_verdict verify_environment(const struct candidate *c, const struct pattern *t)
+{
+    size_t before = 0, at = strlen(t->anchor), rest = 0, n = 0;
+    while (before < c->before && before < NAME_MAX && is_name_octet(c->p[-1 - (ptrdiff_t)before]))
+        before++;
+    while (at + rest < c->n && rest <= NAME_REST && is_name_octet(c->p[at + rest]))
+        rest++;
+    if (rest > NAME_REST || (before < c->before && in_class("a", c->p[-1 - (ptrdiff_t)before])) ||
+        names_no_secret(c->p - before, before + at + rest))
+        return SCAN_NO;
+    at += rest;
+    size_t value = value_begins(c, at);
+    if (!value)
+        return at + 12 > c->n && !c->fin ? SCAN_MORE : SCAN_NO;
+    while (value + n < c->n && n < VALUE_MAX && in_class("Aa9_./+=~-", c->p[value + n]))
+        n++;
+    if (value + n == c->n && !c->fin && n < VALUE_MAX)
+        return SCAN_MORE;
+    if (value + n < c->n && strchr("([{$%*", c->p[value + n]) && c->p[value + n])
+        return SCAN_NO;
+    return n >= VALUE_MIN && is_drawn(c->p + value, n) ? SCAN_MATCH : SCAN_NO;
+}
+
+static bool environment_says_nothing(const struct candidate *c, const struct pattern *t)
+{
+    size_t at = strlen(t->anchor);
+    while (at < c->n && is_name_octet(c->p[at]))
+        at++;
+    size_t value = value_begins(c, at);
+    return !value || c->n - value < VALUE_HELD;
+}
+
+/* ---- private keys in JSON (RFC 7518 6.2.2, 6.3.2) ---- */
+
+#define JWK_KEY_MIN 42u
+#define JWK_NEAR 160u
+
+static bool names_key(const uint8_t *p, size_t n)
+{
+    static const char *const members[] = {"\"kty\"", "\"crv\"", "\"x\"", "\"y\"", "\"AQAB\""};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        if (memmem(p, n, members[i], strlen(members[i])))
+            return true;
+    return false;
+}
+
+/* "d": "..." beside what a key says of itself. */
+enum scan_verdict verify_jwk(const struct candidate *c, const struct pattern *t)
+{
+    size_t at = strlen(t->anchor), n = 0, before = MIN(c->before, (size_t)CONTEXT_MAX);
+    while (at < c->n && at < 12 && strchr(": \t\n\"", c->p[at]) && c->p[at])
+        at++;
+    while (at + n < c->n && n < VALUE_MAX && in_class("Aa9_-", c->p[at + n]))
+        n++;
+    if (at + n == c->n && !c->fin && n < VALUE_MAX)
+        return SCAN_MORE;
+    if (n < JWK_KEY_MIN || !looks_random(c->p + at, n))
+        return SCAN_NO;
+    size_t after = MIN(c->n - at, n + JWK_NEAR);
+    if (names_key(c->p - before, before) || names_key(c->p + at, after))
+        return SCAN_MATCH;
+    return after < n + JWK_NEAR && !c->fin ? SCAN_MORE : SCAN_NO;
 }
 
 /* ---- a mark within ---- */
@@ -147,6 +259,8 @@ enum scan_verdict verify_both_sides(const struct candidate *c, const struct patt
 
 bool named_says_nothing(const struct candidate *c, const struct pattern *t)
 {
+    if (t->verify == verify_environment)
+        return environment_says_nothing(c, t);
     if (t->verify == verify_login) {
         size_t word = strlen(t->chars);
         for (size_t i = 0; i + word <= c->n && i <= LOGIN_MAX; i++)

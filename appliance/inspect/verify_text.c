@@ -142,15 +142,8 @@ bool is_default_password(const uint8_t *p, size_t n)
 enum scan_verdict verify_url(const struct candidate *c, const struct pattern *t)
 {
     size_t at = strlen(t->anchor);
-    if (t->anchor[at - 1] == '+') { /* "mysql+pymysql://" */
-        while (at < c->n && at < 32 && in_class("a9", c->p[at]))
-            at++;
-        if (at + 3 > c->n && at < 32)
-            return c->fin ? SCAN_NO : SCAN_MORE;
-        if (at == 32 || memcmp(c->p + at, "://", 3) != 0)
-            return SCAN_NO;
-        at += 3;
-    }
+    if (c->before && !in_class("Aa9", c->p[-1])) /* what a scheme ends in */
+        return SCAN_NO;
     const uint8_t *p = c->p + at, *colon = NULL;
     for (size_t n = 0; n < URL_AUTHORITY_MAX; n++) {
         if (at + n == c->n)

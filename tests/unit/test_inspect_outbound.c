@@ -207,7 +207,7 @@ Test(inspect_outbound, beginnings_are_held)
     expect_held("key: ghp_", 5);
     expect_held("key: ghp_zQWBuTSOo", 5);
     expect_held("key: AKIA2E0A8F3B244C99", 5);
-    expect_held("key: https://deploy:Wq9", 5);
+    expect_held("key: https://deploy:Wq9", 10);
     expect_held("key: %4b%71%37%2d", 0);
     expect_held("UzNFM0xYcFNNbll2VnprcmNF", 0); /* base64 of base64 */
     expect_held("Z2hwX3pRV0J1VFNPb1JpNEE5c3BI", 0); /* base64 of a token */

@@ -105,7 +105,29 @@ Test(inspect_patterns, formats_of_their_own)
             "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: x\nP2/56wAAAi4AAAA3aWYtbW9kbntzaWdue3JzYQ"},
         {"private_key", "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ"},
         {"private_key", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBGJ3c1YBCADGh7uYp0Wq9xT7vB2mKpL5"},
-        {"registry_login", "//r.example/:_authToken=5f3a9c0d-7be1-4286-aa10-cc5520f7e930"}};
+        {"registry_login", "//r.example/:_authToken=5f3a9c0d-7be1-4286-aa10-cc5520f7e930"},
+        {"environment_secret", "MISTRAL_API_KEY=8pDKZQqVwRgJV3WGQyi7W5qQAeGNvCr9"},
+        {"environment_secret", "export SNYK_TOKEN='5f3a9c0d-7be1-4286-aa10-cc5520f7e930'"},
+        {"environment_secret", "ENV RAILS_MASTER_KEY 1=\nRAILS_MASTER_KEY: 73c6dbb59175672731423410000f421d"},
+        {"environment_secret", "DJANGO_SECRET_KEY_BASE: \"Wq9xT7vB2mRn5sYc1dFg8hJk4tMz\""},
+        {"environment_secret", "DB_PASSWORD=Wq9xT7vB2mRn5sYc"},
+        {"datadog_key", "dd-api-key: 440285b86ce53935fd16ccd6b9ccc6c4"},
+        {"datadog_key", "DD_APPLICATION_KEY=13d9133d268f95d09ea9823fa7b3a99b7d87de86"},
+        {"twilio_auth_token", "twilio_auth_token: 13830d71939b53182e4e349d98729e7c"},
+        {"heroku_token", "heroku_api_key = 4add2d7b-c4d8-b92e-0a3c-fe53b170419e"},
+        {"mailgun_key", "mailgun_key=a6a2e5a2a038d5a1e3a6594888e498e6-56e46a5c-9cfc4b1d"},
+        {"cloudflare_token", "cloudflare_api_token=38Cj-20IM3H_f5_Td8uNMn-9jjv44S9JRXr6clUK"},
+        {"newrelic_key", "08f56f49d64c090cea7a24129199532290b5FFFFNRAL"},
+        {"private_key", "private_key = 0x016467e1d5cb2aac543c63b09d2d6d41d5ce05124fd73941f545de40f1b7f8e8"},
+        {"private_jwk", "\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"d\": "
+                        "\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\", \"x\": \"11\""},
+        {"private_jwk",
+            "\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\",\"kid\":\"1\",\"kty\":\"OKP\""},
+        {"connection_password", "host=db.example.net port=5432 user=app password=Wq9xT7vB2m"},
+        {"url_password", "snowflake://app:Wq9xT7vB2m@account.example/db"},
+        {"url_password", "postgres://admin:Wq9xT7vB2m@db.example.net:5432/app"},
+        {"url_password", "git+https://bot:Wq9xT7vB2m@git.example.net/r.git"},
+        {"url_password", "redis://:Wq9xT7vB2m@cache.example.net"}};
     for (size_t i = 0; i < ARRAY_LEN(found); i++)
         expect_token(found[i][0], found[i][1]);
 }
@@ -138,7 +160,19 @@ Test(inspect_patterns, look_alikes)
         "AIXWCJNMRG4ZRHPXQDFRMSN3DVOKQNDVDUCUIQHJ6D2BXKWXAZDOQJ3FGXVB7EUNKM3",
         "{\"Rar!\\x1A\\x07\\x00\", \"application/x-rar-compressed\"},", "PrivateKey = <your key here>",
         "-----BEGIN PUBLIC KEY-----\nMIIBIjANBg",
-        "-----BEGIN PRIVATE KEY-----\\n...\\n-----END PRIVATE KEY-----", "_authToken=${TOKEN}"};
+        "-----BEGIN PRIVATE KEY-----\\n...\\n-----END PRIVATE KEY-----", "_authToken=${TOKEN}",
+        /* names of secrets with something else behind them */
+        "API_TOKEN: ${{ secrets.API_TOKEN_2024 }}", "ACCESS_TOKEN = getAccessTokenFromStore2(context1)",
+        "case TOKEN_IDENTIFIER: return 1;", "TOKEN_SHA256=5f3a9c0d7be14286aa10cc5520f7e9305f3a9c0d7be14286",
+        "XSRF-TOKEN=Wq9xT7vB2mRn5sYc1dFg8hJk4tMz; CSRF_TOKEN=Wq9xT7vB2mRn5sYc1dFg8hJk4tMz",
+        "NEXT_PUBLIC_API_KEY=Wq9xT7vB2mRn5sYc1dFg8hJk4tMz", "SECRET_KEY=your-secret-key-goes-here-2024",
+        "API_KEY=os.environ['STRIPE_KEY_V2_2024']", "#define AUTH_TOKEN kAuthTokenHeaderName12Value",
+        "SECRET_HEADER: headers_x25519_mlkem768_kyber", "PASSWORD=correct-horse-battery-staple",
+        "getTOKEN=Wq9xT7vB2mRn5sYc1dFg8hJk4tMz",
+        "connect(host=settings.host, user=settings.user, password=settings.password)",
+        "{\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\",\"id\":7}", "redis://user:password@localhost",
+        "proto://${USER}:${PASS}@host", "ssh://git@host.example:22/r.git", "see https://example.org:8080/a@b",
+        "'://' + user + ':' + pass + '@'"};
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)
         expect_look_alike(passed[i]);
 }
