@@ -3,7 +3,9 @@
 
 #include "lib/base.h"
 #include "lib/policy.h"
+#include "lib/policy_override.h"
 #include "lib/regex.h"
+#include "lib/target.h"
 
 enum outcome { NO, YES, TWO_WAYS, RAN_AWAY };
 
@@ -64,27 +66,20 @@ static enum outcome match_paths(const struct request *req, const struct match *m
     return NO;
 }
 
-static bool has_method(const struct match *m, const char *method, size_t len)
+static bool has_method(const struct match *m, const char *method)
 {
     for (size_t i = 0; i < m->n_methods; i++)
-        if (strlen(m->methods[i]) == len && memcmp(m->methods[i], method, len) == 0)
+        if (strcmp(m->methods[i], method) == 0)
             return true;
-    return m->n_methods == 0;
+    return false;
 }
 
-/* Some servers take the method from a field; then that one has to be allowed as well. */
+/* Some servers take the method from a field or a parameter; then that one has to be allowed as well. */
 static enum outcome match_method(const struct request *req, const struct match *m)
 {
-    if (!has_method(m, req->method, strlen(req->method)))
-        return NO;
-    for (size_t i = 0; m->n_methods && i < req->n_fields; i++) {
-        const struct field *f = &req->fields[i];
-        bool overrides = field_reads_as(f, "x-http-method-override") || field_reads_as(f, "x-http-method") ||
-                         field_reads_as(f, "x-method-override");
-        if (overrides && !has_method(m, f->value, f->value_len))
-            return NO;
-    }
-    return YES;
+    if (m->n_methods == 0)
+        return YES;
+    return has_method(m, req->method) && override_allowed(req, m->methods, m->n_methods) ? YES : NO;
 }
 
 /* Exactly once, and in this spelling: of two, a server may take either. */
@@ -112,17 +107,6 @@ static enum outcome match_entry(const struct request *req, const struct match *m
     for (size_t i = 0; o == YES && i < m->n_headers; i++)
         o = match_header(req, &m->headers[i]);
     return o == YES ? match_paths(req, m) : o;
-}
-
-/* Fields by which some servers and frameworks replace the path that they were asked for. No client sends
- * them. */
-static bool replaces_path(const struct request *req)
-{
-    for (size_t i = 0; i < req->n_fields; i++)
-        if (field_reads_as(&req->fields[i], "x-original-url") ||
-            field_reads_as(&req->fields[i], "x-rewrite-url"))
-            return true;
-    return false;
 }
 
 static bool may_push(const struct route *r, const struct request *req, const char *repo, size_t len)
@@ -157,13 +141,10 @@ enum reason policy_judge_lfs(const struct route *route, const struct request *re
     return judge_git(route, req, upload ? GIT_PUSH : GIT_FETCH, repo, len);
 }
 
-enum reason policy_judge(const struct route *route, const struct request *req, int *match)
+static enum reason judge_target(const struct route *route, const struct request *req, int *match)
 {
     const char *repo;
     size_t len;
-    *match = -1;
-    if (replaces_path(req))
-        return REASON_AMBIGUOUS_PATH;
     enum git_kind kind = git_classify(req, &repo, &len);
     if (kind != GIT_NONE)
         return judge_git(route, req, kind, repo, len);
@@ -179,4 +160,35 @@ enum reason policy_judge(const struct route *route, const struct request *req, i
         }
     }
     return why;
+}
+
+/* What COPY and MOVE write to is judged as their own target is. */
+static enum reason judge_destinations(const struct route *route, const struct request *req)
+{
+    const char *destination;
+    enum reason why = REASON_NONE;
+    for (size_t at = 0, len; why == REASON_NONE && (destination = override_destination(req, &at, &len));) {
+        char out[3 * TARGET_MAX + 2] __attribute__((uninitialized)); /* written before it is read */
+        struct target t;
+        int match = -1;
+        if (target_canon(destination, len, out, sizeof out, &t) != TARGET_OK)
+            return REASON_AMBIGUOUS_PATH;
+        struct request other = *req;
+        other.path = t.path;
+        other.path_len = t.path_len;
+        other.ambiguous = t.ambiguous;
+        other.query = t.query;
+        other.query_len = t.query_len;
+        why = judge_target(route, &other, &match);
+    }
+    return why;
+}
+
+enum reason policy_judge(const struct route *route, const struct request *req, int *match)
+{
+    *match = -1;
+    if (override_path(req))
+        return REASON_AMBIGUOUS_PATH;
+    enum reason why = judge_target(route, req, match);
+    return why == REASON_NONE ? judge_destinations(route, req) : why;
 }

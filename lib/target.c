@@ -41,10 +41,14 @@ static void put_encoded(struct canon *c, unsigned char octet)
     c->out[c->n++] = digits[octet & 15];
 }
 
+/* What compatibility forms of Unicode (NFKC), code pages' nearest characters (Japan's and Korea's have the
+ * yen and won sign at the backslash's place) or IDNA make a separator or a dot of; of those that hold one
+ * beside letters ("a/c", "1.") only the ones with a slash. */
 static bool is_lookalike(uint32_t code)
 {
-    static const uint16_t t[] = {0x2024, 0x2025, 0x2026, 0x2044, 0x2215, 0x2216, 0x29f5, 0x29f8, 0x29f9,
-        0x3002, 0xfe52, 0xfe68, 0xfe6a, 0xff05, 0xff0e, 0xff0f, 0xff1b, 0xff3c, 0xff61};
+    static const uint16_t t[] = {0xa5, 0x37e, 0x2024, 0x2025, 0x2026, 0x2044, 0x20a9, 0x2100, 0x2101, 0x2105,
+        0x2106, 0x2215, 0x2216, 0x29f5, 0x29f8, 0x29f9, 0x3002, 0xfe14, 0xfe19, 0xfe30, 0xfe52, 0xfe54,
+        0xfe68, 0xfe6a, 0xff05, 0xff0e, 0xff0f, 0xff1b, 0xff3c, 0xff61};
     for (size_t i = 0; i < ARRAY_LEN(t); i++)
         if (t[i] == code)
             return true;

@@ -32,8 +32,7 @@ enum target_result {
 #define AMBIGUOUS_EMPTY 0x04u /* "//" */
 #define AMBIGUOUS_DOUBLE 0x08u /* %25 before what would decode to a separator, dot, '%' or control octet */
 #define AMBIGUOUS_UTF8 0x10u /* octets that are not UTF-8 (overlong forms are TARGET_AMBIGUOUS) */
-#define AMBIGUOUS_LOOKALIKE \
-    0x20u /* full-width and such forms of '/', '\', '.', '%', which some servers fold */
+#define AMBIGUOUS_LOOKALIKE 0x20u /* full-width and such forms of "/\.%;", which some servers fold */
 #define AMBIGUOUS_DELIMITER 0x40u /* %3F or %23 */
 #define AMBIGUOUS_DOTS 0x80u /* a segment of only dots and spaces, which some file systems trim */
 

@@ -172,12 +172,14 @@ def rules():
         b"/ok/..././secret/../../secret", b"/../ok", b"/%2e%2e/ok", b"/ok/..%20/secret", b"/ok/..%09/secret", b"/ok/..+/secret", b"/ok/.. /secret", b"/ok%2f..%2fsecret", b"/ok%2fx", b"/%6fk/%2e%2e/secret",
         b"/ok/..%23/secret", b"/ok/%23/../../secret", b"/ok/..%3f/secret", b"/ok%3f/../secret", b"/r/abc/", b"/r/ABC", b"/r/abc%0a", b"/r/abc%00", b"/r/abc%2fx", b"/r/", b"/r/x;y", b"/post", b"/ok/../post", b"ok/x", b"/ok/..\x5c\x2e\x2e/secret", b"/ok/..%255csecret", b"/ok/..%25%32%66secret",
         b"/%2566%2569/x", b"/ok/%e2%80%a4%e2%80%a4/secret", b"/ok/%e2%81%84../secret", b"/.ok/x", b"/ok/.../secret/../../../secret", b"/ok../secret", b"/ok..;/secret", b"/%00/ok", b"/secret?/ok/", b"/secret;/ok/", b"/secret%3f/ok/", b"/secret#/ok/",
+        b"/ok/%ef%b8%b0/secret", b"/ok/..%cd%be/secret", b"/ok/..%e2%84%80secret", b"/ok/..%c2%a5secret", b"/ok/x?_method=DELETE", b"/ok/x?a=b&_METHOD=put", b"/ok/x?%5fmethod=PUT", b"/ok/x?X-HTTP-Method-Override=DELETE",
     ]:
         path(t)
     for m in [b"get", b"Get", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"TRACE", b"TRACK", b"DEBUG", b"MOVE", b"COPY", b"PROPFIND", b"SEARCH", b"BREW", b"X", b"GETX", b"GET,POST", b"__proto__", b"PRI", b"SUBSCRIBE", b"PURGE", b"LINK", b"M-SEARCH", b"QUERY"]:
         case(f"method {m!r}", r, head(m + b" /ok/@TAG@ HTTP/1.1", h, k), "403|400")
     for f in [b"X-HTTP-Method-Override: DELETE", b"X-HTTP-Method: PUT", b"X-Method-Override: PATCH", b"X_HTTP_METHOD_OVERRIDE: DELETE", b"X-HTTP_Method-Override: DELETE", b"x.http.method.override: DELETE", b"X-Original-URL: /secret", b"X-Rewrite-URL: /secret", b"X_Original_URL: /secret",
-              b"X-Original_URL: /secret", b"x-http-method-override: GET, DELETE", b"X-HTTP-Method-Override: delete", b"X-HTTP-Method-Override: GET\r\nX-HTTP-Method-Override: DELETE"]:
+              b"X-Original_URL: /secret", b"x-http-method-override: GET, DELETE", b"X-HTTP-Method-Override: delete", b"X-HTTP-Method-Override: GET\r\nX-HTTP-Method-Override: DELETE",
+              b"X-Override-URL: /secret", b"X-Original-URI: /secret", b"Destination: https://rules.test/secret", b"Destination: /ok/../secret"]:
         case(f"override {f!r}", r, head(b"GET /ok/@TAG@ HTTP/1.1", h, k, f), "403|400")
     for f in [b"X: y", b"X-Kind: b", b"X-Kind: A", b"X-Kind: a\r\nX-Kind: a", b"X-Kind: a\r\nX-Kind: b", b"X-Kind: a\r\nX_Kind: b", b"X-Kind: a, b", b"X-Kind: aa", b"X-Kind: \"a\"", b"X-Kind:", b"X_Kind: a", b"X-Kind: a\r\nConnection: x-kind", b"X-Kind : a", b"X-Kind: a\x00"]:
         case(f"header rule {f!r}", r, head(b"GET /ok/@TAG@ HTTP/1.1", h, f), "403|400")

@@ -175,6 +175,41 @@ Test(judge, fields_that_replace_method_or_path)
     cr_expect_eq(judge(p, "GET /", moves, &match), TWO);
     cr_expect_eq(judge(q, "GET /", moves, &match), TWO);
     cr_expect_eq(judge(q, "GET /", rewrites, &match), TWO);
+    static const struct row parameters[] = {{"POST /?_method=GET", OK}, {"POST /?_method=DELETE", NO},
+        {"POST /?a=b&_METHOD=delete", NO}, {"POST /?a;_method=PUT", NO}, {"POST /?%5fm%65thod=PUT", NO},
+        {"POST /?_method=%50UT", NO}, {"POST /?_HttpMethod=PATCH&_method=GET", NO},
+        {"POST /?_method=GET&_method=DELETE", NO}, {"POST /?x-http-method-override=PUT", NO},
+        {"POST /?_method", OK}, {"POST /?method=DELETE&my_method=DELETE&_methods=x", OK}, {"POST /?%5", OK},
+        {"POST /?_methodddddddddddddddddddddddddddddddddddd=DELETE", OK}};
+    for (size_t i = 0; i < ARRAY_LEN(parameters); i++)
+        cr_expect_eq(
+            judge(p, parameters[i].line, NULL, &match), parameters[i].reason, "%s", parameters[i].line);
+    cr_expect_eq(judge(q, "POST /?_method=DELETE", NULL, &match), OK);
+    policy_free(p);
+    policy_free(q);
+}
+
+Test(judge, where_copies_go)
+{
+    struct policy *p = load(PATHS("{value: /ok}")), *q = load("tls: bump");
+    static const struct {
+        const char *destination;
+        enum reason ruled, open;
+    } t[] = {{"https://a.example/ok/y", OK, OK}, {"/ok/y", OK, OK}, {"https://a.example/secret", NO, OK},
+        {"/secret", NO, OK}, {"https://a.example", NO, OK}, {"https://a.example?/ok", NO, OK},
+        {"https://a.example#/ok", NO, OK}, {"https://a.example:443/ok/../secret", NO, OK},
+        {"/ok/%2e%2e/secret", TWO, TWO}, {"/ok/..%2fsecret", TWO, OK}, {"//a.example/ok", TWO, OK},
+        {"/ok/y#x", TWO, TWO}, {"x/y", OK, OK}, {"", OK, OK},
+        {"https://a.example/ok/r.git/refs/heads/main", PUSH, PUSH},
+        {"/ok/r.git/git-receive-pack", PUSH, PUSH}};
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        int match;
+        const char *const one[] = {"destination", t[i].destination, NULL};
+        const char *const two[] = {"destination", "/ok", "destination", t[i].destination, NULL};
+        cr_expect_eq(judge(p, "MOVE /ok/x", one, &match), t[i].ruled, "%s", t[i].destination);
+        cr_expect_eq(judge(p, "COPY /ok/x", two, &match), t[i].ruled, "%s", t[i].destination);
+        cr_expect_eq(judge(q, "MOVE /x", one, &match), t[i].open, "%s", t[i].destination);
+    }
     policy_free(p);
     policy_free(q);
 }

@@ -82,6 +82,13 @@ static const struct {
     {"/a%ef%bc%8fb", "/a%EF%BC%8Fb", AMBIGUOUS_LOOKALIKE}, /* full-width solidus */
     {"/%ef%bc%8e%ef%bc%8e/b", "/%EF%BC%8E%EF%BC%8E/b", AMBIGUOUS_LOOKALIKE},
     {"/%e3%80%82", "/%E3%80%82", AMBIGUOUS_LOOKALIKE},
+    {"/a/%ef%b8%b0/b", "/a/%EF%B8%B0/b", AMBIGUOUS_LOOKALIKE}, /* vertical two dots: NFKC ".." */
+    {"/a/..%cd%be/b", "/a/..%CD%BE/b", AMBIGUOUS_LOOKALIKE}, /* Greek question mark: NFC ";" */
+    {"/a/..%e2%84%80b", "/a/..%E2%84%80b", AMBIGUOUS_LOOKALIKE}, /* "a/c" in one */
+    {"/a/..%c2%a5b", "/a/..%C2%A5b", AMBIGUOUS_LOOKALIKE}, /* the yen sign is '\\' in cp932 */
+    {"/a%ef%bc%9f", "/a%EF%BC%9F",
+        0}, /* full-width "?" is in titles; who folds it has split the target long before */
+    {"/%e2%91%a0", "/%E2%91%A0", 0},
     {"/%e4%b8%ad%e6%96%87", "/%E4%B8%AD%E6%96%87", 0},
     {"/%f0%9f%98%80", "/%F0%9F%98%80", 0},
     {"/...", "/...", AMBIGUOUS_DOTS},
