@@ -194,6 +194,7 @@ void generation_ready(struct monitor *m, struct generation *g)
     g->state = GEN_PRESENT;
     if (before)
         reload_done(m, NULL);
+    memory_trim();
     memory_forget_code();
 }
 

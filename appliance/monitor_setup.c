@@ -14,6 +14,7 @@
 
 #include "appliance/doctor.h"
 #include "appliance/monitor_internal.h"
+#include "appliance/tls_reason.h"
 #include "dns/lease.h"
 #include "lib/base.h"
 #include "lib/log.h"
@@ -195,6 +196,7 @@ void monitor_set_up(struct monitor *m)
 {
     struct inputs in = {0};
     char err[600];
+    tls_reasons_later();
     keep_ready_fd(m->options->ready_fd);
     if (inputs_load_policy(m, &in, err, sizeof err) < 0)
         die_status(2, "%s", err);

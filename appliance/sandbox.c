@@ -205,6 +205,8 @@ void sandbox_enter(enum sandbox_role role)
     /* A change of identity clears it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         die_errno("cannot ask to die with the monitor");
-    memory_forget_code();
     sandbox_filter(role);
+    /* What starting took, the filter's making above all. */
+    memory_trim();
+    memory_forget_code();
 }

@@ -7,7 +7,11 @@
 /* What malloc adds to a block. */
 #define BLOCK_OVERHEAD 16u
 
+/* More of them make the table itself larger than what it saves. */
+#define ENTRIES_A_BUCKET 2u
+
 static_assert(offsetof(struct cache_entry, data) % sizeof(uint16_t) == 0, "alignment of the TTLs' offsets");
+static_assert(BODY_RECORDS_MAX + 1 <= UINT8_MAX, "an entry counts records in octets");
 
 struct cache {
     struct cache_entry **buckets;
@@ -45,29 +49,45 @@ size_t cache_count(const struct cache *c)
     return c->count;
 }
 
+/* Each record has one. */
+static size_t ttl_count(const struct cache_entry *e)
+{
+    return (size_t)e->an + e->ns;
+}
+
 static size_t name_offset(const struct cache_entry *e)
 {
-    return e->n_ttl * sizeof(uint16_t) + e->len;
+    return ttl_count(e) * sizeof(uint16_t) + e->len;
+}
+
+static size_t entry_size(size_t data)
+{
+    return offsetof(struct cache_entry, data) + data;
 }
 
 static size_t entry_bytes(const struct cache_entry *e)
 {
-    return sizeof *e + name_offset(e) + e->name_len + BLOCK_OVERHEAD;
+    return entry_size(name_offset(e) + e->name_len) + BLOCK_OVERHEAD;
 }
 
 struct body_view cache_body(const struct cache_entry *e)
 {
-    return (struct body_view){.b = e->data + e->n_ttl * sizeof(uint16_t),
+    return (struct body_view){.b = e->data + ttl_count(e) * sizeof(uint16_t),
         .ttl_at = (const uint16_t *)(const void *)e->data,
         .len = e->len,
         .an = e->an,
         .ns = e->ns,
-        .n_ttl = e->n_ttl,
+        .n_ttl = (uint16_t)ttl_count(e),
         .addr_at = e->addr_at,
         .n_addr = e->n_addr};
 }
 
-static struct cache_entry **bucket(struct cache *c, uint64_t hash)
+static uint32_t hash_of(const struct cache *c, const struct cache_key *k)
+{
+    return (uint32_t)dns_name_hash(k->name, k->name_len, k->qtype, c->seed);
+}
+
+static struct cache_entry **bucket(struct cache *c, uint32_t hash)
 {
     return &c->buckets[hash & (c->n_buckets - 1)];
 }
@@ -143,7 +163,7 @@ static void grow(struct cache *c)
     size_t n = c->n_buckets * 2, more = c->n_buckets * sizeof(struct cache_entry *);
     struct cache_entry **bigger;
 
-    if (c->count < c->n_buckets || c->bytes + more > c->limit / 2)
+    if (c->count < c->n_buckets * ENTRIES_A_BUCKET || c->bytes + more > c->limit / 2)
         return;
     bigger = calloc(n, sizeof(struct cache_entry *));
     if (bigger == NULL)
@@ -160,7 +180,7 @@ static void grow(struct cache *c)
 
 struct cache_entry *cache_get(struct cache *c, const struct cache_key *k, uint32_t now)
 {
-    uint64_t hash = dns_name_hash(k->name, k->name_len, k->qtype, c->seed);
+    uint32_t hash = hash_of(c, k);
 
     for (struct cache_entry *e = *bucket(c, hash); e != NULL; e = e->chain) {
         if (e->hash != hash || e->qtype != k->qtype || e->name_len != k->name_len ||
@@ -180,21 +200,22 @@ static struct cache_entry *entry_new(const struct cache_key *k, const struct cac
 {
     const struct body_view *b = v->body;
     size_t ttls = b->n_ttl * sizeof(uint16_t);
-    struct cache_entry *e = malloc(sizeof *e + ttls + b->len + k->name_len);
+    size_t size = entry_size(ttls + b->len + k->name_len);
+    struct cache_entry *e = malloc(MAX(size, sizeof *e));
 
+    assert(b->n_ttl == b->an + b->ns && b->n_ttl <= BODY_RECORDS_MAX + 1 && v->rcode < 16 && v->dnssec < 16);
     if (e == NULL)
         return NULL;
     *e = (struct cache_entry){.route = v->route,
         .qtype = k->qtype,
         .len = b->len,
-        .an = b->an,
-        .ns = b->ns,
-        .n_ttl = b->n_ttl,
+        .an = (uint8_t)b->an,
+        .ns = (uint8_t)b->ns,
         .addr_at = b->addr_at,
-        .n_addr = b->n_addr,
-        .rcode = v->rcode,
+        .n_addr = (uint8_t)b->n_addr,
+        .rcode = v->rcode & 15u,
         .reason = v->reason,
-        .dnssec = v->dnssec,
+        .dnssec = v->dnssec & 15u,
         .ede = v->ede,
         .name_len = k->name_len,
         .ad = v->ad};
@@ -216,7 +237,7 @@ struct cache_entry *cache_put(
     e = entry_new(k, v);
     if (e == NULL)
         return NULL;
-    e->hash = dns_name_hash(k->name, k->name_len, k->qtype, c->seed);
+    e->hash = hash_of(c, k);
     e->made = now;
     e->expires = now + v->ttl;
     e->stale_until = e->expires + v->stale;

@@ -16,24 +16,27 @@
 struct route;
 struct cache;
 
+#define CACHE_LEASED_MASK 0xfffffffu
+
+/** Ordered by size without gaps: a host name with an address has about as many octets again. */
 struct cache_entry {
     struct cache_entry *chain; /* the cache's own, as is what is marked so below */
     struct cache_entry *newer, *older;
     const struct route *route; /* that allowed the question */
-    uint64_t hash; /* the cache's */
+    uint32_t hash; /* the cache's */
     uint32_t made, expires, stale_until; /* seconds */
+    uint32_t leases : 4, leased : 28; /* how often its addresses were leased within the second `leased`;
+                                       * its lower bits: eight years */
     uint16_t qtype;
-    uint16_t len, an, ns, n_ttl, addr_at, n_addr; /* struct body_view */
-    uint16_t leases; /* how often its addresses were leased within `leased` */
-    uint32_t leased; /* seconds */
-    uint8_t rcode;
+    uint16_t len, addr_at; /* struct body_view, like the next */
+    uint8_t an, ns, n_addr;
+    uint8_t rcode : 4, dnssec : 4; /* enum dnssec_state */
     uint8_t reason; /* enum reason; what the answer was denied for */
-    uint8_t dnssec; /* enum dnssec_state */
     uint8_t ede; /* of a bogus answer */
     uint8_t name_len;
-    bool ad;
-    bool used; /* the cache's: asked for since it was put there or last spared */
-    bool fetching; /* a refresh is under way */
+    bool ad : 1;
+    bool used : 1; /* the cache's: asked for since it was put there or last spared */
+    bool fetching : 1; /* a refresh is under way */
     uint8_t data[]; /* the TTLs' offsets, body, name */
 };
 

@@ -40,11 +40,14 @@ static void remember(struct resolver *r, const struct outcome *o, const struct r
 
 static bool wants_leases(struct cache_entry *e, uint32_t now)
 {
-    if (e->leased != now) {
-        e->leased = now;
+    if (e->leased != (now & CACHE_LEASED_MASK)) {
+        e->leased = now & CACHE_LEASED_MASK;
         e->leases = 0;
     }
-    return e->leases < LEASES_A_SECOND && ++e->leases > 0;
+    if (e->leases >= LEASES_A_SECOND)
+        return false;
+    e->leases++;
+    return true;
 }
 
 void resolver_reply(struct resolver *r, const struct client *to, const struct dns_query *q, struct outcome *o,

@@ -28,7 +28,7 @@ forbid "the shim stands alone" '(lib|appliance|dns|hostctl)/' init/*.[ch]
 forbid "inspection is pure" 'uv\.h|sys/socket|netinet/|openssl/ssl|time\.h|appliance/(engine|flow|http)' appliance/inspect/*.[ch]
 forbid "the exchange touches no socket" 'sys/socket|netinet/|openssl/ssl|appliance/flow/(conn|tls)' appliance/http/exchange*.[ch]
 only "the process with privileges parses nothing foreign" \
-    'appliance/(monitor|monitor_internal|doctor|ipc|memory|netfilter|roles|sandbox|signer|uplink)\.h|dns/lease\.h|lib/[a-z_]+\.h' appliance/monitor*.[ch]
+    'appliance/(monitor|monitor_internal|doctor|ipc|memory|netfilter|roles|sandbox|signer|tls_reason|uplink)\.h|dns/lease\.h|lib/[a-z_]+\.h' appliance/monitor*.[ch]
 only "the key's holder knows names and keys only" \
     'appliance/(signer|ipc|memory|roles|sandbox)\.h|lib/[a-z_]+\.h' appliance/signer*.[ch]
 pure lib/target.c lib/fields.c lib/framing.c lib/hostname.c lib/lfs.c lib/utf8.c lib/regex.c lib/policy_*.c dns/wire.c dns/query.c dns/answer.c dns/reply.c dns/cache.c dns/record.c \

@@ -1,6 +1,7 @@
 #include "appliance/flow/der.h"
 #include "appliance/flow/lean.h"
 #include "appliance/flow/tls_internal.h"
+#include "appliance/tls_reason.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -38,7 +39,7 @@ static void free_session(void *value)
 
 void tls_why(char *err, size_t len, const char *what, unsigned long code)
 {
-    const char *text = code ? ERR_reason_error_string(code) : NULL;
+    const char *text = tls_reason(code);
     (void)snprintf(err, len, "%s: %s", what, text ? text : "unknown error");
 }
 

@@ -191,6 +191,20 @@ Test(cache, is_bounded_and_spares_what_is_used)
     cache_free(c);
 }
 
+/* A host name with an address: an allocation of 112 octets, and four of the table. */
+Test(cache, is_small)
+{
+    struct cache *c = cache_new(MIB(4), 1);
+
+    for (unsigned i = 0; i < 10000; i++)
+        cr_assert_not_null(put(c, i, 1000, 0, 1));
+    cr_assert_eq(cache_count(c), 10000);
+    cr_assert_leq(cache_bytes(c), (size_t)10000 * (112 + 16 + 8));
+    for (unsigned i = 0; i < 10000; i++)
+        cr_assert_not_null(get(c, i, 1));
+    cache_free(c);
+}
+
 Test(cache, replaces)
 {
     struct cache *c = cache_new(MIB(1), 1);
