@@ -10,6 +10,9 @@
 #include "lib/base.h"
 
 #define LISTEN_BACKLOG 4096
+/* The system's usual size is full with 256 questions; what is lost then, its asker asks again after seconds.
+ */
+#define DNS_RCVBUF (1024 * 1024)
 
 #ifndef IP_RECVORIGDSTADDR
 #define IP_RECVORIGDSTADDR 20
@@ -114,16 +117,11 @@ int netfilter_open_dns(int family, int type, bool transparent)
     cleanup_fd int fd = netfilter_retry_busy(open_once, &w);
     if (fd < 0 || type != SOCK_DGRAM)
         return steal_fd(&fd);
-    /* Where it was sent to, and where it came in: an answer leaves with the asked address as its source. */
-    int err;
-    if (family == AF_INET6) {
-        err = set_on(fd, SOL_IPV6, IPV6_RECVORIGDSTADDR);
-        if (!err)
-            err = set_on(fd, SOL_IPV6, IPV6_RECVPKTINFO);
-    } else {
-        err = set_on(fd, SOL_IP, IP_RECVORIGDSTADDR);
-        if (!err)
-            err = set_on(fd, SOL_IP, IP_PKTINFO);
-    }
+    const int size = DNS_RCVBUF;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    /* Where it was sent to: an answer leaves with the asked address as its source. */
+    int err = family == AF_INET6 ? set_on(fd, SOL_IPV6, IPV6_RECVORIGDSTADDR)
+                                 : set_on(fd, SOL_IP, IP_RECVORIGDSTADDR);
     return err ? err : steal_fd(&fd);
 }

@@ -55,7 +55,11 @@ static void end_of_turn(struct resolver *r)
 
 static void on_prepare(uv_prepare_t *h)
 {
-    end_of_turn(h->data);
+    struct resolver *r = h->data;
+
+    end_of_turn(r);
+    if (!r->draining)
+        upstreams_prepare(r->upstreams); /* now that all answers are out */
 }
 
 static void on_check(uv_check_t *h)

@@ -312,7 +312,7 @@ static void on_tick(uv_timer_t *timer)
     for (unsigned i = 0; i < u->n_servers; i++) {
         udp_close_idle(&u->servers[i], now);
         stream_close_idle(&u->servers[i], now);
-        open |= u->servers[i].n_sockets > 0 || u->servers[i].stream != NULL;
+        open |= u->servers[i].n_sockets > 0 || u->servers[i].n_spares > 0 || u->servers[i].stream != NULL;
         down |= u->servers[i].down;
         probe(&u->servers[i], now);
     }
@@ -351,6 +351,12 @@ void upstream_ask(struct upstreams *u, struct upstream_query *q)
     u->last_qtype = q->qtype;
     q->only = NULL;
     enqueue(u, q);
+}
+
+void upstreams_prepare(struct upstreams *u)
+{
+    for (unsigned i = 0; i < u->n_servers; i++)
+        udp_prepare(&u->servers[i], uv_now(u->loop));
 }
 
 struct upstreams *upstreams_new(uv_loop_t *loop, const struct upstream_config *c)

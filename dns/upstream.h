@@ -83,6 +83,8 @@ size_t upstreams_count(const struct upstreams *u);
 
 /** Calls q->done later, never before it returns. */
 void upstream_ask(struct upstreams *u, struct upstream_query *q);
+/** When a turn is done: makes ready what the next questions need. */
+void upstreams_prepare(struct upstreams *u);
 /** False where a question would fail at once: every server is known to be down and none is to be tried again
  * yet. */
 bool upstream_reachable(const struct upstreams *u);

@@ -12,6 +12,8 @@
 /** Questions one port serves before it is given up. */
 #define SOCKET_USES_MAX 64
 #define SOCKET_IDLE_MS 2000
+/** Opened ahead of the questions that will want a port of their own, when there is nothing else to do. */
+#define SPARES_MAX 4
 #define STREAM_IDLE_MS 10000
 /** Datagrams that are not the answer before the question moves to TCP: somebody is guessing. */
 #define FOREIGN_MAX 8
@@ -33,6 +35,9 @@ struct upstream_server {
     uint64_t plain_until; /* loop ms: does not know EDNS */
     struct upstream_socket *sockets[SOCKETS_MAX];
     unsigned n_sockets;
+    struct upstream_socket *spares[SPARES_MAX]; /* nothing was sent from them yet */
+    unsigned n_spares;
+    uint64_t asked; /* loop ms: the last question by UDP */
     struct upstream_stream *stream;
 };
 
@@ -73,6 +78,8 @@ int udp_send(struct upstream_server *s, struct upstream_query *q);
 int udp_resend(struct upstream_query *q);
 void udp_forget(struct upstream_query *q);
 void udp_close_idle(struct upstream_server *s, uint64_t now);
+/* As long as questions come: what the next ones need. */
+void udp_prepare(struct upstream_server *s, uint64_t now);
 
 /* upstream_stream.c */
 int stream_send(struct upstream_server *s, struct upstream_query *q);

@@ -38,6 +38,9 @@ static void retire(struct upstream_socket *s)
     for (unsigned i = 0; i < server->n_sockets; i++)
         if (server->sockets[i] == s)
             server->sockets[i] = server->sockets[--server->n_sockets];
+    for (unsigned i = 0; i < server->n_spares; i++)
+        if (server->spares[i] == s)
+            server->spares[i] = server->spares[--server->n_spares];
     s->retired = true;
     if (s->n_queries == 0)
         socket_close(s);
@@ -81,7 +84,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     uint8_t msg[DATAGRAM_MAX];
 
     (void)events;
-    for (int i = 0; i < READS_A_TURN && !s->closed; i++) {
+    /* What else there is when no question waits any more, the next turn throws away. */
+    for (int i = 0; i < READS_A_TURN && !s->closed && (i == 0 || s->n_queries > 0); i++) {
         ssize_t n = status < 0 ? -1 : recv(s->fd, msg, sizeof msg, MSG_DONTWAIT);
         if (n < 0 && status >= 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -119,18 +123,28 @@ static struct upstream_socket *socket_open(struct upstream_server *server)
     s->server = server;
     s->poll.data = s;
     (void)uv_poll_start(&s->poll, UV_READABLE, on_readable);
-    server->sockets[server->n_sockets++] = s;
+    return s;
+}
+
+/* A port that no question left from yet; NULL: there are no more. */
+static struct upstream_socket *socket_fresh(struct upstream_server *server)
+{
+    struct upstream_socket *s = NULL;
+
+    if (server->n_sockets == SOCKETS_MAX)
+        return NULL;
+    s = server->n_spares > 0 ? server->spares[--server->n_spares] : socket_open(server);
+    if (s != NULL)
+        server->sockets[server->n_sockets++] = s;
     return s;
 }
 
 int udp_send(struct upstream_server *server, struct upstream_query *q)
 {
     struct upstreams *u = server->owner;
-    struct upstream_socket *s = NULL;
+    struct upstream_socket *s = socket_fresh(server);
     uint8_t msg[512];
 
-    if (server->n_sockets < SOCKETS_MAX)
-        s = socket_open(server);
     if (s == NULL && server->n_sockets > 0)
         s = server->sockets[random_u16(&u->random) % server->n_sockets];
     if (s == NULL)
@@ -139,7 +153,7 @@ int udp_send(struct upstream_server *server, struct upstream_query *q)
         q->id = random_u16(&u->random);
     } while (find_id(s, q->id) != NULL);
     size_t len = upstream_write_query(q, msg);
-    s->used = uv_now(u->loop);
+    s->used = server->asked = uv_now(u->loop);
     if (send(s->fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN && errno != ENOBUFS) {
         int err = -errno;
         retire(s);
@@ -167,4 +181,15 @@ void udp_close_idle(struct upstream_server *server, uint64_t now)
     for (unsigned i = server->n_sockets; i-- > 0;)
         if (server->sockets[i]->n_queries == 0 && now - server->sockets[i]->used >= SOCKET_IDLE_MS)
             retire(server->sockets[i]);
+    while (server->n_spares > 0 && now - server->asked >= SOCKET_IDLE_MS)
+        retire(server->spares[0]);
+}
+
+void udp_prepare(struct upstream_server *server, uint64_t now)
+{
+    struct upstream_socket *s;
+
+    while (server->asked != 0 && now - server->asked < SOCKET_IDLE_MS && server->n_spares < SPARES_MAX &&
+           (s = socket_open(server)) != NULL)
+        server->spares[server->n_spares++] = s;
 }

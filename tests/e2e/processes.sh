@@ -184,6 +184,27 @@ check "...nobody but the owner may" is "$(stat -c %a "$T/status")" 700
 check "an engine that hangs is replaced" frozen "engine 1"
 check "a resolver that hangs is replaced" frozen resolver
 
+cat >"$T/burst.py" <<'P'
+import os, signal, socket, sys
+pid, n = int(sys.argv[1]), 400
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 20)
+s.connect(("10.91.0.1", 53))
+os.kill(pid, signal.SIGSTOP)
+for i in range(n):
+    s.send(i.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0\5burst\7example\0\0\1\0\1")
+os.kill(pid, signal.SIGCONT)
+s.settimeout(4)
+seen = set()
+try:
+    while len(seen) < n:
+        seen.add(s.recv(1500)[:2])
+except socket.timeout:
+    sys.exit(f"{len(seen)} of {n} answers")
+P
+burst() { in_agent python3 "$T/burst.py" "$(pid_of resolver)"; }
+check "400 questions at once, while the resolver is busy: none is lost" burst
+
 G=1
 reload() { kill -HUP "$D"; }
 reloaded() { status_has "\"generation\":$1,"; }
