@@ -47,7 +47,7 @@ static struct container *container_new(struct sandbox *sb)
         return NULL;
     }
     k->cli = cli_of(sb->backend->name);
-    k->warden_fd = -1;
+    k->warden.fd = -1;
     k->tty = tty_mode();
     sb->impl = k;
     return k;
@@ -58,7 +58,7 @@ static void container_free(struct sandbox *sb)
     struct container *k = container_of(sb);
     if (!k)
         return;
-    container_dismiss_warden(k);
+    warden_dismiss(&k->warden);
     free(k);
     sb->impl = NULL;
 }
@@ -112,7 +112,8 @@ static int container_create_networks(struct sandbox *sb)
     struct container *k = container_new(sb);
     if (!k)
         return -ENOMEM;
-    container_start_warden(k);
+    cleanup_fd int mounts = cli_mounts(&k->cli); /* who lends it may be gone by then */
+    warden_start(&k->warden, mounts);
     int err = container_load_image(&k->cli);
     if (!err)
         err = container_look_at_image(&k->cli, sb);

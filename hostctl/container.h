@@ -16,6 +16,7 @@
 #include "hostctl/backend.h"
 #include "hostctl/container_cli.h"
 #include "hostctl/proc.h"
+#include "hostctl/warden.h"
 
 #define SIDECAR_IMAGE "localhost/egressd/sidecar:" EGRESS_VERSION
 /* The shim for a guest, as program_find() takes it: on macOS it is no program of the host's. */
@@ -38,8 +39,7 @@ struct container {
     char host[ADDR_STRLEN]; /* the host on the sidecar's other network, for the proof; "": not known */
     pid_t sidecar, agent; /* the runtime's programs that are attached to them; 0: none, or reaped */
     int sidecar_status, agent_status; /* once they are reaped */
-    pid_t warden;
-    int warden_fd; /* its end tells the warden that we died; -1 */
+    struct warden warden;
     enum tty_mode tty;
     struct restarts restarts;
     off_t log_start; /* of egressd.log: what comes after it is this run's */
@@ -119,8 +119,5 @@ bool container_child_lives(pid_t *pid, int *status);
 /** Until CMD ends: signals go to it. Its status, or EXIT_EGRESSCTL after a message. */
 int container_watch(struct sandbox *sb);
 int container_exec(struct record *r, const struct exec_request *req);
-/** Leaves a process behind that collects what is left if we are killed. */
-void container_start_warden(struct container *k);
-void container_dismiss_warden(struct container *k);
 
 #endif

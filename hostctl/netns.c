@@ -21,6 +21,7 @@
 #include "hostctl/netns_watch.h"
 #include "hostctl/proc.h"
 #include "hostctl/status.h"
+#include "hostctl/warden.h"
 #include "lib/base.h"
 #include "lib/log.h"
 
@@ -42,6 +43,7 @@ struct netns {
     pid_t nft; /* 0: done */
     off_t log_start; /* of egressd.log: what comes after it is this run's */
     enum tty_mode tty;
+    struct warden warden;
 };
 
 static struct netns *state(const struct sandbox *sb)
@@ -82,6 +84,7 @@ static struct netns *netns_new(struct sandbox *sb)
     n->side = n->agent = (struct holder){.sock = -1, .netns = -1};
     n->ready[0] = n->ready[1] = n->link[0] = n->link[1] = -1;
     n->nl = link_open();
+    n->warden.fd = -1;
     sb->impl = n;
     return n;
 }
@@ -91,6 +94,7 @@ static void netns_free(struct sandbox *sb)
     struct netns *n = state(sb);
     if (!n)
         return;
+    warden_dismiss(&n->warden);
     close_fd(&n->nl);
     for (size_t i = 0; i < 2; i++) {
         close_fd(&n->ready[i]);
@@ -207,6 +211,7 @@ static int make_holders(struct sandbox *sb, struct netns *n)
         .state_fd = -1,
         .argv = n->argv.agent,
         .setup = n->argv.setup,
+        .shim = n->argv.shim,
         .hidden = &hidden,
         .tty = n->tty};
     int err = hold_sidecar(&side, &n->side);
@@ -249,6 +254,8 @@ static int netns_create_networks(struct sandbox *sb)
         err = sandbox_proxy_env(sb, ip4_format(n->plan.gateway_ip, gateway));
     if (!err)
         err = make_holders(sb, n);
+    if (!err)
+        warden_start(&n->warden, -1); /* it holds no secret any more */
     if (!err)
         err = net_connect_host(n->nl, n->side.netns, &n->plan, sb->rec, &n->nft);
     return err ? err : net_connect_inside(n->side.netns, n->agent.netns, &n->plan);

@@ -39,12 +39,12 @@ static char **sidecar_words(const struct sandbox *sb, int ready_fd)
     return words_take(&w);
 }
 
-static char **setup_words(const char *program, const struct net_plan *p)
+static char **setup_words(const struct net_plan *p)
 {
     struct words w = {0};
     char gateway[IP4_STRLEN];
     (void)ip4_format(p->gateway_ip, gateway);
-    words_add(&w, program);
+    words_add(&w, AGENT_SHIM);
     words_opt(&w, "--gateway", "%s", gateway);
     if (p->ipv6) {
         char gateway6[IP6_STRLEN];
@@ -61,10 +61,10 @@ static char **setup_words(const char *program, const struct net_plan *p)
     return words_take(&w);
 }
 
-static char **agent_words(const char *program, const char *user, char *const *cmd)
+static char **agent_words(const char *user, char *const *cmd)
 {
     struct words w = {0};
-    words_add(&w, program);
+    words_add(&w, AGENT_SHIM);
     words_add(&w, "--exec");
     words_opt(&w, "--user", "%s", user);
     words_add(&w, "--");
@@ -80,10 +80,9 @@ int netns_argv_probe(const struct record *r, const char *skip, struct netns_argv
     } from_record[] = {{"--gateway", "gateway"}, {"--gateway6", "gateway6"}, {"--probe-host", "host_address"},
         {"--probe-host", "uplink_address"}};
     struct words w = {0};
-    cleanup_free char *program = program_find("egress-init");
-    if (!program || !record_str(r, "gateway"))
+    if (!record_str(r, "gateway"))
         return -ENOENT;
-    words_add(&w, program);
+    words_add(&w, AGENT_SHIM);
     for (size_t i = 0; i < ARRAY_LEN(from_record); i++) {
         const char *value = record_str(r, from_record[i].key);
         if (value)
@@ -98,10 +97,9 @@ int netns_argv_probe(const struct record *r, const char *skip, struct netns_argv
 
 int netns_argv_exec(const char *user, char *const *cmd, struct netns_argv *out)
 {
-    cleanup_free char *program = program_find("egress-init");
-    if (!program || !user)
+    if (!user)
         return -ENOENT;
-    out->agent = agent_words(program, user, cmd);
+    out->agent = agent_words(user, cmd);
     return out->agent ? 0 : -ENOMEM;
 }
 
@@ -109,18 +107,19 @@ int netns_argv_make(const struct sandbox *sb, const struct net_plan *p, int read
 {
     char user[32];
     *out = (struct netns_argv){0};
-    cleanup_free char *program = program_find("egress-init");
-    if (!program)
+    out->shim = program_find("egress-init");
+    if (!out->shim)
         return -ENOENT;
     (void)snprintf(user, sizeof user, "%u:%u", (unsigned)sb->uid, (unsigned)sb->gid);
     out->sidecar = sidecar_words(sb, ready_fd);
-    out->setup = setup_words(program, p);
-    out->agent = agent_words(program, user, sb->opt->cmd);
+    out->setup = setup_words(p);
+    out->agent = agent_words(user, sb->opt->cmd);
     return out->sidecar && out->setup && out->agent ? 0 : -ENOENT;
 }
 
 void netns_argv_free(struct netns_argv *a)
 {
+    free(a->shim);
     words_free_list(a->sidecar);
     words_free_list(a->setup);
     words_free_list(a->agent);

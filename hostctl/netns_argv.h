@@ -14,6 +14,7 @@
 
 /** Each NULL-terminated; members not asked for are NULL. */
 struct netns_argv {
+    char *shim; /* egress-init on the host; in the sandbox it is AGENT_SHIM */
     char **sidecar; /* egressd run */
     char **setup; /* egress-init --setup-only: closes and tries the agent's network */
     char **agent; /* egress-init --exec -- CMD: gives up every privilege */

@@ -574,7 +574,7 @@ static _Noreturn void agent_main(const struct hold_plan *p, int sock)
     blob_wipe(&((struct sandbox *)(uintptr_t)p->sb)->secrets);
     /* Keys of the invoking session (tickets, tokens) are not the agent's. */
     (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION, NULL);
-    if (mount_agent(p->sb, p->hidden, why, sizeof why))
+    if (mount_agent(p->sb, p->shim, p->hidden, why, sizeof why))
         failed(sock, why);
     struct life l = {.sb = p->sb,
         .sock = sock,

@@ -65,6 +65,7 @@ struct hold_plan {
     int state_fd; /* sidecar: sb->state_fd; -1 */
     char **argv; /* sidecar: egressd; agent: egress-init ... --exec ... -- CMD */
     char **setup; /* agent: egress-init --setup-only */
+    const char *shim; /* agent: where egress-init is on the host */
     const struct socket_paths *hidden; /* agent: the host's sockets */
     enum tty_mode tty;
 };

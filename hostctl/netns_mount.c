@@ -446,9 +446,23 @@ static int enter_cwd(const struct mounter *m, int cwd)
     return chdir(path) ? begin_at_root(path) : 0;
 }
 
-int mount_agent(const struct sandbox *sb, const struct socket_paths *hidden, char *why, size_t whylen)
+static int copy_shim(const struct mounter *m, int from)
+{
+    struct blob program = {0};
+    int err = from < 0 ? from : blob_read_fd(from, FILE_MAX, &program);
+    if (!err && write_file(AGENT_SHIM, program.p, program.n, 0755))
+        err = -errno;
+    blob_wipe(&program);
+    return err ? fail(m, -err, "cannot copy egress-init") : 0;
+}
+
+int mount_agent(
+    const struct sandbox *sb, const char *shim, const struct socket_paths *hidden, char *why, size_t whylen)
 {
     struct mounter m = {.sb = sb, .whylen = whylen};
+    cleanup_fd int program = open(shim, O_RDONLY | O_CLOEXEC);
+    if (program < 0)
+        program = -errno;
     cleanup_fd int cwd = sb->cwd ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     m.why = why;
     /* A descriptor of the old tree must not be the way in: it is bound, never entered. */
@@ -460,6 +474,8 @@ int mount_agent(const struct sandbox *sb, const struct socket_paths *hidden, cha
         err = mount_dev(&m);
     if (!err)
         err = mount_run(&m);
+    if (!err)
+        err = copy_shim(&m, program);
     if (!err)
         err = mount_etc(&m);
     if (!err)

@@ -20,10 +20,14 @@
 #define AGENT_DIR "/run/agent"
 #define AGENT_CA AGENT_DIR "/ca.crt"
 #define AGENT_HOME AGENT_DIR "/home"
+/** A copy of egress-init: what root runs in the agent's namespaces while the agent is there must not be a
+ * file that the agent's user may own, nor one that is hidden there. */
+#define AGENT_SHIM AGENT_DIR "/egress-init"
 
 /** Called as the first process of new mount and PID namespaces. 0, or -errno and what failed in `why`. */
 int mount_sidecar(const struct sandbox *sb, char *why, size_t whylen);
-/** `hidden`: the host's sockets. */
-int mount_agent(const struct sandbox *sb, const struct socket_paths *hidden, char *why, size_t whylen);
+/** `shim`: the program to copy; `hidden`: the host's sockets. */
+int mount_agent(
+    const struct sandbox *sb, const char *shim, const struct socket_paths *hidden, char *why, size_t whylen);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hostctl/beneath.h"
 #include "hostctl/netns_argv.h"
 #include "hostctl/netns_uplink.h"
 #include "lib/base.h"
@@ -148,7 +149,11 @@ static _Noreturn void exec_inside(
         log_warn("cannot enter the sandbox: %s", strerror(errno));
         _exit(EXIT_EGRESSCTL);
     }
-    if (!req->cwd || chdir(req->cwd))
+    /* What the agent may have put in its place since is not followed: we are root, and it would begin there.
+     */
+    cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int cwd = req->cwd && req->cwd[0] && req->cwd[1] ? beneath_folder(root, req->cwd + 1) : -1;
+    if (cwd < 0 || fchdir(cwd))
         (void)!chdir("/");
     hold_exec(sock, argv, req->env, tty);
 }

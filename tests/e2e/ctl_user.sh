@@ -117,5 +117,60 @@ early() { # ROLE   its holder is killed while nft works: said, and over
 }
 check "a killed holder of the agent during the start is said" early agent
 check "so is the sidecar's" early sidecar
+
+# -- what an agent may own
+replaced() { # egress-init, by the agent's user, in the middle of a sandbox's life: root runs the one that it began with
+    mkdir own && cp "$BUILD"/egress{ctl,d,-init} own && chown -R 65520:65520 own
+    ip netns exec "$W-host" own/egressctl run --name o$$ --dns-upstream $DNS --policy "$T/p.yaml" -- \
+        sh -c 'printf "#!/bin/sh\nid >'"$T/w/ran"'\n" >own/new && chmod +x own/new && mv own/new own/egress-init && touch swapped; sleep 60' 2>"$T/err" &
+    RUN=$!
+    eventually 10 test -e swapped || { cat "$T/err"; return 1; }
+    [ "$(ip netns exec "$W-host" own/egressctl exec o$$ -- id -u)" = 65520 ] && ip netns exec "$W-host" own/egressctl doctor o$$ >"$T/out" || { cat "$T/out"; return 1; }
+    ctl stop o$$
+    wait $RUN
+    [ ! -e ran ] || { cat ran; return 1; }
+}
+check "exec and doctor run no egress-init that the agent put there" replaced
+led_astray() { # a working directory that the agent has replaced by a link to where it may not go
+    mkdir -p "$T/closed/open" here && chmod 700 "$T/closed" && chmod 777 . here && touch "$T/closed/open/secret"
+    background -- sh -c "rmdir here && ln -s '$T/closed/open' here && touch linked; sleep 60" || return 1
+    eventually 5 test -e linked || return 1
+    cat >cwd.c <<'C'
+#include <string.h>
+#include <stdlib.h>
+char *getcwd(char *b, size_t n) { (void)b; (void)n; return strdup(getenv("CWD")); }
+C
+    gcc -shared -fPIC -o cwd.so cwd.c
+    # Between the look at where the caller is and the entry.
+    CWD=$T/w/here LD_PRELOAD=$T/w/cwd.so ip netns exec "$W-host" "$BUILD/egressctl" exec u$$ -- ls >"$T/out" 2>&1
+    kill $RUN && ends 5 143
+    ! grep -q secret "$T/out" || { cat "$T/out"; return 1; }
+}
+check "exec follows no link in the way to its working directory" led_astray
+in_hidden() { # where the agent's namespaces have something else
+    local d=/dev/shm/ctl-user-$$
+    mkdir "$d" && cp "$BUILD"/egress{ctl,d,-init} "$d"
+    ip netns exec "$W-host" "$d/egressctl" run --dns-upstream $DNS -- sh -c 'exit 4' >"$T/out" 2>&1
+    local s=$?
+    rm -r "$d"
+    [ $s = 4 ] || { cat "$T/out"; return 1; }
+}
+check "programs in a folder that sandboxes hide do" in_hidden
+
+# -- an end without a word
+left() { # what of a sandbox is on the host: not what ends with its processes
+    in_host nft list tables | grep egressd
+    ip -n "$W-host" -o link | grep egh
+    ls "$EGRESSD_RUNTIME_DIR"
+}
+nothing() { [ -z "$(left)" ]; }
+orphaned() {
+    background -- sleep 60 || return 1
+    [ "$(left | wc -l)" -ge 3 ] || { left; return 1; }
+    kill -KILL $RUN
+    wait $RUN 2>/dev/null
+    eventually 5 nothing || { left; return 1; }
+}
+check "kill -9 of egressctl: all of it is removed, without gc" orphaned
 check "nothing is left" eventually 3 gone
 exit $FAILED
