@@ -176,7 +176,9 @@ static void go_out(struct exchange *x)
         .tls = x->f->tls,
         .route = x->route,
         .dialled = dst ? &dst->addr : NULL};
+    x->in_front = true;
     open_upstream(x, 0);
+    x->in_front = false;
     if (!x->ended && !x->back && !x->req_fin)
         pause_front(x, true);
 }
@@ -278,7 +280,7 @@ static int send_queue(struct exchange *x)
 
 static void sent(struct exchange *x, int r)
 {
-    if (r >= 0) {
+    if (r >= 0 && !x->in_front) {
         int flushed = x->back->ops->flush(x->back);
         r = flushed != 0 ? flushed : r;
     }

@@ -70,6 +70,7 @@ struct exchange {
     bool resp_started, resp_fin, tunnel;
     bool retried, h1_only; /* h1_only: the upstream asked for HTTP/1.1 */
     bool front_paused, back_paused;
+    bool in_front; /* the front codec called: it flushes at its turn's end, what came with the head, too */
     uint16_t status; /* what the agent was told; 0: nothing */
     int64_t resp_left; /* of a known content-length; -1: not known */
     uint64_t sent, received; /* octets of bodies, to and from the upstream */

@@ -30,6 +30,7 @@ static struct {
     unsigned opened, cancelled, closed;
     unsigned flags; /* of the latest upstream_open() */
     struct upstream_key key;
+    bool apart; /* sockets made from now on keep apart what is sent apart */
     bool hold; /* upstream_open() does not answer: world_upstream() does */
     enum reason fail; /* upstream_open() fails with this */
     struct exchange *held;
@@ -42,7 +43,8 @@ static struct {
 static void world_socket(int *ours, int *theirs)
 {
     int sv[2];
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
+    int type = w.apart ? SOCK_SEQPACKET : SOCK_STREAM;
+    cr_assert_eq(socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
     *ours = sv[0];
     *theirs = sv[1];
 }

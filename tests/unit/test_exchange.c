@@ -37,6 +37,30 @@ Test(exchange, keep_alive_reuses_both_sides)
     cr_assert_eq(count(audit_lines(), "\n"), 5);
 }
 
+static void expect_message(const char *want)
+{
+    char got[500];
+    ssize_t n = recv(w.origin, got, sizeof got - 1, MSG_DONTWAIT);
+    got[MAX(n, 0)] = '\0';
+    cr_expect_str_eq(got, want);
+}
+
+/* What came in one turn goes out in one: a segment less, and the upstream is woken once. */
+Test(exchange, a_body_goes_with_its_head)
+{
+    w.apart = true;
+    for (int i = 0; i < 2; i++) {
+        put(w.agent, "POST /p HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello");
+        expect_message("POST /p HTTP/1.1\r\nhost: a.example\r\ncontent-length: 5\r\n\r\nhello");
+        put(w.origin, OK "Content-Length: 0\r\n\r\n");
+        EXPECT_HAS(take(w.agent), "200 OK");
+    }
+    put(w.agent, "POST /p HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n");
+    expect_message("POST /p HTTP/1.1\r\nhost: a.example\r\ncontent-length: 5\r\n\r\n");
+    put(w.agent, "hello");
+    expect_message("hello");
+}
+
 Test(exchange, every_split_of_request_and_response)
 {
     static const char req[] = "POST /p HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n"
