@@ -1,7 +1,9 @@
 /** \file
  * egressd's command line. `run` is appliance/monitor.c; the rest is done here at once.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include "appliance/doctor.h"
 #include "appliance/monitor.h"
 #include "appliance/netfilter.h"
+#include "appliance/offline.h"
 #include "appliance/roles.h"
 #include "appliance/sandbox.h"
 #include "appliance/uplink.h"
@@ -23,6 +26,7 @@ static const char usage[] =
     "usage: egressd run --policy FILE [OPTION]...\n"
     "       egressd check --policy FILE\n"
     "       egressd ruleset --policy FILE [OPTION]...\n"
+    "       egressd test --policy FILE --url URL [OPTION]...\n"
     "       egressd doctor\n"
     "\n"
     "The sidecar of an agent: answers its DNS, intercepts its connections, lets out what the\n"
@@ -167,6 +171,50 @@ static int cmd_ruleset(int argc, char **argv)
     return output_end(r == 0 ? 0 : 1, 1);
 }
 
+#define EXIT_NO_BODY 125 /* as egressctl's own failures */
+#define BODY_MAX MIB(64)
+
+static void read_body(const char *path, struct policy_query *q)
+{
+    FILE *f = fopen(path, "re");
+    char *body = malloc(BODY_MAX);
+    size_t n = f && body ? fread(body, 1, BODY_MAX, f) : 0;
+    if (!f || !body || ferror(f) || (n == BODY_MAX && fgetc(f) != EOF))
+        die_status(EXIT_NO_BODY, "cannot read the body %s: %s", path,
+            n == BODY_MAX ? "it is longer than 64 MiB" : strerror(errno));
+    (void)fclose(f);
+    q->body = body;
+    q->body_len = n;
+}
+
+static int cmd_test(int argc, char **argv)
+{
+    const char *path = NULL, *body = NULL;
+    struct policy_query q = {0};
+    struct opt_list headers = {0};
+    const struct opt table[] = {{"policy", 'p', OPT_STRING, &path, "FILE", "what may leave (required)", 0, 0},
+        {"url", 0, OPT_STRING, &q.url, "URL", "of the request (required)", 0, 0},
+        {"method", 0, OPT_STRING, &q.method, "METHOD", "of the request (GET)", 0, 0},
+        {"header", 0, OPT_LIST, &headers, "NAME: VALUE", "a header field", 0, 0},
+        {"body", 0, OPT_STRING, &body, "FILE", "the request's body", 0, 0}, {0}};
+    parse(table,
+        "usage: egressd test --policy FILE --url URL [OPTION]...\n\nWhat would become of a request; "
+        "egressctl policy test runs it.\n\n",
+        argc, argv);
+    require_policy(path);
+    if (!q.url)
+        die_status(EXIT_USAGE, "--url URL is missing; it says what is asked for");
+    q.headers = headers.items;
+    q.n_headers = headers.n;
+    if (body)
+        read_body(body, &q);
+    struct policy *p = load_policy(path);
+    int status = offline_test(stdout, p, &q) == REASON_NONE ? 0 : 1;
+    policy_free(p);
+    free((void *)(uintptr_t)q.body);
+    return fflush(stdout) == 0 ? status : EXIT_NO_BODY;
+}
+
 static int cmd_doctor(int argc, char **argv)
 {
     const struct opt table[] = {{0}};
@@ -177,7 +225,8 @@ static int cmd_doctor(int argc, char **argv)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"run", cmd_run}, {"check", cmd_check}, {"ruleset", cmd_ruleset}, {"doctor", cmd_doctor}};
+} commands[] = {{"run", cmd_run}, {"check", cmd_check}, {"ruleset", cmd_ruleset}, {"test", cmd_test},
+    {"doctor", cmd_doctor}};
 
 int main(int argc, char **argv)
 {

@@ -9,6 +9,7 @@
 #include "hostctl/commands.h"
 #include "hostctl/hostenv.h"
 #include "hostctl/status.h"
+#include "hostctl/words.h"
 #include "lib/base.h"
 #include "lib/log.h"
 #include "lib/policy_text.h"
@@ -46,6 +47,28 @@ static int check(const struct opt_args *a)
     return 0;
 }
 
+/* egressd has the inspection, too; returns where there is none. */
+static void test_by_egressd(const char *policy, const struct policy_query *q, const char *body_file)
+{
+    cleanup_free char *program = program_look("egressd");
+    struct words w = {0};
+    if (!program)
+        return;
+    words_add_all(&w, program, "test");
+    words_add_all(&w, "--policy", policy);
+    words_add_all(&w, "--url", q->url);
+    if (q->method)
+        words_add_all(&w, "--method", q->method);
+    for (size_t i = 0; i < q->n_headers; i++)
+        words_add_all(&w, "--header", q->headers[i]);
+    if (body_file)
+        words_add_all(&w, "--body", body_file);
+    char **argv = words_take(&w);
+    if (argv && fflush(stdout) == 0)
+        (void)execv(program, argv);
+    words_free_list(argv);
+}
+
 static int test(const struct opt_args *a, struct policy_query *q, const char *body_file)
 {
     struct blob body = {0};
@@ -54,6 +77,7 @@ static int test(const struct opt_args *a, struct policy_query *q, const char *bo
             "policy test: which request? --url URL [--method M] [--header 'NAME: VALUE']... [--body FILE]");
         return EXIT_EGRESSCTL;
     }
+    test_by_egressd(a->pos[1], q, body_file);
     int e = body_file ? blob_read(body_file, BODY_MAX, &body) : 0;
     if (e) {
         log_warn("cannot read the body %s: %s", body_file, strerror(-e));

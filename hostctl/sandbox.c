@@ -127,7 +127,7 @@ static void own_path(char out[static PATH_MAX])
 #endif
 }
 
-char *program_find(const char *name)
+char *program_look(const char *name)
 {
     char self[PATH_MAX], path[PATH_MAX + 64];
     own_path(self);
@@ -149,8 +149,15 @@ char *program_find(const char *name)
         if (d[0] == '/' && access(path, X_OK) == 0)
             return strdup(path);
     }
-    log_warn("cannot find the program %s, neither beside egressctl nor in PATH; is it installed?", name);
     return NULL;
+}
+
+char *program_find(const char *name)
+{
+    char *path = program_look(name);
+    if (!path)
+        log_warn("cannot find the program %s, neither beside egressctl nor in PATH; is it installed?", name);
+    return path;
 }
 
 static int prepare_name(struct sandbox *sb)

@@ -103,6 +103,8 @@ int sandbox_proxy_env(struct sandbox *sb, const char *gateway);
 
 /** Path of a sibling program: beside our own executable, then PREFIX's libexec, then PATH. Caller frees;
  * NULL: none. */
+char *program_look(const char *name);
+/** The same, with a message where there is none. */
 char *program_find(const char *name);
 
 #endif

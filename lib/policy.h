@@ -228,6 +228,8 @@ enum reason policy_judge_lfs(const struct route *route, const struct request *re
 struct secrets;
 /** Refuses a file that others may read. NULL and a message in `err` on failure. */
 struct secrets *secrets_load(const char *path, char *err, size_t errlen);
+/** Those that the policy names, as far as the environment has them. NULL: no memory. */
+struct secrets *secrets_of_environment(const struct policy *p);
 const char *secrets_get(const struct secrets *s, const char *name);
 size_t secrets_count(const struct secrets *s);
 const char *secrets_at(const struct secrets *s, size_t i, const char **name);

@@ -31,6 +31,20 @@ static enum reason refuse(struct question *q, enum reason why, const char *detai
     return why;
 }
 
+/* As a client makes it of a host that a person wrote. */
+static enum host_kind read_host(struct question *q, const char *text, size_t n, struct addr *ip)
+{
+    char host[HOSTNAME_MAX + 8], plain[HOSTNAME_MAX + 1];
+    char name[4 * HOSTNAME_MAX];
+    const char *colon = memchr(text, ':', n);
+    size_t len = colon ? (size_t)(colon - text) : n;
+    (void)snprintf(name, sizeof name, "%.*s", (int)len, text);
+    if (len >= sizeof name || memchr(text, '[', n) || policy_host_canon(name, plain) != HOST_NAME)
+        return host_port_canon(text, n, q->host, ip, &q->port);
+    int k = snprintf(host, sizeof host, "%s%.*s", plain, (int)(n - len), text + len);
+    return (size_t)k < sizeof host ? host_port_canon(host, (size_t)k, q->host, ip, &q->port) : HOST_BAD;
+}
+
 /* Sets host, port and path. */
 static enum reason read_url(struct question *q)
 {
@@ -45,7 +59,7 @@ static enum reason read_url(struct question *q)
     q->tls = url[4] == 's';
     size_t n = strcspn(rest, "/?#");
     q->path = rest + n;
-    switch (host_port_canon(rest, n, q->host, &ip, &q->port)) {
+    switch (read_host(q, rest, n, &ip)) {
     case HOST_NAME: break;
     case HOST_BAD: return refuse(q, REASON_MALFORMED, "the URL's host is not a host name");
     case HOST_IP:
@@ -166,7 +180,7 @@ static void note_rest(struct question *q, const struct route *r)
     if (r->auth.scheme != AUTH_NONE)
         (void)fprintf(
             q->out, "note: sends %s in %s; the agent's own is stripped\n", r->auth.token_ref, r->auth.header);
-    if (r->outbound)
+    if (r->outbound && !q->query->inspect)
         (void)fprintf(q->out,
             "note: a live request's path, query, headers and body are scanned too; a finding %s\n",
             r->dlp_action == DLP_BLOCK ? "blocks" : "is only logged");
@@ -205,6 +219,10 @@ static enum reason judge_request(struct question *q, const struct route *r)
     if (r->auth.scheme != AUTH_NONE && http_echoes(req.method))
         return refuse(
             q, REASON_NO_MATCH, "a credential is injected here, and the answer would be the request itself");
+    if (r->outbound && q->query->inspect)
+        why = q->query->inspect(q->query->inspect_arg, q->out, r, q->host, &req);
+    if (why != REASON_NONE)
+        return refuse(q, why, reason_hint(why));
     if (git != GIT_NONE)
         (void)fprintf(q->out, "allow: git, repository '%.*s'\n", (int)repo_len, repo);
     else if (match >= 0)

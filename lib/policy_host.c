@@ -5,6 +5,7 @@
 
 #include "lib/base.h"
 #include "lib/policy_loader.h"
+#include "lib/policy_text.h"
 
 static bool is_ascii(const char *s)
 {
@@ -15,7 +16,7 @@ static bool is_ascii(const char *s)
 }
 
 /* U-labels and fullwidth forms to A-labels (UTS #46, non-transitional, STD3 rules but for '_'). */
-static enum host_kind canon_idn(const char *in, char out[static HOSTNAME_MAX + 1])
+enum host_kind policy_host_canon(const char *in, char out[static HOSTNAME_MAX + 1])
 {
     if (is_ascii(in))
         return host_canon(in, strlen(in), out, NULL);
@@ -38,7 +39,7 @@ const char *load_host(struct load *l, const struct ynode *n, bool *wildcard)
     }
     char name[HOSTNAME_MAX + 1];
     *wildcard = strncmp(text, "*.", 2) == 0;
-    switch (canon_idn(text + (*wildcard ? 2 : 0), name)) {
+    switch (policy_host_canon(text + (*wildcard ? 2 : 0), name)) {
     case HOST_NAME: break;
     case HOST_IP:
         load_error(l, n,

@@ -4,6 +4,7 @@
 
 #include "lib/base.h"
 #include "lib/policy_loader.h"
+#include "lib/policy_text.h"
 
 static const char *const protocol_words[] = {"http", "tcp", "udp", NULL}; /* enum route_protocol */
 static const char *const tls_words[] = {"bump", "splice", NULL}; /* enum route_tls */
@@ -239,6 +240,14 @@ static uint16_t load_dns_type(struct load *l, const struct ynode *n)
         "NS, SOA, PTR, or TYPE1234 (no ANY, AXFR or other meta types)",
         s);
     return 0;
+}
+
+const char *policy_type_name(uint16_t type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(dns_types); i++)
+        if (dns_types[i].type == type)
+            return dns_types[i].name;
+    return NULL;
 }
 
 static void load_dns_types(struct load *l, const struct ynode *n, const struct key_spec *spec, void *out)

@@ -112,8 +112,13 @@ static void text_rest(FILE *out, const struct route *r)
     if (r->n_dns_types) {
         line(out, "dns");
         (void)fputs("also types", out);
-        for (size_t i = 0; i < r->n_dns_types; i++)
-            (void)fprintf(out, " %u", (unsigned)r->dns_types[i]);
+        for (size_t i = 0; i < r->n_dns_types; i++) {
+            const char *name = policy_type_name(r->dns_types[i]);
+            if (name)
+                (void)fprintf(out, " %s", name);
+            else
+                (void)fprintf(out, " TYPE%u", (unsigned)r->dns_types[i]);
+        }
         (void)fputc('\n', out);
     }
     if (r->allow_private) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "lib/hostname.h"
 #include "lib/policy.h"
 
 /** Every route and what it lets through, then the settings that are not the defaults. */
@@ -22,12 +23,23 @@ struct policy_query {
     size_t n_headers;
     const char *body; /* NULL: not known */
     size_t body_len;
+    /* Looks into what the rules let through, says what it finds, and gives the reason if that blocks. NULL:
+     * nobody here can; a note says so. */
+    enum reason (*inspect)(
+        void *arg, FILE *out, const struct route *r, const char *host, const struct request *req);
+    void *inspect_arg;
 };
 
 /** Judges it offline and says which rule decides and why. REASON_NONE: allowed, as far as names, paths,
- * methods, headers and the one kind of body that rules depend on (git LFS) go; what inspection finds,
- * addresses and certificates are judged when they are there. */
+ * methods, headers, the one kind of body that rules depend on (git LFS) and `inspect` go; addresses and
+ * certificates are judged when they are there. */
 enum reason policy_explain(FILE *out, const struct policy *p, const struct policy_query *q);
+
+/** A DNS query type's name, or NULL. */
+const char *policy_type_name(uint16_t type);
+
+/** A host in any script to its canonical form; HOST_BAD: it is none. */
+enum host_kind policy_host_canon(const char *in, char out[static HOSTNAME_MAX + 1]);
 
 /** What `b` changes in `a`, by host and setting. True if anything. */
 bool policy_diff(FILE *out, const struct policy *a, const struct policy *b);

@@ -207,6 +207,34 @@ struct secrets *secrets_load(const char *path, char *err, size_t errlen)
     return s;
 }
 
+static bool take_from_environment(struct secrets *s, const char *name)
+{
+    const char *value = name ? getenv(name) : NULL;
+    size_t name_len = name ? strlen(name) + 1 : 0, len = value ? strlen(value) + 1 : 0;
+    if (!value || value_problem(value) || secrets_get(s, name) || s->n == SECRETS_MAX ||
+        s->len + name_len + len > FILE_MAX)
+        return true;
+    char *to = s->text + s->len;
+    memcpy(to, name, name_len);
+    memcpy(to + name_len, value, len);
+    s->len += name_len + len;
+    return add(s, to, to + name_len);
+}
+
+struct secrets *secrets_of_environment(const struct policy *p)
+{
+    struct secrets *s = secrets_new();
+    bool ok = s != NULL;
+    for (size_t i = 0; ok && i < p->n_routes; i++)
+        ok = take_from_environment(s, p->routes[i].auth.token_ref);
+    for (size_t i = 0; ok && i < p->inspect.n_secrets; i++)
+        ok = take_from_environment(s, p->inspect.secrets[i]);
+    if (ok)
+        return s;
+    secrets_free(s);
+    return NULL;
+}
+
 const char *secrets_get(const struct secrets *s, const char *name)
 {
     for (size_t i = 0; s && i < s->n; i++)

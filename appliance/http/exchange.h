@@ -162,4 +162,9 @@ void exchange_drained(struct exchange *x, struct http_stream *s);
 void exchange_upstream_ready(struct exchange *x, struct http_stream *back);
 void exchange_upstream_failed(struct exchange *x, enum reason why, const char *detail);
 
+/** Of a session's: what belongs in there passes (DETECT_NOT_SESSIONS). */
+bool exchange_is_session(const struct field *f);
+/** A URL that a server signed for a download of its own (S3, Azure, and those who use them). */
+bool exchange_is_signed_url(const char *query);
+
 #endif

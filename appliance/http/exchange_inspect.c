@@ -52,13 +52,12 @@ static enum reason look_at_host(struct exchange *x)
     return exchange_inspect_found(x, &f, INSPECT_OUTBOUND);
 }
 
-static bool is_session(const struct field *f)
+bool exchange_is_session(const struct field *f)
 {
     return FIELD_IS(f, "authorization") || FIELD_IS(f, "cookie");
 }
 
-/* A URL that a server signed for a download of its own (S3, Azure, and those who use them). */
-static bool is_signed_url(const char *query)
+bool exchange_is_signed_url(const char *query)
 {
     return strstr(query, "X-Amz-Signature=") || (strstr(query, "sig=") && strstr(query, "se="));
 }
@@ -68,7 +67,7 @@ static enum reason look_at_field(struct exchange *x, const struct field *f, bool
 {
     char where[80];
     (void)snprintf(where, sizeof where, "header:%.*s", (int)MIN(f->name_len, 60u), f->name);
-    unsigned but = is_session(f) ? DETECT_NOT_SESSIONS : 0;
+    unsigned but = exchange_is_session(f) ? DETECT_NOT_SESSIONS : 0;
     enum reason why = look_and_tell(x, where, f->value, f->value_len, but, told);
     return why != REASON_NONE ? why : look_and_tell(x, "header", f->name, f->name_len, 0, told);
 }
@@ -97,7 +96,7 @@ static enum reason look_at_fields(struct exchange *x, const struct field *f, siz
     for (size_t i = 0; i < n; i++) {
         if (exchange_strips(x->route, &f[i]))
             continue;
-        if (is_session(&f[i])) {
+        if (exchange_is_session(&f[i])) {
             enum reason why = look_at_field(x, &f[i], &told);
             if (why != REASON_NONE)
                 return why;
@@ -106,7 +105,7 @@ static enum reason look_at_fields(struct exchange *x, const struct field *f, siz
         len += put_line(text + len, f[i].value, f[i].value_len);
     }
     for (size_t i = 0; i < n; i++)
-        if (!exchange_strips(x->route, &f[i]) && !is_session(&f[i]))
+        if (!exchange_strips(x->route, &f[i]) && !exchange_is_session(&f[i]))
             len += put_line(text + len, f[i].name, f[i].name_len);
     if (!inspect_text(
             x->e->inspector, detectors(x, INSPECT_OUTBOUND), INSPECT_OUTBOUND, "header", text, len, &all))
@@ -114,7 +113,7 @@ static enum reason look_at_fields(struct exchange *x, const struct field *f, siz
     told = false;
     enum reason why = REASON_NONE;
     for (size_t i = 0; i < n && why == REASON_NONE; i++)
-        if (!exchange_strips(x->route, &f[i]) && !is_session(&f[i]))
+        if (!exchange_strips(x->route, &f[i]) && !exchange_is_session(&f[i]))
             why = look_at_field(x, &f[i], &told);
     if (!told && strncmp(all.detector, "known_secrets", strlen("known_secrets")) == 0)
         why = exchange_inspect_found(x, &all, INSPECT_OUTBOUND);
@@ -212,8 +211,8 @@ enum reason exchange_inspect_head(struct exchange *x)
     if (why == REASON_NONE)
         why = look(x, "path", x->path, strlen(x->path), 0);
     if (why == REASON_NONE && x->query)
-        why = look(
-            x, "query", x->query, strlen(x->query), is_signed_url(x->query) ? DETECT_NOT_SIGNED_URLS : 0);
+        why = look(x, "query", x->query, strlen(x->query),
+            exchange_is_signed_url(x->query) ? DETECT_NOT_SIGNED_URLS : 0);
     if (why == REASON_NONE)
         why = look(x, "header", x->req->method, strlen(x->req->method), 0);
     if (why == REASON_NONE)

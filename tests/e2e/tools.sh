@@ -26,6 +26,22 @@ check "policy test: another host" ctl_status 1 policy test "$T/a.yaml" --url htt
 check "policy test: a body that uploads" ctl_status 1 policy test "$T/a.yaml" --method POST --url https://a.example/r.git/info/lfs/objects/batch --body "$T/upload"
 check "policy test: a body that downloads" ctl_status 0 policy test "$T/a.yaml" --method POST --url https://a.example/r.git/info/lfs/objects/batch --body "$T/download"
 check "policy test: a body that is not there" ctl_status 125 policy test "$T/a.yaml" --url https://a.example/ --body "$T/none"
+printf 'key=AKIAUJZDEGXDNCF32EPF' >"$T/key"
+gzip -k "$T/key"
+printf 'version: 1\negress: {routes: [{host: a.example, auth: {scheme: token, token_ref: E2E_TOKEN}}, {host: "*.w.example"}, {host: log.example, dlp: {action: audit}}, {host: off.example, dlp: {outbound_detectors: false}}]}\n' >"$T/scan.yaml"
+s() { local want=$1; shift; E2E_TOKEN=Kq7zR2vW9pL4xT6m ctl_status "$want" policy test "$T/scan.yaml" --method POST "$@"; }
+check "policy test: a token in the body" s 1 --url https://a.example/ --body "$T/key"
+check "policy test: ... that comes by a pipe" s 1 --url https://a.example/ --body <(cat "$T/key")
+check "policy test: ... compressed" s 1 --url https://a.example/ --header 'Content-Encoding: gzip' --body "$T/key.gz"
+check "policy test: ... in the query" s 1 --url 'https://a.example/?k=AKIAUJZDEGXDNCF32EPF'
+check "policy test: ... in a header" s 1 --url https://a.example/ --header 'X-K: AKIAUJZDEGXDNCF32EPF'
+check "policy test: ... where it is only logged" s 0 --url https://log.example/ --body "$T/key"
+check "policy test: ... where nothing is looked for" s 0 --url https://off.example/ --body "$T/key"
+check "policy test: a known secret" s 1 --url https://a.example/Kq7zR2vW9pL4xT6m
+check "policy test: a known secret in two headers" s 1 --url https://log.w.example/ --header 'A: Kq7zR2vW' --header 'B: 9pL4xT6m'
+check "policy test: the agent's own, which is stripped" s 0 --url https://a.example/ --header 'Authorization: token Kq7zR2vW9pL4xT6m'
+check "policy test: data in a name" s 1 --url https://m5uhax2kg5wtk3tcjrjxum2gjm3eordykyygi3sgg5sg23kgnvhxsqzumjrggql.w.example/
+check "policy test: a clean body" s 0 --url https://a.example/ --body "$T/upload"
 check "policy test: a bad policy" ctl_status 2 policy test "$T/bad.yaml" --url https://a.example/
 check "policy diff: the same" ctl_status 0 policy diff "$T/a.yaml" "$T/a.yaml"
 check "policy diff: another" ctl_status 1 policy diff "$T/a.yaml" "$T/b.yaml"

@@ -36,7 +36,7 @@ Test(policy_text, summary)
     static const char *const says[] = {"4 routes;", "\na.example\n",
         "GET to /api and below with header x-a: b", "clone and fetch; push to o/n",
         "authorization: token <A_TOKEN>, over https only", "*.s.example", "passed sealed",
-        "22, 100-110 (any TCP stream", "private ones too", "also types 33", "not scanned",
+        "22, 100-110 (any TCP stream", "private ones too", "also types SRV", "not scanned",
         "a finding is only logged", "dns.refused: nxdomain", "dns.dnssec: validate",
         "dns.insecure: corp.example", "dns.trust_anchor: /etc/root.ds"};
     for (size_t i = 0; i < ARRAY_LEN(says); i++)
@@ -59,7 +59,10 @@ static void explains(const char *policy, const struct asked *t, size_t n)
         char *text = NULL;
         size_t len;
         FILE *f = open_memstream(&text, &len);
-        const struct policy_query q = {t[i].method, t[i].url, &t[i].header, t[i].header != NULL, NULL, 0};
+        const struct policy_query q = {.method = t[i].method,
+            .url = t[i].url,
+            .headers = &t[i].header,
+            .n_headers = t[i].header != NULL};
         cr_expect_eq(policy_explain(f, p, &q), t[i].reason, "%s %s", t[i].url, t[i].header);
         (void)fclose(f);
         cr_expect(strstr(text, t[i].says), "%s: no '%s' in\n%s", t[i].url, t[i].says, text);
@@ -91,6 +94,11 @@ Test(policy_text, explain)
         {NULL, "https://a.example/%2e%2e/x", NULL, REASON_AMBIGUOUS_PATH, "whatever the rules"},
         {NULL, "https://a.example/api/%2f", "x-a: b", REASON_AMBIGUOUS_PATH, "(ambiguous_path)"},
         {NULL, "https://open.example", NULL, REASON_NONE, "no matches"},
+        {NULL, "https://\xef\xbd\x8fpen.example:443/", NULL, REASON_NONE, "no matches"},
+        {NULL,
+            "https://b\xc3\xbc"
+            "cher.example/",
+            NULL, REASON_NO_ROUTE, "no route names this host"},
         {NULL, "https://open.example/x.git/info/refs?service=git-upload-pack", NULL, REASON_GIT, "git.fetch"},
         {NULL, "https://a.example/x.git/info/refs?service=git-upload-pack", NULL, REASON_NONE,
             "repository 'x'"},
@@ -175,6 +183,40 @@ Test(policy_text, explain_body)
         cr_expect(strstr(text, t[i].says), "no '%s' in\n%s", t[i].says, text);
         free(text);
     }
+    policy_free(p);
+}
+
+static enum reason finds(
+    void *arg, FILE *out, const struct route *r, const char *host, const struct request *req)
+{
+    unsigned *calls = arg;
+    ++*calls;
+    (void)fprintf(out, "%s %s %.*s", r->host, host, (int)req->path_len, req->path);
+    return REASON_DLP_OUTBOUND;
+}
+
+/* Inspection is asked about what the rules let through, where the route wants it. */
+Test(policy_text, explain_with_inspection)
+{
+    unsigned calls = 0;
+    struct policy *p =
+        load("version: 1\negress:\n  routes:\n    - {host: a.example, matches: [{methods: [GET]}]}\n"
+             "    - {host: off.example, dlp: {outbound_detectors: false}}\n");
+    struct policy_query q = {.url = "https://a.example/x?y", .inspect = finds, .inspect_arg = &calls};
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    cr_expect_eq(policy_explain(f, p, &q), REASON_DLP_OUTBOUND);
+    (void)fclose(f);
+    cr_expect(strstr(text, "a.example a.example /x") && strstr(text, "deny (dlp_outbound)"), "%s", text);
+    free(text);
+    q.method = "POST";
+    f = fopen("/dev/null", "w");
+    cr_expect_eq(policy_explain(f, p, &q), REASON_NO_MATCH);
+    q.url = "https://off.example/";
+    cr_expect_eq(policy_explain(f, p, &q), REASON_NONE);
+    (void)fclose(f);
+    cr_expect_eq(calls, 1);
     policy_free(p);
 }
 

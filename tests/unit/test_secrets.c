@@ -98,3 +98,26 @@ Test(secrets, from_a_pipe)
     secrets_free(s);
     (void)close(p[0]);
 }
+
+Test(secrets, from_the_environment)
+{
+    static const char yaml[] = "version: 1\negress:\n  routes:\n"
+                               "    - {host: a.example, auth: {scheme: token, token_ref: T_ROUTE}}\n"
+                               "    - {host: b.example, auth: {scheme: token, token_ref: T_ROUTE}}\n"
+                               "    - {host: c.example, auth: {scheme: token, token_ref: T_BAD}}\n"
+                               "inspect: {secrets: [T_OTHER, T_NONE]}\n";
+    struct policy_error e;
+    struct policy *p = policy_load(yaml, sizeof yaml - 1, &e);
+    cr_assert(p, "%s", e.text);
+    (void)setenv("T_ROUTE", "value one", 1);
+    (void)setenv("T_OTHER", "two", 1);
+    (void)setenv("T_BAD", "line\nbreak", 1);
+    (void)setenv("T_UNNAMED", "three", 1);
+    struct secrets *s = secrets_of_environment(p);
+    cr_assert(s);
+    cr_expect_eq(secrets_count(s), 2);
+    cr_expect_str_eq(secrets_get(s, "T_ROUTE"), "value one");
+    cr_expect_str_eq(secrets_get(s, "T_OTHER"), "two");
+    secrets_free(s);
+    policy_free(p);
+}
