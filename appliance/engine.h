@@ -50,6 +50,7 @@ struct engine {
     uint64_t n_lingering; /* conns whose owner is gone, but not their last octets */
     size_t kept; /* octets of requests that may have to be sent again: http/exchange_retry.c */
     bool draining;
+    bool cutting; /* what ends now ends by a reload or stop, not by its agent */
     bool stopped; /* the loop is to end with this turn */
     void (*on_turn)(struct engine *e); /* before each wait of the loop; NULL: none */
     uint8_t scratch[64 * 1024]; /* valid within one callback only */

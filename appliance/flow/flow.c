@@ -559,7 +559,9 @@ void flows_drain(struct engine *e)
 static void abort_one(struct flow *f)
 {
     if (f->stage == STAGE_HTTP) {
+        f->e->cutting = true;
         http_front_close(&f->front);
+        f->e->cutting = false;
     } else if (f->stage == STAGE_RELAY) {
         relay_abort(f->relay);
     } else {

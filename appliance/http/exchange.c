@@ -464,7 +464,7 @@ void exchange_request_abort(struct exchange *x, enum http_abort why)
         refuse(x, REASON_LIMIT, 0, NULL);
     } else {
         if (!x->resp_fin)
-            x->detail = "the agent closed";
+            x->detail = x->e->cutting ? "ended by a reload or stop" : "the agent closed";
         cut(x, ABORT_PEER);
     }
     leave(x);

@@ -175,6 +175,7 @@ sleep 1
 check "reload: one to a host that stays goes on" bash -c "! test -s '$T/out3/kept.status'"
 check "reload: until a later one revokes that host" bash -c "ip netns exec $W-host '$BUILD/egressctl' reload $S --policy '$T/three.yaml'"
 check "...then it is cut too" eventually 5 test -s "$T/out3/kept.status"
+check "...and the log says why" eventually 5 bash -c "grep '\"event\":\"http\".*\"host\":\"strange.test\"' '$T/state3/audit.jsonl' | grep -q '\"detail\":\"ended by a reload or stop\"'"
 ctl stop $S >/dev/null 2>&1
 wait $RUN 2>/dev/null
 exit $FAILED
