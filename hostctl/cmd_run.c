@@ -136,7 +136,10 @@ static int claim(struct sandbox *sb, struct record *r)
         return err;
     sb->rec = r;
     describe(sb);
-    return record_save(r);
+    err = record_save(r);
+    if (err)
+        record_remove(r); /* nothing is made yet */
+    return err;
 }
 
 static int start(struct sandbox *sb)

@@ -18,6 +18,7 @@
 #include "hostctl/netns_hold.h"
 #include "hostctl/netns_mount.h"
 #include "hostctl/netns_net.h"
+#include "hostctl/netns_rights.h"
 #include "hostctl/netns_watch.h"
 #include "hostctl/proc.h"
 #include "hostctl/status.h"
@@ -64,6 +65,8 @@ static int netns_check(struct sandbox *sb)
         log_warn("the netns backend makes network namespaces, which needs root: sudo egressctl run ...");
         return -EPERM;
     }
+    if (rights_check())
+        return -EPERM;
     if (sb->opt->image) {
         log_warn("--image needs a container runtime (--backend podman); with --backend netns the agent runs "
                  "on this "

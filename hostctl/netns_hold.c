@@ -527,8 +527,11 @@ static _Noreturn void sidecar_main(const struct hold_plan *p, int sock)
         failed(sock, "cannot watch the sidecar");
     (void)hold_send(sock, HOLD_READY, 0, NULL, 0);
     (void)wait_go(sock, NULL, 0);
-    if (start_sidecar(&l))
-        failed(sock, "cannot start egressd");
+    int err = start_sidecar(&l);
+    if (err) {
+        (void)snprintf(why, sizeof why, "cannot start egressd: %s", strerror(-err));
+        failed(sock, why);
+    }
     live(&l);
 }
 

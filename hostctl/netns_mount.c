@@ -70,9 +70,13 @@ static int make_dirs(const struct mounter *m, const char *path)
 static int write_file(const char *path, const char *data, size_t len, mode_t mode)
 {
     cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0 || write(fd, data, len) != (ssize_t)len)
-        return -1;
-    return 0;
+    for (size_t done = 0; fd >= 0 && done < len;) {
+        ssize_t n = write(fd, data + done, len - done); /* less than all: the next says why */
+        if (n < 0)
+            return -1;
+        done += (size_t)n;
+    }
+    return fd < 0 ? -1 : 0;
 }
 
 /* A file or folder found before it was hidden, shown again at its old place. */

@@ -174,8 +174,10 @@ int record_claim(struct record *r, const char *name, record_bury_fn *bury)
         return err;
     }
     err = record_lock(r);
-    if (err)
+    if (err) {
         log_warn("cannot lock %s: %s", path, strerror(-err));
+        (void)rmdir(path);
+    }
     return err;
 }
 

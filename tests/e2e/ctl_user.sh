@@ -86,6 +86,23 @@ no_files() {
 }
 check "not even an empty file may grow: said" no_files
 
+lacks() { # PATTERN COMMAND...   root that is not quite: said before anything is made
+    local want=$1
+    shift
+    in_host "$@" "$BUILD/egressctl" run --dns-upstream $DNS -- true >"$T/out" 2>&1
+    [ $? = 125 ] && [ "$(grep -vc 'nothing is allowed' "$T/out")" = 1 ] && grep -qE "$want" "$T/out" && [ -z "$(ls "$EGRESSD_RUNTIME_DIR")" ] || { cat "$T/out"; ls "$EGRESSD_RUNTIME_DIR"; return 1; }
+}
+check "root without CAP_NET_ADMIN" lacks 'lacks CAP_NET_ADMIN$' setpriv --bounding-set -net_admin --inh-caps -net_admin
+check "root without CAP_SYS_PTRACE" lacks 'lacks CAP_SYS_PTRACE$' setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace
+check "root of a user namespace" lacks 'user namespace' unshare -Ur
+full_registry() { # SIZE INODES
+    in_host unshare -m bash -c "mount -t tmpfs -o mode=700,size=$1,nr_inodes=$2 none '$EGRESSD_RUNTIME_DIR' && head -c 8192 /dev/zero >'$EGRESSD_RUNTIME_DIR/.fill' 2>/dev/null
+        '$BUILD/egressctl' run --dns-upstream $DNS -- true; echo status \$?; ls '$EGRESSD_RUNTIME_DIR'" >"$T/out" 2>&1
+    grep -q 'No space left' "$T/out" && [ "$(tail -1 "$T/out")" = 'status 125' ] || { cat "$T/out"; return 1; }
+}
+check "no room for the record: said, and nothing of it is left" full_registry 8k 9
+check "...nor for its lock" full_registry 16k 4
+
 # -- signals
 passes() { # SIGNAL
     rm -f up
