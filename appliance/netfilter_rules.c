@@ -31,8 +31,8 @@ static void write_head(FILE *f, const struct netfilter_config *c)
 {
     fprintf(f,
         "# egressd: what a packet of the agent's meets, in this order. Default: nothing passes.\n"
-        "#   screen   -450  every packet gets a mark that says who decides; before defragmentation and "
-        "conntrack\n"
+        "#   screen   -450  every packet gets a mark that says who decides, or its socket at once; before "
+        "defragmentation and conntrack\n"
         "#   gate     -160  flows that the gate let through earlier; the rest to the gate's queue\n"
         "#   deliver  -140  marks become deeds: to an engine, to the resolver, out, refused; others are "
         "dropped\n"
@@ -106,11 +106,56 @@ static void write_sets(FILE *f, const struct netfilter_config *c)
     fputc('\n', f);
 }
 
+/* REDIRECT is NAT and needs connection tracking; TPROXY does not, and a table that the agent cannot fill is
+ * one less thing to fill. */
+static const char *untracked(const struct netfilter_config *c)
+{
+    return c->caps.intercept == INTERCEPT_REDIRECT ? "" : " notrack";
+}
+
+/* What matches goes to a socket of ours, where nft can find it at once: that spares nearly all packets the
+ * rules of the later chains. Where nobody listens, or nft cannot, it has its mark for chain deliver. */
+static void write_to_socket(
+    FILE *f, const struct netfilter_config *c, const char *match, const char *mark, unsigned port)
+{
+    if (c->caps.intercept == INTERCEPT_NFT_TPROXY)
+        fprintf(f, "        %s tproxy to :%u meta mark set $TPROXY notrack accept\n", match, port);
+    fprintf(f, "        %s meta mark set $%s%s accept\n", match, mark, untracked(c));
+}
+
+static void write_screen_transport(FILE *f, const struct netfilter_config *c)
+{
+    const char *nt = untracked(c);
+    char dport[32];
+
+    fputs("    chain screen_tcp {\n", f);
+    (void)snprintf(dport, sizeof dport, "tcp dport %u", PORT_DNS);
+    write_to_socket(f, c, dport, "DNS", PORT_DNS);
+    if (c->policy->proxy_port)
+        fprintf(f, "        tcp dport %u fib daddr . iif type local meta mark set $LOCAL%s accept\n",
+            c->policy->proxy_port, nt);
+    fputs("        # not the first of a connection: to its socket, which only a judged first packet can have "
+          "made\n",
+        f);
+    write_to_socket(f, c, "tcp flags & syn == 0", "WEB", PORT_ENGINE);
+    fprintf(f,
+        "        tcp flags & (fin | syn | rst | ack) != syn counter name odd meta mark set $ODD notrack "
+        "accept\n"
+        "        tcp dport @web_ports meta mark set $WEB%s accept\n"
+        "        meta mark set $QUEUE%s accept\n"
+        "    }\n\n"
+        "    chain screen_udp {\n",
+        nt, nt);
+    (void)snprintf(dport, sizeof dport, "udp dport %u", PORT_DNS);
+    write_to_socket(f, c, dport, "DNS", PORT_DNS);
+    fputs("        # left tracked: see chain gate\n"
+          "        meta mark set $QUEUE accept\n"
+          "    }\n\n",
+        f);
+}
+
 static void write_screen(FILE *f, const struct netfilter_config *c)
 {
-    /* REDIRECT is NAT and needs connection tracking; TPROXY does not, and a table that the agent cannot fill
-     * is one less thing to fill. */
-    const char *nt = c->caps.intercept == INTERCEPT_REDIRECT ? "" : " notrack";
     fprintf(f,
         "    chain screen_first {\n"
         "        type filter hook prerouting priority -450; policy accept;\n"
@@ -139,28 +184,7 @@ static void write_screen(FILE *f, const struct netfilter_config *c)
         "        meta mark set $QUEUE notrack accept\n"
         "    }\n\n",
         c->agent_if);
-    fprintf(f,
-        "    chain screen_tcp {\n"
-        "        tcp dport %u meta mark set $DNS%s accept\n",
-        PORT_DNS, nt);
-    if (c->policy->proxy_port)
-        fprintf(f, "        tcp dport %u fib daddr . iif type local meta mark set $LOCAL%s accept\n",
-            c->policy->proxy_port, nt);
-    fprintf(f,
-        "        # not the first of a connection: to its socket, which only a judged first packet can have "
-        "made\n"
-        "        tcp flags & syn == 0 meta mark set $WEB%s accept\n"
-        "        tcp flags & (fin | syn | rst | ack) != syn counter name odd meta mark set $ODD notrack "
-        "accept\n"
-        "        tcp dport @web_ports meta mark set $WEB%s accept\n"
-        "        meta mark set $QUEUE%s accept\n"
-        "    }\n\n"
-        "    chain screen_udp {\n"
-        "        udp dport %u meta mark set $DNS%s accept\n"
-        "        # left tracked: see chain gate\n"
-        "        meta mark set $QUEUE accept\n"
-        "    }\n\n",
-        nt, nt, nt, PORT_DNS, nt);
+    write_screen_transport(f, c);
 }
 
 static void write_screen6(FILE *f, const struct netfilter_config *c)
@@ -230,6 +254,7 @@ static void write_deliver(FILE *f, const struct netfilter_config *c)
     fprintf(f,
         "    chain deliver {\n"
         "        type filter hook prerouting priority -140; policy accept;\n"
+        "        meta mark $TPROXY accept # most: has its socket\n"
         "        iifname != \"%s\" accept\n"
         "        meta mark $LOCAL accept\n",
         c->agent_if);
@@ -265,10 +290,12 @@ static void write_input(FILE *f, const struct netfilter_config *c)
     fprintf(f,
         "    chain input {\n"
         "        type filter hook input priority filter; policy drop;\n"
-        "        iifname \"%s\" meta mark { $LOCAL, %s } accept\n"
+        "        meta mark %s iifname \"%s\" accept\n"
+        "        meta mark $LOCAL iifname \"%s\" accept\n"
         "        iifname \"lo\" accept\n"
         "        iifname \"%s\" counter name input_refused drop\n",
-        c->agent_if, c->caps.intercept == INTERCEPT_REDIRECT ? "$WEB, $RELAY, $DNS" : "$TPROXY", c->agent_if);
+        c->caps.intercept == INTERCEPT_REDIRECT ? "{ $WEB, $RELAY, $DNS }" : "$TPROXY", c->agent_if,
+        c->agent_if, c->agent_if);
     if (c->caps.ipv6)
         fputs("        ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, "
               "nd-router-advert } "
@@ -335,16 +362,16 @@ static void write_output(FILE *f, const struct netfilter_config *c)
     else
         fputs("        meta nfproto ipv6 counter name output_refused drop\n", f);
     fprintf(f,
-        "        oifname \"%s\" meta l4proto { icmp, icmpv6 } accept\n"
         "        oifname \"%s\" tcp flags & (syn | ack) != syn accept\n"
         "        oifname \"%s\" udp sport %u accept\n"
+        "        oifname \"%s\" meta l4proto { icmp, icmpv6 } accept\n"
         "        oifname \"%s\" counter name output_refused drop\n"
         "        oifname \"%s\" ct state { established, related } accept\n"
         "        oifname \"%s\" meta skuid { %u, %u } meta l4proto { tcp, udp } accept # resolver, engine\n"
         "        counter name output_refused\n"
         "    }\n"
         "}\n",
-        c->agent_if, c->agent_if, c->agent_if, PORT_DNS, c->agent_if, c->uplink_if, c->uplink_if,
+        c->agent_if, c->agent_if, PORT_DNS, c->agent_if, c->agent_if, c->uplink_if, c->uplink_if,
         (unsigned)UID_RESOLVER, (unsigned)UID_ENGINE);
 }
 

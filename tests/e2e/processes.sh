@@ -299,6 +299,17 @@ kill -9 "$D"
 wait_end
 check "kill -9 monitor: all end, a stopped one, too" eventually 1 none_left
 check "...the rules stay closed" rules_closed
+unanswered() { side nft list counter inet egressd unanswered | awk '/packets/ { print $2 }'; }
+not_served() { # what nobody listens for any more is dropped and counted
+    local before
+    before=$(unanswered)
+    in_agent python3 -c 'import socket
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for to in "10.91.0.1", "10.90.0.1", "192.0.2.1":
+    u.sendto(b"question", (to, 53))'
+    [ $(($(unanswered) - before)) -ge 3 ] || { echo "$before, then $(unanswered)"; return 1; }
+}
+check "...and what they would hand over is dropped" not_served
 
 fails() { # STATUS PATTERN ARGS...   a start that must not succeed
     local want=$1 pattern=$2 status out

@@ -42,6 +42,15 @@ Test(netfilter, says_what_it_does)
     cr_assert_null(strstr(s, "bypass\n"));
     cr_assert_not_null(strstr(s, "tproxy to :15001"));
     cr_assert_not_null(strstr(s, "tproxy to :53"));
+    static const char *const at_once[] = {
+        "        udp dport 53 tproxy to :53 meta mark set $TPROXY notrack accept\n"
+        "        udp dport 53 meta mark set $DNS notrack accept\n",
+        "        tcp dport 53 tproxy to :53 meta mark set $TPROXY notrack accept\n"
+        "        tcp dport 53 meta mark set $DNS notrack accept\n",
+        "        tcp flags & syn == 0 tproxy to :15001 meta mark set $TPROXY notrack accept\n"
+        "        tcp flags & syn == 0 meta mark set $WEB notrack accept\n"};
+    for (size_t i = 0; i < sizeof at_once / sizeof *at_once; i++)
+        cr_assert_not_null(strstr(s, at_once[i]), "and a mark, where nobody listens");
     cr_assert_null(strstr(s, "masquerade"), "nothing is forwarded without a udp route");
     cr_assert_not_null(strstr(s, "hook forward priority filter; policy drop;\n        meta nfproto ipv6"));
     free(s);
