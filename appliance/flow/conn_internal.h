@@ -39,6 +39,8 @@ struct conn {
     uint32_t linger_left;
     int err; /* what ended input, or the handshake; 0 */
     int write_err; /* what ended output; 0 */
+    uint32_t silent_octets; /* that OpenSSL took since it last gave data */
+    uint16_t silent_records; /* in a row, seen from outside */
     uint8_t corks;
     bool read_on;
     bool handshaking, handshake_over;

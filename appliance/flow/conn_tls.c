@@ -10,6 +10,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* A peer may send so many records in a row that bring no data: BoringSSL's 32 key updates, each of which may
+ * take two calls; and so many octets that OpenSSL deals with by itself within one call (attempts to
+ * renegotiate): a record of data at its longest is a quarter of it. */
+#define SILENT_RECORDS_MAX 64u
+#define SILENT_OCTETS_MAX KIB(64)
+/* One call takes so many records, then others have their turn. */
+#define TURN_RECORDS 256u
+
 static int put_held(struct conn *c)
 {
     int r = c->held.len ? conn_put(c, c->held.p + c->held.off, c->held.len) : 0;
@@ -110,17 +118,27 @@ static bool wire_has(const struct conn *c)
     return c->stash.len || (c->e->wire->owner == c && c->e->wire->len);
 }
 
+static int taken(struct conn *c, size_t n)
+{
+    c->silent_octets += (uint32_t)n;
+    return (int)n;
+}
+
 static int bio_read(BIO *b, char *p, int n)
 {
     struct conn *c = BIO_get_data(b);
     struct conn_wire *w = c->e->wire;
     BIO_clear_retry_flags(b);
     size_t want = (size_t)n;
+    if (c->silent_octets > SILENT_OCTETS_MAX && !c->handshaking) {
+        c->err = -EPROTO;
+        return -1;
+    }
     if (c->stash.len) {
         want = MIN(want, c->stash.len);
         memcpy(p, c->stash.p + c->stash.off, want);
         octets_consume(&c->stash, want);
-        return (int)want;
+        return taken(c, want);
     }
     if (w->owner != c || w->len == 0) {
         if (c->fin_in)
@@ -139,7 +157,7 @@ static int bio_read(BIO *b, char *p, int n)
     memcpy(p, w->in + w->off, want);
     w->off += want;
     w->len -= want;
-    return (int)want;
+    return taken(c, want);
 }
 
 /* What OpenSSL asks of a BIO that may encrypt itself (its own names for these are not public; bio.h has the
@@ -192,6 +210,8 @@ static bool attach(struct conn *c)
     BIO_set_data(b, c);
     BIO_set_init(b, 1);
     SSL_set_bio(c->ssl, b, b);
+    (void)SSL_clear_mode(
+        c->ssl, SSL_MODE_AUTO_RETRY); /* each record without data is told: see read_records() */
     if (c->e->config && c->e->config->ktls)
         (void)SSL_set_options(c->ssl, SSL_OP_ENABLE_KTLS);
     return true;
@@ -213,6 +233,7 @@ bool conn_tls_handshake(struct conn *c)
         return true;
     if (why == SSL_ERROR_WANT_READ)
         return false;
+    c->silent_octets = 0;
     if (why == SSL_ERROR_NONE)
         return true;
     tls_keep_error(c->ssl);
@@ -220,21 +241,27 @@ bool conn_tls_handshake(struct conn *c)
     return true;
 }
 
-/* One SSL_read() gives one record; more of them may wait in memory. */
+/* One SSL_read() takes one record; more of them may wait in memory. */
 static size_t read_records(struct conn *c, uint8_t *buf, size_t n, int *why)
 {
     size_t got = 0;
-    *why = SSL_ERROR_NONE;
     ERR_clear_error();
-    do {
+    for (unsigned i = 0; i < TURN_RECORDS; i++) {
         size_t part = 0;
         int r = SSL_read_ex(c->ssl, buf + got, n - got, &part);
-        if (r != 1) {
-            *why = SSL_get_error(c->ssl, r);
+        *why = r == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, r);
+        if (r == 1) {
+            got += part;
+            c->silent_octets = c->silent_records = 0;
+            if (got == n || !(wire_has(c) || SSL_has_pending(c->ssl)))
+                break;
+        } else if (*why != SSL_ERROR_WANT_READ || !wire_has(c)) {
+            break;
+        } else if (++c->silent_records > SILENT_RECORDS_MAX) {
+            c->err = -EPROTO;
             break;
         }
-        got += part;
-    } while (got < n && (wire_has(c) || SSL_has_pending(c->ssl)));
+    }
     return got;
 }
 

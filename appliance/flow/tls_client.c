@@ -14,6 +14,9 @@
 #include "lib/log.h"
 
 #define SESSION_SECONDS 3600
+/* Of TLS 1.2, what browsers offer, too: there are servers that have nothing better than CBC or RSA's key
+ * exchange. An upstream that has takes that. */
+#define UPSTREAM_CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:RSA+AESGCM:RSA+AES:!AESCCM"
 
 /* One file each; the hashed directory is no use, since nothing can be opened once the sandbox is closed. */
 static const char *const system_bundles[] = {
@@ -66,7 +69,7 @@ X509_STORE *tls_trust_load(const char *const *upstream_ca, size_t n_upstream_ca,
 int tls_make_client(struct tls_ctx *t, X509_STORE *trust, char *err, size_t errlen)
 {
     t->client = tls_common_ctx(TLS_client_method());
-    if (!t->client) {
+    if (!t->client || SSL_CTX_set_cipher_list(t->client, UPSTREAM_CIPHERS_12) != 1) {
         tls_why(err, errlen, "TLS cannot be set up", ERR_get_error());
         return -1;
     }

@@ -6,6 +6,13 @@ BIG=1024 world_up
 HOSTILE=93.184.216.13
 ip -n "$W-net" addr add $HOSTILE/32 dev lo
 printf '%s\n' "hostile A $HOSTILE" "*.bad A $HOSTILE" >>"$T/test.zone"
+# TLS 1.2 with nothing better than these; an address each
+declare -A OLD=([cbc]='ECDHE-ECDSA-AES256-SHA' [rsakx]='AES128-GCM-SHA256:AES128-SHA' [null]='ECDHE-ECDSA-NULL-SHA:AECDH-NULL-SHA:@SECLEVEL=0')
+old_address() { case $1 in cbc) echo 93.184.216.31 ;; rsakx) echo 93.184.216.32 ;; null) echo 93.184.216.33 ;; esac; }
+for n in "${!OLD[@]}"; do
+    ip -n "$W-net" addr add "$(old_address $n)/32" dev lo
+    echo "$n.bad A $(old_address $n)" >>"$T/test.zone"
+done
 attack_world
 # sign NAME SAN [CONFIG LINE]...   $SIGN: more options of openssl x509
 sign() {
@@ -37,6 +44,8 @@ sign() {
         openssl ca -batch -notext -config ca.cnf -in x.csr -out $n.pem -extfile x.ext $dates
     done
 
+    for n in cbc null; do sign $n DNS:$n.bad.test; done
+    openssl genrsa -out rsakx.key 2048 && KEY=rsakx.key sign rsakx DNS:rsakx.bad.test
     openssl genrsa -out weak.key 1024 && KEY=weak.key sign weak DNS:weak.bad.test
     SIGN='-sha1 -days 20' sign sha1 DNS:sha1.bad.test
     CA=good.pem CAKEY=leaf.key sign signedbyleaf DNS:signedbyleaf.bad.test && cat good.pem >>signedbyleaf.pem
@@ -53,6 +62,12 @@ sign() {
 ) >"$T/bad.log" 2>&1
 for n in hostile good expired future weak sha1 signedbyleaf constrained loose eku cn; do [ -s "$T/bad/$n.pem" ] || { echo "no certificate $n: $(cat "$T/bad.log")" >&2; exit 1; }; done
 in_net python3 "$HERE/attack_upstream_origin.py" $HOSTILE "$T/bad" >"$T/hostile.log" 2>&1 &
+for n in "${!OLD[@]}"; do
+    key=$T/bad/$n.key
+    [ -e "$key" ] || key=$T/bad/leaf.key
+    in_net openssl s_server -accept "$(old_address $n):443" -cert "$T/bad/$n.pem" -key "$key" -tls1_2 -cipher "${OLD[$n]}" -www -quiet >"$T/$n.log" 2>&1 &
+    eventually 5 in_net bash -c "exec 3<>/dev/tcp/$(old_address $n)/443" || { cat "$T/$n.log" >&2; exit 1; }
+done
 eventually 5 in_net curl -sk --resolve "hostile.test:443:$HOSTILE" https://hostile.test/fine || { cat "$T/hostile.log" >&2; exit 1; }
 cat >"$T/policy.yaml" <<'YAML'
 version: 1
@@ -64,5 +79,5 @@ YAML
 attack "$T/policy.yaml" python3 "$HERE/attack_upstream.py"
 check "no daemon died" bash -c "! grep -iE 'died|killed|signal|crash|abort' '$T/state/egressd.log'"
 check "the log's chains hold" ctl audit --state-dir "$T/state" --verify
-check "nothing else left" nothing_left "tcp and dst host $HOSTILE and dst port 443"
+check "nothing else left" nothing_left "tcp and (dst host $HOSTILE or dst host 93.184.216.31 or dst host 93.184.216.32 or dst host 93.184.216.33) and dst port 443"
 exit $FAILED

@@ -413,6 +413,49 @@ Test(conn, tls_end_without_close_notify_is_told_apart)
     names_down(&n);
 }
 
+/* `n` key updates, each in a record of its own, then a little data; with `ask`, each wants an answer. */
+static void update_keys(struct end *from, unsigned n, bool ask)
+{
+    SSL *ssl = conn_ssl(from->c);
+    for (unsigned i = 0; i < n; i++) {
+        cr_assert_eq(SSL_key_update(ssl, ask ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        cr_assert_eq(SSL_do_handshake(ssl), 1);
+    }
+    cr_assert_geq(conn_send(from->c, "x", 1), 0);
+}
+
+/* Records that bring no data cost as much as those that do, or more. */
+Test(conn, tls_key_updates_are_bounded)
+{
+    static const struct {
+        unsigned updates, times;
+        bool ask, passes;
+    } t[] = {{30, 10, false, true}, {30, 5, true, true}, {1, 300, true, true}, {70, 1, false, false},
+        {40, 1, true, false}, {300, 1, false, false}};
+    struct names n = names_up();
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        struct engine *e = engine_up();
+        struct end a, b;
+        pair(e, &a, &b);
+        handshake_well(&n, &a, &b, "a.example", TLS_ALPN_HTTP11);
+        for (unsigned k = 0; k < t[i].times && !b.ended; k++) {
+            update_keys(&a, t[i].updates, t[i].ask);
+            (void)conn_send(b.c, "y", 1); /* the answers to `a` are records without data as well */
+            for (int turn = 0; turn < 3; turn++)
+                engine_turn(e, false);
+        }
+        cr_expect_eq(b.ended, !t[i].passes, "row %zu", i);
+        cr_expect_eq(b.last, t[i].passes ? 0 : -EPROTO, "row %zu: %zd", i, b.last);
+        if (t[i].passes)
+            cr_expect_eq(b.got, t[i].times, "row %zu", i);
+        close_end(&a);
+        close_end(&b);
+        engine_turn(e, false);
+        engine_down(e);
+    }
+    names_down(&n);
+}
+
 Test(conn, tls_wrong_names)
 {
     static const struct {
