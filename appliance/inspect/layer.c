@@ -11,7 +11,7 @@
 #define WORK_FREE MIB(8)
 #define WORK_RATIO 400u
 #define SQUEEZE_BEFORE KIB(4) /* octets before an escape within an escape */
-#define UNPACKS_MAX 4u
+#define UNPACKS_MAX 8u /* at once; a font has octets that begin five by chance */
 #define CODINGS_MAX 3u
 
 struct layer {

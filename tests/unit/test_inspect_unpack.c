@@ -157,6 +157,21 @@ Test(inspect_unpack, zlib_anywhere)
     expect(prose, sizeof prose - 1, NULL, false, "prose");
 }
 
+/* What begins one stream within another: as by chance, or to hide in the crowd. */
+Test(inspect_unpack, zlib_at_once)
+{
+    static const uint8_t stored[] = {0x78, 0x01, 0x00, 0xff, 0xff, 0x00, 0x00};
+    static uint8_t body[40 * sizeof stored + 300];
+    memset(body, '.', sizeof body);
+    for (size_t i = 0; i < 40; i++) {
+        memcpy(body + 1 + i * sizeof stored, stored, sizeof stored);
+        struct outcome o = outbound(body, sizeof body, 0, NULL, NULL);
+        free(o.out);
+        if (i < 7 || i >= 20)
+            cr_expect_eq(o.status, i < 7 ? 0 : -EMSGSIZE, "%zu streams: %d", i + 1, o.status);
+    }
+}
+
 static int status_of(const void *p, size_t n, const char *coding)
 {
     struct outcome o = outbound(p, n, 0, NULL, coding);
