@@ -11,6 +11,7 @@
 #include <linux/audit.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 
 #include "init/say.h"
 #include "init/base.h"
@@ -156,9 +157,14 @@ static void refuse_if_any(struct program *p, uint32_t bits, uint32_t error)
     refuse(p, error);
 }
 
-/* Packets and raw IP, virtual machine sockets, and a hundred families that only a vulnerability needs. */
+enum { PROTOCOL_UDPLITE = 136, PROTOCOL_MPTCP = 262, OPTION_TCP_ULP = 31 };
+
+/* Packets and raw IP, virtual machine sockets, and a hundred families and protocols that only a vulnerability
+ * needs: SCTP, DCCP, L2TP, SMC, which may take other ways than IP... */
 static void filter_socket(struct program *p)
 {
+    static const uint32_t ip_allowed[] = {0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP /* ping(8) */,
+        IPPROTO_ICMPV6, PROTOCOL_UDPLITE, PROTOCOL_MPTCP};
     static const uint32_t netlink_allowed[] = {NETLINK_ROUTE /* getifaddrs(3) */,
         NETLINK_SOCK_DIAG /* ss(8) */, NETLINK_KOBJECT_UEVENT /* libudev */};
     size_t block = begin_call(p, SYS_socket);
@@ -179,11 +185,24 @@ static void filter_socket(struct program *p)
     emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, 0xf); /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
     refuse_if_equal(p, SOCK_RAW, EPERM);
     refuse_if_equal(p, SOCK_PACKET, EPERM);
+    load_arg(p, 2);
+    for (unsigned i = 0; i < ARRAY_LEN(ip_allowed); i++) {
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, ip_allowed[i]);
+        give(p, SECCOMP_RET_ALLOW);
+    }
+    refuse(p, EPROTONOSUPPORT);
+    end_call(p, block);
+    /* The other way to a socket; families that have none say so. */
+    block = begin_call(p, SYS_socketpair);
+    load_arg(p, 0);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AF_UNIX);
+    refuse(p, EOPNOTSUPP);
     end_call(p, block);
 }
 
-/* Sending past the routing table: the packet rules stop it too, where the kernel has them. */
-static void filter_dontroute(struct program *p)
+/* Sending past the routing table: the packet rules stop it too, where the kernel has them. And options of
+ * sockets. */
+static void filter_options(struct program *p)
 {
     static const struct {
         uint32_t nr;
@@ -197,9 +216,15 @@ static void filter_dontroute(struct program *p)
     }
     size_t block = begin_call(p, SYS_setsockopt);
     load_arg(p, 1);
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 3, SOL_SOCKET);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, SOL_SOCKET);
     load_arg(p, 2);
     refuse_if_equal(p, SO_DONTROUTE, EPERM);
+    give(p, SECCOMP_RET_ALLOW);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 3, IPPROTO_TCP);
+    load_arg(p, 2);
+    /* Makes other sockets of a TCP socket (SMC, espintcp, kernel TLS): clients do without, as where the
+     * kernel has none. */
+    refuse_if_equal(p, OPTION_TCP_ULP, ENOENT);
     end_call(p, block);
 }
 
@@ -242,7 +267,7 @@ size_t filter_build(struct sock_filter out[static FILTER_MAX])
     for (unsigned i = 0; i < ARRAY_LEN(refusals); i++)
         refuse_if_equal(&p, refusals[i].nr, refusals[i].error);
     filter_socket(&p);
-    filter_dontroute(&p);
+    filter_options(&p);
     filter_namespaces(&p);
     filter_terminal(&p);
     give(&p, SECCOMP_RET_ALLOW);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -62,8 +63,20 @@ static void close_descriptors(void)
         (void)close(fd);
 }
 
+/* Where cores go to a program, the kernel runs it as root on the host, for the host's names: it is told of no
+ * crash in here. A limit of one octet means just that (core(5)). */
+static void keep_cores(void)
+{
+    const struct rlimit one = {1, 1};
+    char first = 0;
+    cleanup_fd int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, &first, 1) == 1 && first == '|' && setrlimit(RLIMIT_CORE, &one) < 0)
+        fatal_error(errno, "cannot keep cores from the host");
+}
+
 void privilege_drop(const struct settings *s)
 {
+    keep_cores();
     close_descriptors();
     drop_bounding_set();
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)

@@ -231,6 +231,12 @@ says "uid and gid as asked, no groups" 0 '^1234 4321 4321$' init --user 1234:432
 says "EGRESS_USER counts, the command line more" 0 '^77$' env EGRESS_USER=66 ip netns exec "$P-A" "$INIT" --gateway $GW --user 77 -- id -u
 says "our variables are not the agent's" 0 '^0$' env EGRESS_GATEWAY=$GW EGRESS_USER=66 ip netns exec "$P-A" "$INIT" -- sh -c 'env | grep -c EGRESS; true'
 says "descriptors above 2 are closed" 0 '^0$' bash -c "exec 7</etc/passwd 9</; ip netns exec $P-A $INIT --gateway $GW -- sh -c 'ls /proc/self/fd/7 /proc/self/fd/9 2>/dev/null | wc -l'"
+printf '|/usr/libexec/helper %%p' >"$D/pattern" # as where the host collects crashes
+says "no crash is told to the host" 0 '^Max core file size +1 +1 ' ip netns exec "$P-A" unshare -m sh -c \
+    "ulimit -c unlimited; mount --bind $D/pattern /proc/sys/kernel/core_pattern; exec $INIT --gateway $GW -- grep core /proc/self/limits"
+printf 'core' >"$D/pattern"
+says "...and a file for a debugger is the agent's to ask for" 0 '^Max core file size +unlimited +unlimited ' ip netns exec "$P-A" unshare -m sh -c \
+    "ulimit -c unlimited; mount --bind $D/pattern /proc/sys/kernel/core_pattern; exec $INIT --gateway $GW -- grep core /proc/self/limits"
 says "the route cannot be changed" 2 'Operation not permitted' init -- ip route replace default via $NEIGHBOUR
 says "an interface cannot be set down" 2 'Operation not permitted' init -- ip link set eth0 down
 refuses "user 0 is refused where it owns the kernel's settings" 'core_pattern' init --user 0 "${MARK[@]}"

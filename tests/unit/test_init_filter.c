@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -65,6 +66,21 @@ Test(filter, sockets)
     for (unsigned family = 0; family < 64; family++)
         if (family != AF_UNIX && family != AF_INET && family != AF_INET6 && family != AF_NETLINK)
             cr_expect_eq(call(SYS_socket, family, SOCK_DGRAM, 0, 0), REFUSED(EAFNOSUPPORT), "%u", family);
+    static const unsigned common[] = {0, 1, 6, 17, 58, 136, 262};
+    for (unsigned protocol = 0, i = 0; protocol < 300; protocol++) {
+        bool known = i < sizeof common / sizeof *common && common[i] == protocol;
+        i += known;
+        cr_expect_eq(call(SYS_socket, AF_INET, SOCK_STREAM, protocol, 0),
+            known ? ok : REFUSED(EPROTONOSUPPORT), "%u", protocol);
+        cr_expect_eq(call(SYS_socket, AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, protocol, 0),
+            known ? ok : REFUSED(EPROTONOSUPPORT), "%u", protocol);
+    }
+    for (unsigned family = 0; family < 64; family++)
+        cr_expect_eq(call(SYS_socketpair, family, SOCK_STREAM, 0, 0),
+            family == AF_UNIX ? ok : REFUSED(EOPNOTSUPP), "%u", family);
+    cr_expect_eq(call(SYS_setsockopt, 3, 6, 31, 0), REFUSED(ENOENT), "TCP_ULP");
+    cr_expect_eq(call(SYS_setsockopt, 3, 6, 1, 0), ok, "TCP_NODELAY");
+    cr_expect_eq(call(SYS_setsockopt, 3, 41, 31, 0), ok);
     /* The kernel looks at the low half of a register only; so must the filter. */
     cr_expect_eq(call(SYS_socket, 0x100000000ull | AF_PACKET, SOCK_RAW, 0, 0), REFUSED(EAFNOSUPPORT));
     cr_expect_eq(call(SYS_socket, AF_INET, 0x700000000ull | SOCK_RAW, 0, 0), REFUSED(EPERM));
