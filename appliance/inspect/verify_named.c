@@ -170,6 +170,15 @@ static bool is_drawn(const uint8_t *p, size_t n)
     return digits >= 2 && 6 * changes >= n && looks_random(p, n);
 }
 
+/* WLX_CLIENT_CREDENTIALS_INFO_V2_0 is assigned in code. */
+static bool is_constant(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!in_class("A9_", p[i]))
+            return false;
+    return memchr(p, '_', n) != NULL;
+}
+
 /* STRIPE_API_KEY=..., "DB_PASSWORD": "...", export TOKEN='...': the format may be any. */
 enum scan_verdict verify_environment(const struct candidate *c, const struct pattern *t)
 {
@@ -191,7 +200,8 @@ enum scan_verdict verify_environment(const struct candidate *c, const struct pat
         return SCAN_MORE;
     if (value + n < c->n && strchr("([{$%*", c->p[value + n]) && c->p[value + n])
         return SCAN_NO;
-    return n >= VALUE_MIN && is_drawn(c->p + value, n) ? SCAN_MATCH : SCAN_NO;
+    bool drawn = n >= VALUE_MIN && is_drawn(c->p + value, n) && !is_constant(c->p + value, n);
+    return drawn ? SCAN_MATCH : SCAN_NO;
 }
 
 static bool environment_says_nothing(const struct candidate *c, const struct pattern *t)

@@ -132,7 +132,7 @@ bool is_default_password(const uint8_t *p, size_t n)
 {
     static const char *const known[] = {"password", "pass", "passwd", "secret", "postgres", "root", "admin",
         "changeme", "user", "username", "test", "guest", "x-oauth-basic", "pwd", "mysecretpassword", "token",
-        "x-access-token"};
+        "x-access-token", "anonymous", "pserver:anoncvs"};
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (n == strlen(known[i]) && strncasecmp((const char *)p, known[i], n) == 0)
             return true;
@@ -155,7 +155,7 @@ enum scan_verdict verify_url(const struct candidate *c, const struct pattern *t)
             bool same = user == len && memcmp(p, colon + 1, len) == 0;
             return same || is_default_password(colon + 1, len) ? SCAN_NO : SCAN_MATCH;
         }
-        if (strchr("/?#\"'<>\\ `", p[n]) || p[n] < 0x21)
+        if (strchr("/?#\"'<>\\ `[]{}|^", p[n]) || p[n] < 0x21)
             return SCAN_NO;
     }
     return SCAN_NO;

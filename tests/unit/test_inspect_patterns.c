@@ -172,7 +172,9 @@ Test(inspect_patterns, look_alikes)
         "connect(host=settings.host, user=settings.user, password=settings.password)",
         "{\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\",\"id\":7}", "redis://user:password@localhost",
         "proto://${USER}:${PASS}@host", "ssh://git@host.example:22/r.git", "see https://example.org:8080/a@b",
-        "'://' + user + ':' + pass + '@'"};
+        "'://' + user + ':' + pass + '@'", "[protocol://][user[:password]@]proxyhost[:port]",
+        "cvs://:pserver:anoncvs@sources.example:/cvs/src",
+        "WLX_CLIENT_CREDENTIALS_INFO_V2_0 = _WLX_CLIENT_CREDENTIALS_INFO_V2_0;"};
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)
         expect_look_alike(passed[i]);
 }
