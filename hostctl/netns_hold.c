@@ -30,6 +30,9 @@
 #define LOG_MAX MIB(4)
 /* A busy machine needs a moment; more is a fault. */
 #define READY_MS 20000
+/* Added to oom_score_adj, in thousandths of the machine's memory; and its upper end. */
+#define OOM_MORE 200L
+#define OOM_MOST 1000L
 #define KEYCTL_JOIN_SESSION 1 /* <linux/keyctl.h> is not everywhere */
 
 /** A holder's own life. */
@@ -148,11 +151,30 @@ struct program {
     int keep_fd; /* stays open, past exec; -1 */
     bool session; /* of its own, away from the terminal's signals */
     mode_t mask; /* umask */
+    bool agent; /* CMD: where memory runs out it goes before the sidecar */
     enum tty_mode tty;
 };
 
+/* What an agent fills its memory with must not cost the processes that confine it theirs, nor those of the
+ * host. */
+static void offer_to_oom(void)
+{
+    char text[16];
+    long now = 0;
+    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return;
+    text[n] = 0;
+    now = strtol(text, NULL, 10) + OOM_MORE;
+    n = snprintf(text, sizeof text, "%ld", now > OOM_MOST ? OOM_MOST : now);
+    (void)!pwrite(fd, text, (size_t)n, 0);
+}
+
 static _Noreturn void become(const struct program *p)
 {
+    if (p->agent)
+        offer_to_oom();
     if (p->session)
         (void)setsid();
     else if (p->tty != TTY_SHARED)
@@ -597,7 +619,8 @@ static _Noreturn void agent_main(const struct hold_plan *p, int sock)
         .in_out = -1,
         .keep_fd = -1,
         .tty = p->tty,
-        .mask = mask};
+        .mask = mask,
+        .agent = true};
     l.child = start(&program);
     if (l.child < 0 || l.signals < 0)
         failed(sock, "cannot start the agent");
@@ -636,8 +659,14 @@ void hold_exec(int sock, char **argv, char **env, enum tty_mode tty)
     mode_t mask = umask(022);
     struct life l = {
         .sock = sock, .signals = watch_signals(), .link = -1, .log = -1, .log_out = -1, .ready = -1};
-    struct program program = {
-        .argv = argv, .env = env, .err_fd = -1, .in_out = -1, .keep_fd = -1, .tty = tty, .mask = mask};
+    struct program program = {.argv = argv,
+        .env = env,
+        .err_fd = -1,
+        .in_out = -1,
+        .keep_fd = -1,
+        .tty = tty,
+        .mask = mask,
+        .agent = true};
     l.child = start(&program);
     if (l.child < 0 || l.signals < 0)
         failed(sock, "cannot start the command");

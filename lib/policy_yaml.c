@@ -240,6 +240,11 @@ const struct ynode *yaml_tree(const char *text, size_t len, struct arena *arena,
     struct builder b = {.arena = arena, .err = err};
     if (!check_text(&b, text, len))
         return NULL;
+    /* A byte order mark, as some editors put it: libyaml takes it for a first column. */
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
     if (!yaml_parser_initialize(&b.parser)) {
         fail(&b, NULL, "out of memory");
         return NULL;

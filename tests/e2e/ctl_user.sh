@@ -66,6 +66,16 @@ exec_masks() {
 }
 check "...and exec's" exec_masks
 check "none of it opens the state to others" test "$(umask 0 && run --name m$$ -- true; stat -c %a "$EGRESSD_STATE_DIR/m$$" "$EGRESSD_STATE_DIR/m$$"/* | sort -u | tr '\n' ' ')" = "600 700 "
+sacrificed() {
+    local mine side
+    mine=$(cat /proc/self/oom_score_adj)
+    background -- sh -c 'cat /proc/self/oom_score_adj >adj.new && mv adj.new adj; sleep 60' || return 1
+    eventually 5 test -e adj
+    side=$(cat "/proc/$(jq .egressd.pid "$EGRESSD_RUNTIME_DIR/u$$/record.json")/oom_score_adj")
+    [ "$(cat adj)" = $((mine + 200)) ] && [ "$(ctl exec u$$ -- cat /proc/self/oom_score_adj)" = $((mine + 200)) ] && [ "$side" = "$mine" ] || { cat adj; echo "$side $mine"; return 1; }
+    kill $RUN && ends 5 143
+}
+check "where memory runs out CMD goes before what confines it" sacrificed
 relative() { # VARIABLE
     ctl ps >"$T/out" 2>&1 # the folder is there
     env "$1=some/where" ip netns exec "$W-host" "$BUILD/egressctl" run -- true >"$T/out" 2>&1

@@ -98,6 +98,16 @@ Test(policy, manifest_loads_verbatim)
     policy_free(p);
 }
 
+Test(policy, as_other_systems_editors_write_it)
+{
+    struct policy *p = load("\xef\xbb\xbfversion: 1\r\negress:\r\n  routes:\r\n    - host: a.example\r\n");
+    const struct route *r = policy_route(p, "a.example");
+    cr_assert(r);
+    cr_expect_eq(r->line, 4);
+    cr_expect_eq(r->col, 13);
+    policy_free(p);
+}
+
 Test(policy, everything_at_once)
 {
     struct policy *p = load( //
