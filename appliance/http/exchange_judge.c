@@ -24,10 +24,9 @@ static enum reason judge_name(struct exchange *x)
 {
     const struct http_front *f = x->f;
     const char *authority = x->req->authority;
-    if (!authority) {
-        x->host = f->host; /* HTTP/1.0 without Host */
+    x->host = f->host; /* HTTP/1.0 without Host; and what is told of a bad one */
+    if (!authority)
         return f->host ? REASON_NONE : REASON_MALFORMED;
-    }
     char *host = arena_alloc(x->arena, HOSTNAME_MAX + 1);
     uint16_t port = 0;
     if (!host)

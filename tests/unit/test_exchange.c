@@ -152,6 +152,15 @@ Test(exchange, refusals)
     expect_denied(NULL, "\x16\x03\x01\x02", "400", "malformed");
 }
 
+/* A Host that is none says nothing; the server name does. */
+Test(exchange, a_bad_host_is_told_by_the_server_name)
+{
+    world_front("a.example");
+    put(w.agent, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n");
+    EXPECT_HAS(take(w.agent), "\"host\":\"a.example\"");
+    EXPECT_HAS(audit_lines(), "\"host\":\"a.example\"");
+}
+
 Test(exchange, a_refused_name_keeps_its_route_in_the_log)
 {
     w.front.refused = w.front.route;
