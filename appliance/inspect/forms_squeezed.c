@@ -15,6 +15,7 @@ struct making {
     bool ok;
 };
 #define FORM_ROOM 9u
+#define POSITIONAL_MAX 512u /* octets of a secret that is looked for as one number */
 
 static size_t count_digits(const uint8_t *p, size_t n)
 {
@@ -43,13 +44,22 @@ static void add_both_ways(struct making *m, size_t n)
     add(m, n);
 }
 
-/* A number for each octet, with `prefix` before each but the first. */
-static void add_numbers(struct making *m, const uint8_t *v, size_t n, const char *prefix, unsigned base)
+/* The digits of an octet: as many as it needs, but for hex and binary. */
+static unsigned width_of(uint8_t octet, unsigned base)
+{
+    if (base == 2)
+        return 8;
+    return base == 16 || octet < (base == 8 ? 64 : 100) ? 2 : 3;
+}
+
+/* A number for each octet, with `prefix` before each but the first; of so many digits, or 0: as above. */
+static void add_numbers(
+    struct making *m, const uint8_t *v, size_t n, const char *prefix, unsigned base, unsigned fixed)
 {
     static const char digits[] = "0123456789abcdef";
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
-        unsigned width = base == 2 ? 8 : base == 16 || v[i] < 100 ? 2 : 3, x = v[i];
+        unsigned width = fixed ? fixed : width_of(v[i], base), x = v[i];
         if (i) {
             memcpy(m->a + len, prefix, strlen(prefix));
             len += strlen(prefix);
@@ -59,6 +69,62 @@ static void add_numbers(struct making *m, const uint8_t *v, size_t n, const char
         len += width;
     }
     add(m, len);
+}
+
+static const struct {
+    const char *prefix;
+    unsigned base, width;
+} numbers[] = {{"x", 16, 0}, {"0x", 16, 0}, {"u00", 16, 0}, {"", 10, 0}, {"", 10, 3}, {"chr", 10, 0},
+    {"", 8, 0}, {"", 2, 0}, {"", 2, 7}};
+
+/* Base64 of every so many octets by themselves. */
+static void add_in_pieces(struct making *m, const uint8_t *v, size_t n, size_t each)
+{
+    size_t len = 0;
+    for (size_t at = 0; at < n; at += each) {
+        uint8_t piece[8 + 2] = {0};
+        size_t k = MIN(each, n - at);
+        memcpy(piece, v + at, k);
+        (void)form_base64(piece, sizeof piece, 0, false, m->c);
+        memcpy(m->a + len, m->c, (8 * k + 5) / 6);
+        len += (8 * k + 5) / 6;
+    }
+    add(m, len);
+}
+
+/* All of it as one number, the first octet the highest: base58, and what a language's long integers print.
+ * `work` has room for n octets. */
+static size_t form_positional(const uint8_t *v, size_t n, const char *alphabet, uint8_t *out, uint8_t *work)
+{
+    unsigned base = (unsigned)strlen(alphabet);
+    size_t len = 0, from = 0;
+    if (n > POSITIONAL_MAX)
+        return 0;
+    memcpy(work, v, n);
+    while (from < n) {
+        unsigned rest = 0;
+        for (size_t i = from; i < n; i++) {
+            rest = rest << 8 | work[i];
+            work[i] = (uint8_t)(rest / base);
+            rest %= base;
+        }
+        out[len++] = (uint8_t)alphabet[rest];
+        while (from < n && !work[from])
+            from++;
+    }
+    for (size_t i = 0; i < len / 2; i++) {
+        uint8_t c = out[i];
+        out[i] = out[len - 1 - i];
+        out[len - 1 - i] = c;
+    }
+    return len;
+}
+
+/* The alphabet backwards. */
+static uint8_t atbash(uint8_t c)
+{
+    uint8_t lower = c | 0x20;
+    return lower < 'a' || lower > 'z' ? c : (uint8_t)((c & 0x20 ? 'a' + 'z' : 'A' + 'Z') - c);
 }
 
 static uint8_t rot13(uint8_t c)
@@ -110,16 +176,20 @@ bool literals_add_squeezed(struct literals *l, const char *detector, const char 
         for (size_t i = 0; i < n; i++)
             m.a[i] = rot13(v[i]);
         add(&m, n);
+        for (size_t i = 0; i < n; i++)
+            m.a[i] = atbash(v[i]);
+        add(&m, n);
         add(&m, form_codes(v, n, true, m.a));
     }
     add(&m, form_codes(v, n, false, m.a));
     add_encoded(&m, v, n);
     add_both_ways(&m, form_hex(v, n, false, m.a));
-    add_numbers(&m, v, n, "x", 16);
-    add_numbers(&m, v, n, "0x", 16);
-    add_numbers(&m, v, n, "u00", 16);
-    add_numbers(&m, v, n, "", 10);
-    add_numbers(&m, v, n, "", 2);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        add_numbers(&m, v, n, numbers[i].prefix, numbers[i].base, numbers[i].width);
+    for (size_t each = 1; each <= 8 && each < n; each *= 2)
+        add_in_pieces(&m, v, n, each);
+    add(&m, form_positional(v, n, "0123456789", m.a, m.c));
+    add(&m, form_positional(v, n, "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", m.a, m.c));
     for (size_t i = 0; i < n; i++)
         m.c[i] = v[n - 1 - i];
     for (unsigned shift = 0; shift < 3; shift++)

@@ -64,7 +64,7 @@ Test(inspect_squeezed, wide_characters)
 Test(inspect_squeezed, in_numbers)
 {
     static const char *const formats[] = {"%02x ", "%02x:", "0x%02x, ", "\\x%02x", "%d,", "%d, ", "\\u%04x",
-        "%02X-", "%%%02x", "%%25%02x", "&#%d;", "\\%03o"};
+        "%02X-", "%%%02x", "%%25%02x", "&#%d;", "\\%03o", "chr(%d)+", "%03d", "%o "};
     for (size_t k = 0; k < ARRAY_LEN(formats); k++) {
         char text[400];
         for (size_t i = 0, n = 0; i < sizeof SECRET - 1; i++)
@@ -79,11 +79,19 @@ Test(inspect_squeezed, in_another_case_or_backwards)
     expect_text("kq7-zr2v/w9+pl4xt6_m");
     expect_text("m_6Tx4Lp+9W/v2Rz-7qK");
     expect_text("Xd7-mE2i/J9+cY4kG6_z"); /* rot13 */
+    expect_text("Pj7-aI2e/D9+kO4cG6_n"); /* the alphabet backwards */
     expect_text("s3e3lxpsmnyvvzkrcew0efq2x20="); /* base64 in small letters */
     expect_text("0J2X2QFe0wEcrkzVvYnMSpXL3E3S"); /* base64 backwards */
     expect_text("bV82VHg0THArOVcvdjJSei03cUs="); /* base64 of it backwards */
     expect_text("jnytoll2kizhml2xhevxatbupbkdmx3n"); /* base32, small */
     expect_text("S3E3 LXpS MnYv VzkrcEw0 eFQ2 X20=");
+    expect_text("23xgzcjJt4duzytqhj9Lc7US27cG"); /* base58 */
+    expect_text("430699098670247290300489940776605884974378671981"); /* one number */
+    expect_text("Sw== cQ== Nw== LQ== eg== Ug== Mg== dg== Lw== Vw== OQ== Kw== cA== TA== NA== eA== VA== Ng== "
+                "Xw== bQ==");
+    expect_text("S3E= Ny0= elI= MnY= L1c= OSs= cEw= NHg= VDY= X20=");
+    expect_text("S3E3LQ== elIydg== L1c5Kw== cEw0eA== VDZfbQ==");
+    expect_text("S3E3LXpSMnY= L1c5K3BMNHg= VDZfbQ==");
     expect_text("Kq7-zR2=\r\nv/W9+p=\nL4xT6_m"); /* quoted-printable */
 }
 
