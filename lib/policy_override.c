@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/framing.h"
 #include "lib/hex.h"
 
 #define NAME_MAX_LEN 32u /* the longest name here, and room for longer ones that are none */
@@ -58,13 +59,23 @@ static bool query_allowed(const struct request *req, const char *const *methods,
     return true;
 }
 
+static bool names_method(const struct field *f)
+{
+    return field_reads_as(f, "x-http-method-override") || field_reads_as(f, "x-http-method") ||
+           field_reads_as(f, "x-method-override");
+}
+
+static bool names_path(const struct field *f)
+{
+    return field_reads_as(f, "x-original-url") || field_reads_as(f, "x-rewrite-url") ||
+           field_reads_as(f, "x-override-url") || field_reads_as(f, "x-original-uri");
+}
+
 bool override_allowed(const struct request *req, const char *const *methods, size_t n)
 {
     for (size_t i = 0; i < req->n_fields; i++) {
         const struct field *f = &req->fields[i];
-        bool overrides = field_reads_as(f, "x-http-method-override") || field_reads_as(f, "x-http-method") ||
-                         field_reads_as(f, "x-method-override");
-        if (overrides && !is_listed(methods, n, f->value, f->value_len))
+        if (names_method(f) && !is_listed(methods, n, f->value, f->value_len))
             return false;
     }
     return query_allowed(req, methods, n);
@@ -72,11 +83,19 @@ bool override_allowed(const struct request *req, const char *const *methods, siz
 
 bool override_path(const struct request *req)
 {
-    static const char *const names[] = {
-        "x-original-url", "x-rewrite-url", "x-override-url", "x-original-uri"};
     for (size_t i = 0; i < req->n_fields; i++)
-        for (size_t k = 0; k < ARRAY_LEN(names); k++)
-            if (field_reads_as(&req->fields[i], names[k]))
+        if (names_path(&req->fields[i]))
+            return true;
+    return false;
+}
+
+bool override_trailer(const struct route *route, const struct field *f)
+{
+    if (names_method(f) || names_path(f) || field_reads_as(f, "destination") || framing_is_hidden(f, 1))
+        return true;
+    for (size_t i = 0; i < route->n_matches; i++)
+        for (size_t k = 0; k < route->matches[i].n_headers; k++)
+            if (field_reads_as(f, route->matches[i].headers[k].name))
                 return true;
     return false;
 }

@@ -8,6 +8,7 @@
 #include "appliance/http/exchange_internal.h"
 #include "lib/fields.h"
 #include "lib/log.h"
+#include "lib/policy_override.h"
 
 /* By whatever spelling some server would take it. */
 static bool listed(const struct field *f, const char *const *names, size_t n)
@@ -42,7 +43,8 @@ size_t exchange_filter_trailers(const struct route *r, struct field *f, size_t n
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!http_trailer_forbidden(f[i].name, f[i].name_len) && !exchange_strips(r, &f[i]))
+        if (!http_trailer_forbidden(f[i].name, f[i].name_len) && !exchange_strips(r, &f[i]) &&
+            !override_trailer(r, &f[i]))
             f[kept++] = f[i];
     return kept;
 }

@@ -305,6 +305,16 @@ Test(exchange, credentials_in_trailers_are_dropped)
     EXPECT_HAS(seen, "0\r\nx-sum: 1\r\n\r\n");
 }
 
+/* To a server that merges trailers into the head they are fields that nobody judged. */
+Test(exchange, trailers_that_rules_hang_on_are_dropped)
+{
+    world_front("b.example");
+    put(w.agent, "POST / HTTP/1.1\r\nHost: b.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 "1\r\nx\r\n0\r\nX-HTTP-Method-Override: DELETE\r\nX_Original_URL: /x\r\n"
+                 "Destination: /x\r\nContent_Length: 7\r\nX-Sum: 1\r\n\r\n");
+    EXPECT_HAS(take(w.origin), "0\r\nx-sum: 1\r\n\r\n");
+}
+
 /* ---- git LFS ---- */
 
 static void lfs(const char *body, bool passes)

@@ -4,6 +4,7 @@
 
 #include "lib/base.h"
 #include "lib/policy.h"
+#include "lib/policy_override.h"
 #include "lib/target.h"
 
 #define PATHS(list) "matches: [{paths: [" list "]}]"
@@ -187,6 +188,21 @@ Test(judge, fields_that_replace_method_or_path)
     cr_expect_eq(judge(q, "POST /?_method=DELETE", NULL, &match), OK);
     policy_free(p);
     policy_free(q);
+}
+
+Test(judge, trailers_that_would_have_been_judged)
+{
+    struct policy *p = load("matches: [{headers: [{name: x-kind, value: a}]}, {methods: [GET]}]");
+    static const struct {
+        const char *name;
+        bool dropped;
+    } t[] = {{"x-kind", true}, {"x_kind", true}, {"x-http-method", true}, {"x-rewrite-url", true},
+        {"destination", true}, {"content.length", true}, {"x-sum", false}, {"grpc-status", false}};
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        struct field f = field(t[i].name, "a");
+        cr_expect_eq(override_trailer(policy_route(p, "a.example"), &f), t[i].dropped, "%s", t[i].name);
+    }
+    policy_free(p);
 }
 
 Test(judge, where_copies_go)
