@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "appliance/inspect/inspect_internal.h"
+#include "appliance/inspect/utf16.h"
 
 /* Octets looked at in all layers together, for each octet that came: what is packed tighter than this, or
  * nested wider, is made to tire us out (the matcher's time is what an agent could take from others). */
@@ -19,6 +20,7 @@ struct layer {
     unsigned depth, kind;
     uint64_t end; /* octets that came */
     struct runs *runs;
+    struct utf16 *utf16;
     struct unescape *unescape;
     uint8_t *past; /* the latest octets, for what escapes matter to */
     size_t n_past, past_room;
@@ -126,6 +128,7 @@ void layer_free(struct layer *l)
         return;
     scan_free(&l->scan);
     runs_free(l->runs);
+    utf16_free(l->utf16);
     unescape_free(l->unescape);
     free(l->past);
     join_free(l->join);
@@ -206,7 +209,7 @@ bool layer_is_packed(const struct layer *l)
 
 bool layer_is_busy(const struct layer *l)
 {
-    return scan_waits(&l->scan) || (l->runs && runs_busy(l->runs)) ||
+    return scan_waits(&l->scan) || (l->runs && runs_busy(l->runs)) || (l->utf16 && utf16_busy(l->utf16)) ||
            (l->unescape && unescape_busy(l->unescape)) || (l->squeeze && squeeze_busy(l->squeeze));
 }
 
@@ -387,6 +390,19 @@ static uint64_t feed_runs(struct layer *l, const uint8_t *p, size_t n, bool fin)
     return runs_feed(l->runs, l->end, p, n, fin);
 }
 
+/* Where there is no NUL there is none of it. */
+static uint64_t feed_utf16(struct layer *l, const uint8_t *p, size_t n, bool fin)
+{
+    if (!l->utf16 && (!n || !memchr(p, 0, n)))
+        return l->end + n;
+    int last = l->n_past ? l->past[l->n_past - 1] : -1;
+    if (!l->utf16 && !(l->utf16 = utf16_new(l->env, l->depth, last))) {
+        l->env->too_much = true;
+        return l->end;
+    }
+    return utf16_feed(l->utf16, l->end, p, n, fin);
+}
+
 /* What was unescaped has been squeezed above, but for escapes within escapes: from some way before the first
  * of these on. */
 static uint64_t feed_squeeze(struct layer *l, const uint8_t *p, size_t n, bool fin)
@@ -451,7 +467,7 @@ uint64_t layer_feed(struct layer *l, const uint8_t *p, size_t n, bool fin)
     if (l->kind & LAYER_LOOSE)
         settled = least(settled, feed_loose(l, p, n, fin));
     if (l->kind & LAYER_RUNS)
-        settled = least(settled, feed_runs(l, p, n, fin));
+        settled = least(least(settled, feed_runs(l, p, n, fin)), feed_utf16(l, p, n, fin));
     if (l->kind & LAYER_JOINED)
         settled = least(settled, feed_join(l, p, n, fin));
     if (l->kind & LAYER_PHRASES)

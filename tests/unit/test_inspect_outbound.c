@@ -142,6 +142,42 @@ Test(inspect_outbound, tokens_within_escapes)
         "{\"a\":\"", "AKIA2E0A8F3B\\\\u003244C9986", " \"}", NULL, strlen("AKIA2E0A8F3B\\\\u003244C9986"));
 }
 
+/* Each character in `width` octets, of which the one at `at` is not 0. */
+static size_t widen(const char *text, size_t width, size_t at, char *out)
+{
+    size_t n = strlen(text);
+    memset(out, 0, n * width);
+    for (size_t i = 0; i < n; i++)
+        out[i * width + at] = text[i];
+    return n * width;
+}
+
+Test(inspect_outbound, tokens_in_wide_characters)
+{
+    static const char token[] = "key: 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 x",
+                      none[] = "key: ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 x";
+    char wide[4 * sizeof token];
+    for (size_t width = 2; width <= 4; width += 2)
+        for (size_t at = 0; at < width; at += width - 1)
+            for (size_t step = 0; step < 2 * sizeof token; step++) {
+                size_t n = widen(token, width, at, wide);
+                struct outcome o = outbound(wide, n, step, NULL, NULL);
+                cr_expect(o.found && strcmp(o.detector, "token_patterns:github_token") == 0,
+                    "%zu octets, the %zuth, step %zu", width, at, step);
+                free(o.out);
+                n = widen(none, width, at, wide);
+                o = outbound(wide, n, step, NULL, NULL);
+                cr_expect(!o.found && o.n == n && memcmp(o.out, wide, n) == 0, "step %zu", step);
+                free(o.out);
+            }
+    /* PowerShell's -EncodedCommand is base64 of this */
+    expect_cut("powershell -enc ",
+        "JAB0AD0AIgBnAGgAcABfAHoAUQBXAEIAdQBUAFMATwBvAFIAaQA0AEEAOQBzAHAASABjAFYAWQA1AG4AYwBuAHMARABrAHgAawBK"
+        "ADAA"
+        "bQBMAHEAMQA3ACIA",
+        "\n", "token_patterns:github_token", 200);
+}
+
 Test(inspect_outbound, look_alikes_pass)
 {
     expect_passed("ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18 is no token");

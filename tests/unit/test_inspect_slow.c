@@ -74,7 +74,8 @@ Test(inspect_slow, no_text_takes_much_longer_than_prose)
         SHAPE("&amp;"), SHAPE("&#x26;#38;"), SHAPE("%2525"), SHAPE("\\\\u005c"), SHAPE("%5C%26"),
         SHAPE("\\x41%41&#65;"), SHAPE("a\\u0062%63"), SHAPE("0a"), SHAPE("4242 "), SHAPE("a b "),
         SHAPE("\x78\x9c\x01"), SHAPE("PK\3\4"), SHAPE("\x1f\x8b\x08"), SHAPE("x\0"), SHAPE("12,"),
-        SHAPE("--\r\n--"), SHAPE("a=b&"), SHAPE("abandon "), SHAPE("visa ")};
+        SHAPE("--\r\n--"), SHAPE("a=b&"), SHAPE("abandon "), SHAPE("visa "), SHAPE("a\0"),
+        SHAPE("a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0k\0l\0\1"), SHAPE("a\0\0\0\1")};
     static uint8_t body[BODY];
     repeat(body, "The server reads a file that the client has asked for, and answers. ", 68);
     double prose = cost(body);
