@@ -42,11 +42,11 @@ static enum reason look(struct exchange *x, const char *where, const char *text,
     return look_and_tell(x, where, text, len, but, &ignored);
 }
 
-/* Over TLS the server name has been looked at; this is for plain HTTP. */
+/* Over TLS the server name has been looked at; this is for plain HTTP, in a CONNECT's tunnel too. */
 static enum reason look_at_host(struct exchange *x)
 {
     struct finding f;
-    if (x->f->host || !x->route->wildcard ||
+    if (x->f->tls || !x->route->wildcard ||
         !inspect_host(x->e->inspector, x->route->outbound, x->host, strlen(x->host), &f))
         return REASON_NONE;
     return exchange_inspect_found(x, &f, INSPECT_OUTBOUND);

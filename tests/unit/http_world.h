@@ -146,6 +146,7 @@ static const char world_policy[] =
     "      matches: [{paths: [{value: /api/}], methods: [GET]}]\n"
     "    - host: g.example\n"
     "      git: {fetch: true}\n"
+    "    - host: '*.w.example'\n"
     "    - host: in.example\n"
     "      allow_private: true\n";
 

@@ -38,6 +38,20 @@ Test(exchange_inspect, no_parts_are_asked_for_where_a_credential_goes)
     EXPECT_HAS(seen, "\r\nif-range: \"tag\"\r\n");
 }
 
+/* Plain HTTP: by Host alone, and in the tunnel of a CONNECT, which has said the name before. */
+Test(exchange_inspect, a_secret_in_the_name)
+{
+    for (int tunnel = 0; tunnel < 2; tunnel++) {
+        world_front(NULL);
+        if (tunnel) {
+            w.front.host = "real-token.w.example";
+            w.front.route = policy_route(w.policy, w.front.host);
+        }
+        put(w.agent, "GET / HTTP/1.1\r\nHost: real-token.w.example\r\n\r\n");
+        EXPECT_HAS(take(w.agent), "\"reason\":\"dlp_outbound\"");
+    }
+}
+
 Test(exchange_inspect, a_credential_in_the_trailers)
 {
     world_front("b.example");
