@@ -122,8 +122,7 @@ int container_watch(struct sandbox *sb)
             follow_renew(&f, changed, sb->rec);
     }
     follow_close(&f);
-    if (k->tty == TTY_OWNED)
-        tty_give(0);
+    tty_return();
     return status;
 }
 
@@ -139,7 +138,6 @@ int container_exec(struct record *r, const struct exec_request *req)
         await_signal();
         pass_on(&c, NULL, pid, tty);
     }
-    if (tty == TTY_OWNED)
-        tty_give(0);
+    tty_return();
     return status;
 }

@@ -359,8 +359,7 @@ static int netns_wait(struct sandbox *sb)
 {
     struct netns *n = state(sb);
     int status = netns_watch(&n->side, &n->agent, n->tty, sb);
-    if (n->tty == TTY_OWNED)
-        tty_give(0);
+    tty_return();
     if (sb->opt->keep && status != EXIT_EGRESSCTL && (keep_one(sb, &n->agent) || keep_one(sb, &n->side)))
         log_warn("the sandbox could not be kept");
     return status;

@@ -25,6 +25,10 @@ static void pass_on(struct holder *agent, enum tty_mode tty)
         /* What the terminal sent to our group, CMD got as well where it shares the group. */
         if (c.signo == SIGCHLD || (c.from_tty && tty == TTY_SHARED))
             continue;
+        if (c.from_tty && agent->program > 0) { /* what is typed is for all of its group */
+            (void)kill(-agent->program, c.signo);
+            continue;
+        }
         (void)hold_send(agent->sock, HOLD_SIGNAL, c.signo, NULL, 0);
         if (c.signo == SIGTERM || c.signo == SIGHUP) /* a stopped CMD hears it, too */
             (void)hold_send(agent->sock, HOLD_SIGNAL, SIGCONT, NULL, 0);
@@ -32,13 +36,17 @@ static void pass_on(struct holder *agent, enum tty_mode tty)
 }
 
 /* CMD was stopped: so are we, as far as our own caller can see. */
-static void stop_too(const struct holder *agent, enum tty_mode tty)
+static void stop_too(const struct holder *agent, enum tty_mode tty, int signo)
 {
-    if (tty == TTY_OWNED)
-        tty_give(0);
-    (void)raise(SIGSTOP);
+    bool job = tty == TTY_OWNED || tty == TTY_BEHIND;
+    /* It wants the terminal, which we have, since a shell's `fg` says nothing to a job that runs. */
+    bool ours = job && (signo == SIGTTIN || signo == SIGTTOU) && tty_is_ours();
+    if (!ours) {
+        tty_return();
+        (void)raise(SIGSTOP);
+    }
     /* `fg` gave us the terminal; `bg` did not. */
-    if (tty == TTY_OWNED && tcgetpgrp(0) == getpgrp())
+    if (job && tty_is_ours())
         tty_give(agent->program);
     (void)kill(tty == TTY_SHARED ? agent->program : -agent->program, SIGCONT);
 }
@@ -55,7 +63,7 @@ static enum said agent_says(struct holder *agent, enum tty_mode tty, int *status
         return SAID_GONE;
     *status = m.value;
     if (m.type == HOLD_STOPPED && (tty != TTY_NONE || m.value == SIGTSTP))
-        stop_too(agent, tty);
+        stop_too(agent, tty, m.value);
     return m.type == HOLD_EXITED ? SAID_ENDED : SAID_NOTHING;
 }
 
@@ -192,8 +200,7 @@ static int run_inside(struct record *r, pid_t pid, const struct exec_request *re
     while (hold_receive(sock[0], &m, &agent.program) == -EAGAIN)
         (void)poll(&p, 1, -1);
     int status = agent.program > 0 ? netns_watch(NULL, &agent, tty, NULL) : EXIT_EGRESSCTL;
-    if (tty == TTY_OWNED)
-        tty_give(0);
+    tty_return();
     close(sock[0]);
     (void)waitpid(agent.pid, NULL, 0);
     return status;

@@ -149,6 +149,7 @@ int signals_init(void)
     }
     /* Writing to a group that is not in the foreground, and giving the terminal back, must not stop us. */
     (void)signal(SIGTTOU, SIG_IGN);
+    (void)signal(SIGTTIN, SIG_IGN); /* what stops CMD is heard from its holder */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit to the size of files is an error like others */
     sigset_t none;
@@ -187,6 +188,7 @@ void signals_reset(void)
             (void)signal(signo, SIG_DFL);
     }
     (void)signal(SIGTTOU, SIG_DFL);
+    (void)signal(SIGTTIN, SIG_DFL);
     (void)signal(SIGPIPE, SIG_DFL);
     (void)signal(SIGXFSZ, SIG_DFL);
     sigset_t none;
@@ -291,7 +293,19 @@ int spawn_wait(const struct spawn *s)
 }
 
 static struct termios first_modes;
-static bool modes_known;
+static bool modes_known, given;
+
+bool tty_is_ours(void)
+{
+    return tcgetpgrp(0) == getpgrp();
+}
+
+static void lend(void)
+{
+    if (!modes_known)
+        modes_known = tcgetattr(0, &first_modes) == 0;
+    given = true;
+}
 
 enum tty_mode tty_mode(void)
 {
@@ -299,18 +313,28 @@ enum tty_mode tty_mode(void)
     cleanup_fd int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (fd >= 0)
         fg = tcgetpgrp(fd);
-    if (fg < 0 || fg != getpgrp())
+    if (fg < 0)
         return TTY_NONE;
     if (!isatty(0) || !isatty(1) || !isatty(2))
         return TTY_SHARED;
-    if (!modes_known)
-        modes_known = tcgetattr(0, &first_modes) == 0;
+    if (fg != getpgrp())
+        return TTY_BEHIND;
+    lend(); /* CMD takes it itself, before it begins */
     return TTY_OWNED;
 }
 
 void tty_give(pid_t pgrp)
 {
-    (void)tcsetpgrp(0, pgrp ? pgrp : getpgrp());
-    if (!pgrp && modes_known)
+    lend();
+    (void)tcsetpgrp(0, pgrp);
+}
+
+void tty_return(void)
+{
+    if (!given)
+        return;
+    given = false;
+    (void)tcsetpgrp(0, getpgrp());
+    if (modes_known)
         (void)tcsetattr(0, TCSADRAIN, &first_modes);
 }

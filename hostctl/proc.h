@@ -61,12 +61,16 @@ pid_t spawn_start(const struct spawn *s, int *out_fd);
 int spawn_status(pid_t pid);
 
 /** The terminal, where stdin, stdout and stderr all are it: CMD gets a process group in its foreground, as a
- * shell would do. Where only some are, CMD stays in our group so that a pipeline beside us keeps its own
- * access. */
-enum tty_mode { TTY_NONE, TTY_SHARED, TTY_OWNED };
+ * shell would do; TTY_BEHIND where a shell has started us in the background, until it brings us to the fore.
+ * Where only some are, CMD stays in our group so that a pipeline beside us keeps its own access. */
+enum tty_mode { TTY_NONE, TTY_SHARED, TTY_OWNED, TTY_BEHIND };
 enum tty_mode tty_mode(void);
-/** Gives the terminal to a group, ours (with the modes it had at first) where `pgrp` is 0. */
+/** Is our group in the foreground? */
+bool tty_is_ours(void);
+/** Gives the terminal to CMD's group. */
 void tty_give(pid_t pgrp);
+/** Takes it back, with the modes it had, if CMD has it. */
+void tty_return(void);
 
 /** 0 to 255 as shells say it. */
 int status_of(int wait_status);

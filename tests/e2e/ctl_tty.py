@@ -14,6 +14,7 @@ class Terminal:
     def __init__(self, *argv):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ours may be ignored
             os.execv(argv[0], argv)
         self.seen = b""
 
@@ -28,7 +29,9 @@ class Terminal:
             except OSError:
                 if not re.search(pattern, self.seen):
                     sys.exit(f"it ended before {pattern!r}: {self.seen!r}")
-        self.seen = self.seen[re.search(pattern, self.seen).end():]
+        found = re.search(pattern, self.seen)
+        self.last = found[0]
+        self.seen = self.seen[found.end():]
 
     def type(self, text):
         os.write(self.fd, text)
@@ -88,4 +91,42 @@ t.expect(rb"[\r\n]go\r")
 t.type(b"\x03")
 t.expect(b"int")
 t.type(b"exit 0\n")
+t.status()
+
+# A job of the background: it stops where it wants the terminal, fg gives it that, and what is typed is for all of it.
+t = Terminal("/bin/bash", "--norc", "-i")
+t.expect(rb"[$#] $")
+RUN = f"{CTL} run --dns-upstream 192.0.2.1 -- sh -c".encode()
+t.type(RUN + b" 'read x; echo got $x' 2>/dev/null &\n")
+for _ in range(100):
+    t.type(b"jobs\n")
+    t.expect(rb"\[1\]\+ +\w+")
+    if b"Stopped" in t.last:
+        break
+    time.sleep(0.1)
+else:
+    sys.exit(f"a job that waits for the terminal does not stop: {t.last!r}")
+t.type(b"fg\n")
+t.expect(rb"echo got \$x'[^\n]*\n")
+t.type(b"word\n")
+t.expect(b"got word")
+t.type(RUN + b" 'echo go; sleep 30; echo never' 2>/dev/null &\n")
+t.expect(rb"go\r\n")
+t.type(b"fg\n")
+t.expect(rb"echo never'[^\n]*\n")
+time.sleep(0.3)
+t.type(b"\x03")
+t.expect(rb"[$#] $")
+t.type(b"echo status $?\n")
+t.expect(b"status 130")
+# One that ends in the background leaves the terminal with the shell.
+t.type(RUN + b" 'echo go; sleep 2; echo end' 2>/dev/null\n")
+t.expect(rb"go\r\n")
+time.sleep(0.5)  # a shell that is just starting a process cannot be stopped
+t.type(b"\x1a")
+t.expect(b"Stopped")
+t.type(b"bg\n")
+t.expect(rb"end\r\n")
+t.type(b"echo still ''here; exit 0\n")
+t.expect(b"still here")
 t.status()
