@@ -184,8 +184,8 @@ static int new_secrets(const struct backend *b, struct record *r, const struct p
     struct secret_names names;
     struct blob old = {0};
     int err = secret_names_of(p, &names);
-    if (!err)
-        err = b->get_file(r, SIDECAR_SECRETS, &old);
+    if (!err && (err = b->get_file(r, SIDECAR_SECRETS, &old)))
+        log_warn("cannot reach the sidecar of %s: %s", r->name, strerror(-err));
     if (!err)
         err = hostenv_take(&names, &old, out);
     blob_wipe(&old);
