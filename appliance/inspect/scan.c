@@ -38,7 +38,7 @@ static enum scan_verdict verify_secret(const struct candidate *c, const struct l
 
 static bool belongs(const struct scan_env *env, const struct pattern *t)
 {
-    if (t->verify == verify_jwt)
+    if (t->verify == verify_jwt || t->verify == verify_basic || t->verify == verify_environment)
         return true;
     return env->detectors & DETECT_NOT_SIGNED_URLS && (t->verify == verify_aws_id || t->anchor[0] == 's') &&
            (t->verify == verify_aws_id || t->verify == verify_parts);
