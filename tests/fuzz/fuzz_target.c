@@ -22,7 +22,8 @@ static const char policy_text[] = //
     "    - {host: git.example, git: {fetch: true, push: true, repos: [o/n]}}\n"
     "    - {host: any.example}\n"
     "    - host: some.example\n"
-    "      matches: [{paths: [{value: /api}, {type: regex, value: '/r/(a+)+[bc]'}]}]\n";
+    "      matches: [{paths: [{value: /api}, {type: regex, value: '/r/(a+)+[bc]'}], methods: [GET, POST, "
+    "MOVE]}]\n";
 
 static const struct policy *policy(void)
 {
@@ -71,6 +72,30 @@ static void judge(const struct target *t)
     }
 }
 
+static enum reason move(const struct target *t, const struct field *f)
+{
+    const struct request req = {.method = "MOVE",
+        .path = t->path,
+        .path_len = t->path_len,
+        .ambiguous = t->ambiguous,
+        .query = t->query,
+        .query_len = t->query_len,
+        .fields = f,
+        .n_fields = f != NULL};
+    int match;
+    return policy_judge(policy_route(policy(), "some.example"), &req, &match);
+}
+
+/* Where a MOVE goes is judged as its own target would be. */
+static void judge_destination(const char *in, size_t n, const struct target *t)
+{
+    static const struct target from = {.path = "/api", .path_len = 4};
+    const struct field f = {.name = "destination", .name_len = 11, .value = in, .value_len = (uint32_t)n};
+    enum reason why = move(&from, &f);
+    if (n && in[0] == '/')
+        require(why == (t ? move(t, NULL) : REASON_AMBIGUOUS_PATH));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > TARGET_MAX)
@@ -80,7 +105,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cleanup_free char *in = malloc(size + 1), *out = malloc(room), *again = malloc(3 * room + 2);
     require(in && out && again);
     memcpy(in, data, size);
-    if (target_canon(in, size, out, room, &t) != TARGET_OK)
+    bool canonical = target_canon(in, size, out, room, &t) == TARGET_OK;
+    judge_destination(in, size, canonical ? &t : NULL);
+    if (!canonical)
         return 0;
     size_t len = strlen(out);
     require(len < room && t.path == out && t.path_len <= len);
