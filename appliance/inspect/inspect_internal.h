@@ -91,7 +91,7 @@ verify_fn verify_jwt, verify_pem, verify_url, verify_assigned, verify_telegram, 
 verify_fn verify_card, verify_login, verify_both_sides, verify_archive;
 /* verify_stored.c */
 verify_fn verify_environment, verify_jwk, verify_basic, verify_pgpass;
-bool environment_says_nothing(const struct candidate *c, const struct pattern *t);
+bool stored_says_nothing(const struct candidate *c, const struct pattern *t);
 /** What has come of it is no secret's part yet. */
 bool named_says_nothing(const struct candidate *c, const struct pattern *t);
 /** Digits of a payment card: an issuer's beginning, its length, Luhn's sum (ISO/IEC 7812-1), and none of the

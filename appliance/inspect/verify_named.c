@@ -148,8 +148,8 @@ enum scan_verdict verify_both_sides(const struct candidate *c, const struct patt
 
 bool named_says_nothing(const struct candidate *c, const struct pattern *t)
 {
-    if (t->verify == verify_environment)
-        return environment_says_nothing(c, t);
+    if (stored_says_nothing(c, t))
+        return true;
     if (t->verify == verify_login) {
         size_t word = strlen(t->chars);
         for (size_t i = 0; i + word <= c->n && i <= LOGIN_MAX; i++)

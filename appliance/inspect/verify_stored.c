@@ -89,15 +89,6 @@ enum scan_verdict verify_environment(const struct candidate *c, const struct pat
     return drawn ? SCAN_MATCH : SCAN_NO;
 }
 
-bool environment_says_nothing(const struct candidate *c, const struct pattern *t)
-{
-    size_t at = strlen(t->anchor);
-    while (at < c->n && is_name_octet(c->p[at]))
-        at++;
-    size_t value = value_begins(c, at);
-    return !value || c->n - value < VALUE_HELD;
-}
-
 /* ---- private keys in JSON (RFC 7518 6.2.2, 6.3.2) ---- */
 
 #define JWK_KEY_MIN 42u
@@ -136,10 +127,9 @@ enum scan_verdict verify_jwk(const struct candidate *c, const struct pattern *t)
 #define LOGIN_RUN_MIN 12u
 #define PASSWORD_MIN 6u
 
-/* "user:password" in what the run says. */
-static bool says_login(const uint8_t *p, size_t n)
+/* What the run says, while it is printable; its length. */
+static size_t read_login(const uint8_t *p, size_t n, uint8_t out[static LOGIN_RUN_MAX])
 {
-    uint8_t out[LOGIN_RUN_MAX] = {0};
     size_t len = 0;
     for (size_t i = 0; i + 1 < n; i++) {
         unsigned a = (unsigned)b64_value(p[i]), b = (unsigned)b64_value(p[i + 1]),
@@ -148,9 +138,17 @@ static bool says_login(const uint8_t *p, size_t n)
             continue;
         out[len] = (uint8_t)((a << shift | b >> (6 - shift % 8)) & 0xffu);
         if (out[len] <= 0x20 || out[len] >= 0x7f)
-            return false;
+            return 0;
         len++;
     }
+    return len;
+}
+
+/* "user:password" */
+static bool says_login(const uint8_t *p, size_t n)
+{
+    uint8_t out[LOGIN_RUN_MAX] = {0};
+    size_t len = read_login(p, n, out);
     const uint8_t *colon = memchr(out, ':', len);
     if (!colon || colon == out)
         return false;
@@ -159,12 +157,18 @@ static bool says_login(const uint8_t *p, size_t n)
     return password >= PASSWORD_MIN && !same && !is_default_password(colon + 1, password);
 }
 
+static size_t login_begins(const struct candidate *c, const struct pattern *t)
+{
+    size_t at = strlen(t->anchor), end = at + 8;
+    while (at < c->n && at < end && strchr("\"' \t\\=:", c->p[at]) && c->p[at])
+        at++;
+    return at;
+}
+
 /* "auth": "...", _auth=..., Basic ... */
 enum scan_verdict verify_basic(const struct candidate *c, const struct pattern *t)
 {
-    size_t at = strlen(t->anchor), end = at + 8, n = 0;
-    while (at < c->n && at < end && strchr("\"' \t\\=:", c->p[at]) && c->p[at])
-        at++;
+    size_t at = login_begins(c, t), n = 0;
     while (at + n < c->n && n < LOGIN_RUN_MAX && b64_value(c->p[at + n]) >= 0)
         n++;
     if (at + n == c->n && !c->fin && n < LOGIN_RUN_MAX)
@@ -189,4 +193,38 @@ enum scan_verdict verify_pgpass(const struct candidate *c, const struct pattern 
                    !is_default_password(c->p + password, at - password)
                ? SCAN_MATCH
                : SCAN_NO;
+}
+
+/* ---- what is not held ---- */
+
+static bool environment_says_nothing(const struct candidate *c, size_t at)
+{
+    while (at < c->n && is_name_octet(c->p[at]))
+        at++;
+    size_t value = value_begins(c, at);
+    return !value || c->n - value < VALUE_HELD;
+}
+
+/* A user's name is no secret; nor are words, which the mark of a login stands before as well. */
+static bool login_says_nothing(const struct candidate *c, size_t at)
+{
+    uint8_t out[LOGIN_RUN_MAX] = {0};
+    size_t len = read_login(c->p + at, MIN(c->n - at, (size_t)LOGIN_RUN_MAX), out);
+    return !memchr(out, ':', len);
+}
+
+bool stored_says_nothing(const struct candidate *c, const struct pattern *t)
+{
+    size_t at = strlen(t->anchor);
+    if (t->verify == verify_environment)
+        return environment_says_nothing(c, at);
+    if (t->verify == verify_basic)
+        return login_says_nothing(c, login_begins(c, t));
+    if (t->verify == verify_jwk)
+        return c->n < at + 3 + VALUE_HELD;
+    if (t->verify == verify_pgpass) {
+        const uint8_t *user = memchr(c->p + at, ':', c->n - at);
+        return !user || !memchr(user + 1, ':', c->n - (size_t)(user + 1 - c->p));
+    }
+    return false;
 }

@@ -196,7 +196,9 @@ Test(inspect_patterns, look_alikes)
 Test(inspect_patterns, not_held)
 {
     static const char *const tails[] = {"this will help", "there were about ten", "card: ", "call 4539 14",
-        "Server=", "jdbc:x", "legal winner thank year", "at 12:30 on 2024-01-15", "see a.b"};
+        "Server=", "jdbc:x", "legal winner thank year", "at 12:30 on 2024-01-15", "see a.b", "it is a basic ",
+        "BASIC auth", "basic authenticat", "the TOKEN", "TOKEN:", "API_KEY = ab", "{\"auth\": \"oa", "{\"d\"",
+        "{\"d\":", "db:5432:", "db:5432:app", "with _auth"};
     for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
         struct inspect_config c = {.detectors = OUT};
         struct inspect *s = inspect_open(inspector, &c);
