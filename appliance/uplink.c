@@ -176,6 +176,11 @@ int uplink_find(const char *agent_if, const char *uplink_if, struct uplink *out,
         (void)snprintf(err, errlen, "%s cannot be both the agent's interface and the uplink", out->uplink_if);
         return -EINVAL;
     }
+    if (!strcmp(out->agent_if, "lo") || !strcmp(out->uplink_if, "lo")) {
+        (void)snprintf(
+            err, errlen, "lo is neither the agent's interface nor the uplink; `ip link` lists others");
+        return -EINVAL;
+    }
     if (getifaddrs(&list) < 0) {
         r = -errno;
         (void)snprintf(err, errlen, "cannot list the interfaces: %s", strerror(-r));

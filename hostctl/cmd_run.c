@@ -35,7 +35,7 @@ static bool parse(int argc, char **argv, struct run_options *o, int *status)
         {"state-dir", 0, OPT_STRING, &o->state_dir, "DIR",
             "audit log and state; default /var/lib/egressd/NAME", 0, 0},
         {"engines", 0, OPT_UINT, &o->engines, "N", "processes that carry connections; default: one a core", 1,
-            64},
+            16},
         {"proxy-env", 0, OPT_FLAG, &o->proxy_env, NULL,
             "tell CMD of an explicit proxy (http_proxy and the like) as well", 0, 0},
         {"audit-only", 0, OPT_FLAG, &o->audit_only, NULL,

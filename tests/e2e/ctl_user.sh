@@ -113,6 +113,13 @@ full_registry() { # SIZE INODES
 check "no room for the record: said, and nothing of it is left" full_registry 8k 9
 check "...nor for its lock" full_registry 16k 4
 
+check "egressd does not take lo for the agent's network" bash -c "! out=\$(ip netns exec $W-host timeout 10 '$BUILD/egressd' run --policy '$T/p.yaml' --agent-if lo --uplink-if up0 --state-dir '$T/lo' 2>&1) && grep -q 'lo is neither' <<<\"\$out\""
+most() { # what egressctl takes egressd does
+    run --engines 17 -- true
+    [ $? = 125 ] && grep -q 'from 1 to 16' "$T/err" && run --engines 16 -- true || { cat "$T/err"; return 1; }
+}
+check "--engines has one upper end" most
+
 # -- signals
 passes() { # SIGNAL
     rm -f up
