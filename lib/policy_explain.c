@@ -119,6 +119,27 @@ static enum reason read_headers(struct question *q)
     return REASON_NONE;
 }
 
+/* RFC 6455 4.1: exactly one of each, which is the key of 16 octets in base64 or the version. */
+static bool has_only(const struct question *q, const char *name, const char *value, size_t len)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < q->n_fields; i++) {
+        const struct field *f = &q->fields[i];
+        if (!field_is(f, name, strlen(name)))
+            continue;
+        n += f->value_len == len && (!value || memcmp(f->value, value, len) == 0) ? 1 : 2;
+    }
+    return n == 1;
+}
+
+static bool bad_websocket(const struct question *q, const struct framing *fr)
+{
+    bool get = !q->query->method || strcmp(q->query->method, "GET") == 0;
+    if (!get || !fr->websocket || !fr->upgrade || fr->chunked || fr->length > 0)
+        return false;
+    return !has_only(q, "sec-websocket-version", "13", 2) || !has_only(q, "sec-websocket-key", NULL, 24);
+}
+
 /* What is said of the connection and of framing, as the parser of HTTP/1 takes it; the rest goes on. */
 static enum reason judge_form(struct question *q)
 {
@@ -130,6 +151,9 @@ static enum reason judge_form(struct question *q)
     q->n_fields = framing_take(&fr, q->fields, q->n_fields);
     if (!framing_ok(&fr, 1) || fr.hosts > 1)
         return refuse(q, REASON_MALFORMED, "a header of framing or connection is malformed or contradicts");
+    if (bad_websocket(q, &fr))
+        return refuse(
+            q, REASON_MALFORMED, "a WebSocket needs Sec-WebSocket-Version: 13 and one Sec-WebSocket-Key");
     if (!fr.hosts)
         return REASON_NONE;
     if (host_port_canon(fr.host.value, fr.host.value_len, host, NULL, &port) == HOST_BAD)

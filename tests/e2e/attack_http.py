@@ -206,6 +206,8 @@ def credentials():
         case(f"framing that only CGI sees: {f!r}", "open.test", head(POST, H, b"Content-Length: 5", f) + b"hello", "400")
     case("upgrade: h2c", "open.test", head(GET, H, b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"), "200")
     case("upgrade: TLS", "open.test", head(GET, H, b"Connection: Upgrade", b"Upgrade: TLS/1.2, HTTP/1.1"), "200")
+    for f in (b"X: y", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short", b"Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="):
+        case(f"half a WebSocket's handshake: {f!r}", "open.test", head(GET, H, b"Connection: Upgrade", b"Upgrade: websocket", f), "400")
     case("a switch nobody asked for", "open.test", head(b"GET /101 HTTP/1.1", H, b"Connection: Upgrade", b"Upgrade: h2c"), "502")
 
 

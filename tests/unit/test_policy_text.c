@@ -144,15 +144,35 @@ Test(policy_text, explain_as_live)
         {NULL, "https://open.example/", "Connection: host", REASON_MALFORMED, "framing"},
     };
     explains(policy, t, ARRAY_LEN(t));
-    const char *const both[] = {"X-A: b", "Connection: X-A"};
-    char *text = NULL;
-    size_t len;
-    FILE *f = open_memstream(&text, &len);
+    static const struct {
+        const char *url, *headers[4];
+        enum reason reason;
+    } several[] = {
+        {"https://named.example/", {"X-A: b", "Connection: X-A"}, REASON_NO_MATCH}, /* taken off the list */
+        {"https://open.example/", {"Upgrade: websocket", "Connection: upgrade"}, REASON_MALFORMED},
+        {"https://open.example/",
+            {"Upgrade: websocket", "Connection: upgrade", "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="},
+            REASON_NONE},
+        {"https://open.example/",
+            {"Upgrade: websocket", "Connection: upgrade", "Sec-WebSocket-Version: 8",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="},
+            REASON_MALFORMED},
+        {"https://open.example/", {"Content-Length: 5", "Transfer-Encoding: chunked"}, REASON_MALFORMED},
+        {"https://open.example/", {"Host: open.example", "Host: open.example"}, REASON_MALFORMED},
+    };
     struct policy *p = load(policy);
-    const struct policy_query q = {.url = "https://named.example/", .headers = both, .n_headers = 2};
-    cr_expect_eq(policy_explain(f, p, &q), REASON_NO_MATCH, "what Connection names is not there");
-    (void)fclose(f);
-    free(text);
+    for (size_t i = 0; i < ARRAY_LEN(several); i++) {
+        struct policy_query q = {.url = several[i].url, .headers = several[i].headers};
+        while (q.n_headers < 4 && several[i].headers[q.n_headers])
+            q.n_headers++;
+        char *text = NULL;
+        size_t len;
+        FILE *f = open_memstream(&text, &len);
+        cr_expect_eq(policy_explain(f, p, &q), several[i].reason, "%zu", i);
+        (void)fclose(f);
+        free(text);
+    }
     policy_free(p);
 }
 
