@@ -10,10 +10,11 @@
 
 #define RESOLV_MAX KIB(64)
 
+/* The C library takes 0.0.0.0 and :: for this host, too. */
 static bool is_loopback(const struct addr *a)
 {
-    static const struct addr one = {.b = {[15] = 1}};
-    return addr_is_v4(a) ? a->b[12] == 127 : addr_eq(a, &one);
+    static const struct addr none = {.b = {0}}, one = {.b = {[15] = 1}};
+    return addr_is_v4(a) ? a->b[12] == 127 || a->b[12] == 0 : addr_eq(a, &one) || addr_eq(a, &none);
 }
 
 void resolvers_parse(char *text, struct opt_list *out, bool *loopback)

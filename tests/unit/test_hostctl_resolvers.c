@@ -28,7 +28,9 @@ Test(resolvers, takes_nameserver_lines_only)
 Test(resolvers, leaves_out_the_hosts_own_loopback)
 {
     bool loopback;
-    struct opt_list l = parse("nameserver 127.0.0.53\nnameserver ::1\nnameserver 10.0.0.1\n", &loopback);
+    struct opt_list l = parse(
+        "nameserver 127.0.0.53\nnameserver ::1\nnameserver 0.0.0.0\nnameserver ::\nnameserver 10.0.0.1\n",
+        &loopback);
     cr_assert_eq(l.n, 1u);
     cr_assert_str_eq(l.items[0], "10.0.0.1");
     cr_assert(loopback);
