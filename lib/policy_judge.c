@@ -162,26 +162,23 @@ static enum reason judge_target(const struct route *route, const struct request 
     return why;
 }
 
-/* What COPY and MOVE write to is judged as their own target is. */
-static enum reason judge_destinations(const struct route *route, const struct request *req)
+/* What COPY and MOVE write to is judged as their own target is. Its room on the stack is no other request's.
+ */
+__attribute__((noinline)) static enum reason judge_destination(
+    const struct route *route, const struct request *req, const char *destination, size_t len)
 {
-    const char *destination;
-    enum reason why = REASON_NONE;
-    for (size_t at = 0, len; why == REASON_NONE && (destination = override_destination(req, &at, &len));) {
-        char out[3 * TARGET_MAX + 2] __attribute__((uninitialized)); /* written before it is read */
-        struct target t;
-        int match = -1;
-        if (target_canon(destination, len, out, sizeof out, &t) != TARGET_OK)
-            return REASON_AMBIGUOUS_PATH;
-        struct request other = *req;
-        other.path = t.path;
-        other.path_len = t.path_len;
-        other.ambiguous = t.ambiguous;
-        other.query = t.query;
-        other.query_len = t.query_len;
-        why = judge_target(route, &other, &match);
-    }
-    return why;
+    char out[3 * TARGET_MAX + 2] __attribute__((uninitialized)); /* written before it is read */
+    struct target t;
+    int match;
+    if (target_canon(destination, len, out, sizeof out, &t) != TARGET_OK)
+        return REASON_AMBIGUOUS_PATH;
+    struct request other = *req;
+    other.path = t.path;
+    other.path_len = t.path_len;
+    other.ambiguous = t.ambiguous;
+    other.query = t.query;
+    other.query_len = t.query_len;
+    return judge_target(route, &other, &match);
 }
 
 enum reason policy_judge(const struct route *route, const struct request *req, int *match)
@@ -190,5 +187,8 @@ enum reason policy_judge(const struct route *route, const struct request *req, i
     if (override_path(req))
         return REASON_AMBIGUOUS_PATH;
     enum reason why = judge_target(route, req, match);
-    return why == REASON_NONE ? judge_destinations(route, req) : why;
+    const char *destination;
+    for (size_t at = 0, len; why == REASON_NONE && (destination = override_destination(req, &at, &len));)
+        why = judge_destination(route, req, destination, len);
+    return why;
 }
