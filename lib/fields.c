@@ -82,6 +82,20 @@ void field_trim(struct field *f)
         f->value_len--;
 }
 
+int64_t http_length(const char *v, size_t n)
+{
+    enum { DIGITS_MAX = 18 };
+    int64_t x = 0;
+    if (n == 0 || n > DIGITS_MAX)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (v[i] < '0' || v[i] > '9')
+            return -1;
+        x = x * 10 + (v[i] - '0');
+    }
+    return x;
+}
+
 bool http_list_next(const char *v, size_t n, size_t *at, const char **item, size_t *len)
 {
     while (*at < n) {

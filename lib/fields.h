@@ -35,6 +35,9 @@ void field_lower(struct field *f);
 /** Leaves out the blanks around the value. */
 void field_trim(struct field *f);
 
+/** The value of a Content-Length: digits alone, of a length that cannot overflow. -1: it is none. */
+int64_t http_length(const char *v, size_t n);
+
 /** Next member of a comma-separated list (RFC 9110 5.6.1), trimmed, empty ones skipped. `*at` starts at 0. */
 bool http_list_next(const char *v, size_t n, size_t *at, const char **item, size_t *len);
 

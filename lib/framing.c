@@ -4,19 +4,6 @@
 
 #include "lib/fields.h"
 
-static int64_t parse_length(const char *v, size_t n)
-{
-    if (n == 0 || n > 18)
-        return -1;
-    int64_t x = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (v[i] < '0' || v[i] > '9')
-            return -1;
-        x = x * 10 + (v[i] - '0');
-    }
-    return x;
-}
-
 /* What may not be named there, since framing or routing hangs on it, or is no field's name. Of servers' it
  * changes nothing (content networks name Transfer-Encoding): these fields never go on as they came. */
 static bool is_odd_option(const char *item, size_t len)
@@ -98,7 +85,7 @@ static bool framing_field(struct framing *fr, const struct field *f)
     case 14:
         if (FIELD_IS(f, "content-length")) {
             fr->lengths++;
-            fr->length = parse_length(f->value, f->value_len);
+            fr->length = http_length(f->value, f->value_len);
             fr->bad |= fr->length < 0;
             return true;
         }

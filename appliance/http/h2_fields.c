@@ -143,19 +143,6 @@ struct sorted {
     bool te_trailers, expect, bad;
 };
 
-static int64_t parse_length(const struct field *f)
-{
-    if (f->value_len == 0 || f->value_len > 18)
-        return -1;
-    int64_t x = 0;
-    for (uint32_t i = 0; i < f->value_len; i++) {
-        if (f->value[i] < '0' || f->value[i] > '9')
-            return -1;
-        x = x * 10 + (f->value[i] - '0');
-    }
-    return x;
-}
-
 /* RFC 9113 8.2.2: they have no meaning here, and a different one for whoever is behind us. */
 static bool is_connection_specific(const struct field *f)
 {
@@ -172,7 +159,7 @@ static bool framing_field(struct sorted *s, const struct field *f, enum h2_kind 
     }
     if (FIELD_IS(f, "content-length")) {
         s->lengths++;
-        s->length = parse_length(f);
+        s->length = http_length(f->value, f->value_len);
         s->bad |= s->length < 0 || s->lengths > 1;
         return true;
     }
