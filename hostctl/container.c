@@ -113,7 +113,7 @@ static int container_create_networks(struct sandbox *sb)
     if (!k)
         return -ENOMEM;
     cleanup_fd int mounts = cli_mounts(&k->cli); /* who lends it may be gone by then */
-    warden_start(&k->warden, mounts);
+    warden_start(&k->warden, sb->name, mounts);
     int err = container_load_image(&k->cli);
     if (!err)
         err = container_look_at_image(&k->cli, sb);

@@ -258,7 +258,7 @@ static int netns_create_networks(struct sandbox *sb)
     if (!err)
         err = make_holders(sb, n);
     if (!err)
-        warden_start(&n->warden, -1); /* it holds no secret any more */
+        warden_start(&n->warden, sb->name, -1); /* it holds no secret any more */
     if (!err)
         err = net_connect_host(n->nl, n->side.netns, &n->plan, sb->rec, &n->nft);
     return err ? err : net_connect_inside(n->side.netns, n->agent.netns, &n->plan);

@@ -409,7 +409,7 @@ static int read_only_for_root(const struct mounter *m, int cwd)
     for (size_t i = 0; i < ARRAY_LEN(writable); i++)
         if (access(writable[i], F_OK) == 0 && mount(writable[i], writable[i], NULL, MS_BIND | MS_REC, NULL))
             return fail(m, errno, "cannot keep %s writable", writable[i]);
-    bool own_cwd = cwd >= 0 && strcmp(m->sb->cwd, "/") != 0;
+    bool own_cwd = cwd >= 0 && strcmp(m->sb->cwd, "/") != 0 && access(m->sb->cwd, F_OK) == 0;
     if (own_cwd && mount(m->sb->cwd, m->sb->cwd, NULL, MS_BIND | MS_REC, NULL))
         return fail(m, errno, "cannot keep %s writable", m->sb->cwd);
     if (syscall(SYS_mount_setattr, -1, "/", AT_RECURSIVE, &ro, sizeof ro))
@@ -417,9 +417,10 @@ static int read_only_for_root(const struct mounter *m, int cwd)
     for (size_t i = 0; i < ARRAY_LEN(writable); i++)
         if (access(writable[i], F_OK) == 0)
             (void)syscall(SYS_mount_setattr, -1, writable[i], AT_RECURSIVE, &rw, sizeof rw);
-    if (own_cwd)
-        (void)syscall(SYS_mount_setattr, -1, m->sb->cwd, 0, &rw, sizeof rw);
-    return 0;
+    if (!own_cwd)
+        return 0;
+    (void)syscall(SYS_mount_setattr, -1, m->sb->cwd, 0, &rw, sizeof rw);
+    return chdir(m->sb->cwd) ? fail(m, errno, "cannot enter %s", m->sb->cwd) : 0; /* what is above it now */
 }
 
 static int begin_at_root(const char *path)
@@ -453,8 +454,15 @@ static int enter_cwd(const struct mounter *m, int cwd)
 static int copy_shim(const struct mounter *m, int from)
 {
     struct blob program = {0};
-    int err = from < 0 ? from : blob_read_fd(from, FILE_MAX, &program);
+    int err = make_dir(m, AGENT_SHIM_DIR, 0755);
+    if (!err)
+        err = mount_at(m, "tmpfs", AGENT_SHIM_DIR, MS_NOSUID | MS_NODEV, "mode=0755,size=4m");
+    if (err)
+        return err;
+    err = from < 0 ? from : blob_read_fd(from, FILE_MAX, &program);
     if (!err && write_file(AGENT_SHIM, program.p, program.n, 0755))
+        err = -errno;
+    if (!err && mount(NULL, AGENT_SHIM_DIR, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_RDONLY, NULL))
         err = -errno;
     blob_wipe(&program);
     return err ? fail(m, -err, "cannot copy egress-init") : 0;
@@ -479,8 +487,6 @@ int mount_agent(
     if (!err)
         err = mount_run(&m);
     if (!err)
-        err = copy_shim(&m, program);
-    if (!err)
         err = mount_etc(&m);
     if (!err)
         err = hide_state(&m);
@@ -492,5 +498,7 @@ int mount_agent(
         err = mask_sockets(&m, hidden); /* the working directory may show some again */
     if (!err)
         err = read_only_for_root(&m, cwd);
+    if (!err)
+        err = copy_shim(&m, program); /* last: user 0 may write to all else in /run */
     return err;
 }

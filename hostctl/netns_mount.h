@@ -20,9 +20,11 @@
 #define AGENT_DIR "/run/agent"
 #define AGENT_CA AGENT_DIR "/ca.crt"
 #define AGENT_HOME AGENT_DIR "/home"
-/** A copy of egress-init: what root runs in the agent's namespaces while the agent is there must not be a
- * file that the agent's user may own, nor one that is hidden there. */
-#define AGENT_SHIM AGENT_DIR "/egress-init"
+/** A copy of egress-init, on a mount of its own that is read-only and right below another: what root runs in
+ * the agent's namespaces while the agent is there must not be a file that the agent's user, be it 0, may
+ * change or put something else in place of, nor one that is hidden there. */
+#define AGENT_SHIM_DIR "/run/egress-shim"
+#define AGENT_SHIM AGENT_SHIM_DIR "/egress-init"
 
 /** Called as the first process of new mount and PID namespaces. 0, or -errno and what failed in `why`. */
 int mount_sidecar(const struct sandbox *sb, char *why, size_t whylen);

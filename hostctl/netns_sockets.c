@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "lib/base.h"
 
 #define NETNS_MAX 4096
+#define CONNECTED 3 /* SS_CONNECTED of <linux/net.h> */
 #ifndef SIOCUNIXFILE
 #define SIOCUNIXFILE 0x89E0 /* <linux/un.h>: a descriptor of the socket's file */
 #endif
@@ -89,7 +91,7 @@ static int named(struct search *s, const char *name, unsigned long inode)
         return lose(s, inode);
     for (size_t i = 0; i < s->out->n; i++)
         if (strcmp(s->out->path[i], name) == 0)
-            return 0; /* each connection of a server has its name */
+            return 0; /* another of the same name was at this place before */
     int err = keep(s->out, name);
     if (!err && realpath(name, real))
         err = keep_all(s, mounts_of(&s->mounts, real, -1), real, &st);
@@ -108,15 +110,20 @@ static int read_table(const char *file, struct search *s)
     int err = 0;
     while (!err && fgets(line, sizeof line, f)) {
         char *p = line;
-        unsigned long inode = 0;
+        unsigned long inode = 0, type = 0, state = 0;
         for (int column = 1; column < 8 && p; column++) {
-            if (column == 7)
+            if (column == 5)
+                type = strtoul(p, NULL, 16);
+            else if (column == 6)
+                state = strtoul(p, NULL, 16);
+            else if (column == 7)
                 inode = strtoul(p, NULL, 10);
             p = strchr(p, ' ');
             while (p && *p == ' ')
                 p++;
         }
-        if (!p || *p == '@' || inode == 0)
+        /* A server's end of a connection has the server's name, but nobody can connect to it. */
+        if (!p || *p == '@' || inode == 0 || (type != SOCK_DGRAM && state == CONNECTED))
             continue;
         p[strcspn(p, "\n")] = 0;
         err = named(s, p, inode);

@@ -176,8 +176,11 @@ static _Noreturn void exec_parent(
         log_warn("cannot enter the sandbox: %s", strerror(errno));
         _exit(EXIT_EGRESSCTL);
     }
-    if (fork() == 0)
+    pid_t child = fork();
+    if (child == 0)
         exec_inside(pid, sock, req, argv, tty);
+    if (child < 0)
+        log_warn("cannot start a process in the sandbox: %s", strerror(errno));
     hold_reap_only();
 }
 

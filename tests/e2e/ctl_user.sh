@@ -165,6 +165,36 @@ replaced() { # egress-init, by the agent's user, in the middle of a sandbox's li
     [ ! -e ran ] || { cat ran; return 1; }
 }
 check "exec and doctor run no egress-init that the agent put there" replaced
+root_agent() { # user 0 owns what is root's, but not that
+    rm -f swapped
+    cat >swap.py <<'PY'
+import glob, os, shutil
+with open("evil", "w") as f:
+    f.write("#!/bin/sh\nid >%s/ran\n" % os.getcwd())
+os.chmod("evil", 0o755)
+def quietly(f, *a):
+    try:
+        f(*a)
+    except OSError:
+        pass
+for at in glob.glob("/run/**/egress-init", recursive=True):
+    folder = os.path.dirname(at)
+    quietly(shutil.copyfile, "evil", at)
+    quietly(os.unlink, at)
+    quietly(shutil.copy, "evil", at)
+    while folder not in ("/run", "/"):
+        quietly(os.rename, folder, folder + ".away")
+        quietly(os.makedirs, os.path.dirname(at))
+        quietly(shutil.copy, "evil", at)
+        folder = os.path.dirname(folder)
+open("swapped", "w").close()
+PY
+    background --user 0 -- sh -c 'python3 swap.py; sleep 60' || return 1
+    eventually 10 test -e swapped || { cat "$T/err"; return 1; }
+    [ "$(ctl exec u$$ -- sh -c 'grep -c "^CapEff:.0*$" /proc/self/status')" = 1 ] && ctl doctor u$$ >"$T/out" || { cat "$T/out" ran; kill $RUN; return 1; }
+    kill $RUN && ends 5 143 && [ ! -e ran ] || { cat ran; return 1; }
+}
+check "...not even one of user 0" root_agent
 led_astray() { # a working directory that the agent has replaced by a link to where it may not go
     mkdir -p "$T/closed/open" here && chmod 700 "$T/closed" && chmod 777 . here && touch "$T/closed/open/secret"
     background -- sh -c "rmdir here && ln -s '$T/closed/open' here && touch linked; sleep 60" || return 1
@@ -203,7 +233,7 @@ orphaned() {
     [ "$(left | wc -l)" -ge 3 ] || { left; return 1; }
     kill -KILL $RUN
     wait $RUN 2>/dev/null
-    eventually 5 nothing || { left; return 1; }
+    eventually 15 nothing || { left; return 1; }
 }
 check "kill -9 of egressctl: all of it is removed, without gc" orphaned
 check "nothing is left" eventually 3 gone
