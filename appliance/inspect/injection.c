@@ -558,8 +558,11 @@ static size_t plain_text(struct injection *j, uint64_t at, const uint8_t *p, siz
         }
         i++;
     }
-    if (i)
+    if (i) {
         j->last = (char)p[i - 1];
+        j->foreign = false;
+        j->ascii = true;
+    }
     return i;
 }
 
