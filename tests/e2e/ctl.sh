@@ -391,6 +391,15 @@ below() { # PID   and every process below it
     echo "$1"
     for c in $(pgrep -P "$1"); do below "$c"; done
 }
+dead() { # every process of a kept sandbox
+    run --keep --name ctld$$ -- true || return 1
+    # shellcheck disable=SC2046
+    kill -KILL $(for x in sidecar agent; do below "$(jq .$x.pid "$EGRESSD_RUNTIME_DIR/ctld$$/record.json")"; done)
+    eventually 5 eval "ctl ps | grep -q '^ctld$$ .* dead'" || { ctl ps; return 1; }
+    ctl gc >/dev/null
+    unchanged
+}
+check "a kept sandbox whose processes are gone is shown as dead until gc" dead
 everything() { # every process of two sandboxes at one blow, one of them kept, one with a child of CMD's in a session of its own
     local p family
     run --keep --name ctlx$$ -- sh -c "setsid sleep 77$$ & echo" || return 1
@@ -403,8 +412,8 @@ everything() { # every process of two sandboxes at one blow, one of them kept, o
     # shellcheck disable=SC2086
     kill -KILL $family
     wait $p 2>/dev/null
-    # The process that collects after a killed egressctl may have come first.
-    eventually 5 eval "ctl ps | grep -q '^ctlx$$ .* dead' && ! ctl ps | grep -q '^ctly$$ .* running'" || { ctl ps; return 1; }
+    # A process that collects after a killed egressctl, of this case or of the one before, may have come first.
+    eventually 5 eval "! ctl ps | grep -qE '^ctl[xy]$$ .* running'" || { ctl ps; return 1; }
     eventually 3 eval "ctl gc >/dev/null && ! ctl ps | grep -q ctl" || { ctl ps; return 1; }
     [ -s "$EGRESSD_STATE_DIR/ctly$$/audit.jsonl" ] || { echo "the log is gone"; return 1; }
     unchanged
