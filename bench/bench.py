@@ -156,9 +156,9 @@ def extras(run):
     run.world.new_side()
     for _ in range(5):
         start = time.monotonic()
-        r = subprocess.run(["ip", "netns", "exec", run.world.up, c.EGRESSCTL, "run", "--dns-upstream", w.DNS, "--state-dir",
-                            run.world.dir + "/run", "--", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        r = subprocess.run(["ip", "netns", "exec", run.world.up, c.EGRESSCTL, "run", "--dns-upstream", w.DNS, "--", "true"],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+                           env={**os.environ, "EGRESSD_STATE_DIR": run.world.dir + "/states"})
         if r.returncode:
             run.fail("extra", "egressctl run", r.stdout.strip()[-160:])
             break
