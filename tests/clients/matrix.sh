@@ -155,7 +155,7 @@ run() { # SITUATION
     [ "$1" = root ] && user=0:0
     [ "$1" = readonly ] && from=$T/bin
     mkdir -p "$T/out/$1" && chmod 777 "$T/out/$1"
-    in_host env -i PATH="$PATH" LC_ALL="$LC_ALL" JAVA_HOME="$T/jdk-p12" VIRTUAL_ENV="$T/venv" NODE_EXTRA_CA_CERTS="$T/pki/ca.pem" \
+    in_host env -i PATH="$PATH" LC_ALL="$LC_ALL" EGRESSD_STATE_DIR="$EGRESSD_STATE_DIR" JAVA_HOME="$T/jdk-p12" VIRTUAL_ENV="$T/venv" NODE_EXTRA_CA_CERTS="$T/pki/ca.pem" \
         "$from/egressctl" run --backend netns --user $user --policy "$T/policy.yaml" --upstream-ca "$T/pki/ca.pem" --dns-upstream $DNS \
         --state-dir "$T/state-$1" -- bash "$T/agent.sh" "$1" "$NAMES" >"$T/run-$1.out" 2>&1 || not_ok "egressctl run ($1)" "$(cat "$T/run-$1.out")"
 }
